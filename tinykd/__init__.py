@@ -1,0 +1,1 @@
+"""tinykd: distil a large Transformer into a small one, and ship it."""

@@ -1,0 +1,8 @@
+"""Corpora in, batches out: named corpora, readers, word alignment. Taught in lesson 06."""
+
+from tinykd.data.corpora import digest, label_names, load, task
+from tinykd.data.encode import IGNORE, collate, encode, windows
+from tinykd.data.readers import read_file
+from tinykd.data.words import Word, words
+
+__all__ = ["IGNORE", "Word", "collate", "digest", "encode", "label_names", "load", "read_file", "task", "windows", "words"]

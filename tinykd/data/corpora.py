@@ -1,0 +1,190 @@
+"""Named corpora and folders, as ``datasets.DatasetDict`` with the splits train, valid and test. Taught in lesson 06."""
+
+import hashlib
+import json
+import logging
+import os
+from collections import Counter
+from pathlib import Path
+
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, load_dataset
+
+from tinykd.data.readers import SUFFIXES, read_file
+from tinykd.errors import DataError
+
+logger = logging.getLogger("tinykd")
+
+EMBEDDED = Path(__file__).parent.parent / "corpora"
+SPLITS = ("train", "valid", "test")
+#: Text that nobody trains on unless asked: for the teacher to label. Only *newswire* has some
+TRANSFER = "transfer"
+#: Hub data sets that are stored as Parquet: (repository, column of the words, column of the tags)
+HUB = {"conll2003": ("lhoestq/conll2003", "tokens", "ner_tags")}
+#: The embedded corpus that stands in for a real one where neither folder nor Hub is there
+STAND_IN = {"conll2003": "newswire"}
+
+
+def load(name: str, columns: list[str] | None = None, max_train: int | None = None, seed: int = 0) -> DatasetDict:
+    """Load a corpus by name or folder.
+
+    Looks, in this order, among the corpora inside the package, for a folder of that path, for a folder
+    ``$TINYKD_DATA/<name>``, on the Hub; logs which one it used.
+
+    Args:
+        name: ``"newswire"``, ``"conll2003"``, or the path of a folder with ``train``, ``valid`` and ``test`` files.
+        columns: names of a CoNLL file's columns, if they cannot be told by their values.
+        max_train: keep only so many training rows, drawn with ``seed``.
+        seed: also draws the tenth of train that becomes ``valid`` where a corpus has none.
+
+    Returns:
+        For tagging the columns ``tokens`` (list of str) and ``labels`` (list of ClassLabel, ``O`` first); for
+        classification ``text`` and ``label``. Inline corpora add ``kind`` and ``story``.
+
+    Raises:
+        DataError: no such corpus, a missing split, or a fault in a file (named with its line).
+    """
+    folder = _find(name)
+    corpus = _from_folder(folder, columns, seed) if folder else _from_hub(name)
+    if max_train is not None:
+        if max_train < 1:
+            raise DataError(f"max_train is {max_train}; a corpus needs at least one training row")
+        if max_train < len(corpus["train"]):
+            corpus["train"] = corpus["train"].shuffle(seed=seed).select(range(max_train)).flatten_indices()
+    return corpus
+
+
+def task(corpus: DatasetDict | Dataset) -> str:
+    """Return ``"tagging"`` or ``"classification"``, told by the columns."""
+    columns = corpus["train"].column_names if isinstance(corpus, DatasetDict) else corpus.column_names
+    return "tagging" if "tokens" in columns else "classification"
+
+
+def label_names(corpus: DatasetDict | Dataset) -> list[str]:
+    """Return the labels in the order of their ids."""
+    features = corpus["train"].features if isinstance(corpus, DatasetDict) else corpus.features
+    feature = features["labels"].feature if "labels" in features else features["label"]
+    return list(feature.names)
+
+
+def digest(corpus: DatasetDict) -> str:
+    """Return a short SHA-256 of all texts and labels: two corpora with one digest are the same corpus."""
+    sha = hashlib.sha256(json.dumps(label_names(corpus)).encode())
+    for split in sorted(corpus):
+        part = corpus[split]
+        columns = ("tokens", "labels") if task(part) == "tagging" else ("text", "label")
+        sha.update(split.encode())
+        for row in part.select_columns(list(columns)):
+            sha.update(json.dumps([row[c] for c in columns], ensure_ascii=False).encode())
+    return sha.hexdigest()[:16]
+
+
+def embedded_names() -> list[str]:
+    """Return the names of the corpora inside the package."""
+    return sorted(folder.name for folder in EMBEDDED.iterdir() if folder.is_dir())
+
+
+def _find(name: str) -> Path | None:
+    if name in embedded_names():
+        logger.info("%s: the corpus inside the package", name)
+        return EMBEDDED / name
+    if Path(name).is_dir():
+        logger.info("%s: a local folder", name)
+        return Path(name)
+    root = os.environ.get("TINYKD_DATA")
+    if root and (Path(root) / name).is_dir():
+        logger.info("%s: the folder in $TINYKD_DATA", name)
+        return Path(root) / name
+    return None
+
+
+def _from_folder(folder: Path, columns: list[str] | None, seed: int) -> DatasetDict:
+    rows = {split: read_file(path, columns) for split in (*SPLITS, TRANSFER) if (path := _split_file(folder, split))}
+    for split in ("train", "test"):
+        if split not in rows:
+            names = ", ".join(split + suffix for suffix in SUFFIXES)
+            raise DataError(f"{folder}: no {split} split; expected one of {names}")
+    kinds = {split: "tags" in part[0] for split, part in rows.items()}
+    if len(set(kinds.values())) > 1:
+        raise DataError(f"{folder}: some splits hold tags and some labels: {kinds}")
+    tagging = kinds["train"]
+    names = _label_names(rows["train"], tagging)
+    for split, part in rows.items():
+        _check_labels(_split_file(folder, split), part, set(names), tagging)
+    if tagging:
+        features = {"tokens": List(Value("string")), "labels": List(ClassLabel(names=names))}
+    else:
+        features = {"text": Value("string"), "label": ClassLabel(names=names)}
+    features |= {key: Value("string") for key in ("kind", "story") if key in rows["train"][0]}
+    corpus = DatasetDict({split: _dataset(part, Features(features)) for split, part in rows.items()})
+    if "valid" not in corpus:
+        _set_valid_aside(folder, corpus, seed)
+    return DatasetDict({split: corpus[split] for split in (*SPLITS, TRANSFER) if split in corpus})
+
+
+def _dataset(rows: list[dict], features: Features) -> Dataset:
+    columns = {key: [row.get("tags" if key == "labels" else key) for row in rows] for key in features}
+    return Dataset.from_dict(columns, features=features)
+
+
+def _split_file(folder: Path, split: str) -> Path | None:
+    found = [folder / (split + suffix) for suffix in SUFFIXES if (folder / (split + suffix)).is_file()]
+    if len(found) > 1:
+        raise DataError(f"{folder}: more than one {split} split: {', '.join(f.name for f in found)}; keep one")
+    return found[0] if found else None
+
+
+def _label_names(rows: list[dict], tagging: bool) -> list[str]:
+    if not tagging:
+        return sorted({row["label"] for row in rows})
+    types = sorted({tag[2:] for row in rows for tag in row["tags"] if tag != "O"})
+    return ["O"] + [f"{prefix}-{type_}" for type_ in types for prefix in "BI"]
+
+
+def _check_labels(path: Path, rows: list[dict], known: set[str], tagging: bool) -> None:
+    for row in rows:
+        for i, label in enumerate(row["tags"] if tagging else [row["label"]]):
+            if label not in known:
+                line = row["line"] + (i if tagging and path.suffix in (".txt", ".conll") and "kind" not in row else 0)
+                raise DataError(f"{path}:{line}: label {label!r} never occurs in train, so no model can learn it")
+
+
+def _set_valid_aside(folder: Path, corpus: DatasetDict, seed: int) -> None:
+    train = corpus["train"]
+    if len(train) < 10:
+        raise DataError(f"{folder}: no valid split, and {len(train)} training rows are too few to set a tenth aside")
+    by = None
+    if task(train) == "classification" and min(Counter(train["label"]).values()) >= 2:
+        by = "label" if len(label_names(train)) <= len(train) // 10 else None
+    parts = train.train_test_split(test_size=0.1, seed=seed, stratify_by_column=by)
+    corpus["train"], corpus["valid"] = parts["train"].flatten_indices(), parts["test"].flatten_indices()
+    logger.info("%s: no valid split; %d rows, a tenth of train, are set aside", folder.name, len(corpus["valid"]))
+
+
+def _from_hub(name: str) -> DatasetDict:
+    embedded = embedded_names()
+    instead = STAND_IN.get(name, embedded[0])
+    if name not in HUB:
+        root = os.environ.get("TINYKD_DATA")
+        raise DataError(
+            f"no corpus {name!r}: not inside the package ({', '.join(embedded)}), not a folder, not in "
+            f"$TINYKD_DATA ({root or 'not set'}), not known on the Hub ({', '.join(HUB)})"
+        )
+    repository, words, tags = HUB[name]
+    try:
+        raw = load_dataset(repository)
+    except Exception as error:  # whatever the network, the Hub or the disk may say
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"no corpus {name!r}: $TINYKD_DATA/{name} is not there, and the Hub did not give {repository} "
+            f"({reason}). The embedded corpus {instead!r} needs no network"
+        ) from error
+    logger.info("%s: %s from the Hub", name, repository)
+    names = raw["train"].features[tags].feature.names
+    order = _label_names([{"tags": names}], tagging=True)
+    features = Features({"tokens": List(Value("string")), "labels": List(ClassLabel(names=order))})
+    parts = {}
+    for split, theirs in zip(SPLITS, ("train", "validation", "test"), strict=True):
+        part = raw[theirs]
+        columns = {"tokens": list(part[words]), "labels": [[names[i] for i in row] for row in part[tags]]}
+        parts[split] = Dataset.from_dict(columns, features=features)
+    return DatasetDict(parts)

