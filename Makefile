@@ -1,0 +1,55 @@
+# Every target sets up .venv by itself; nothing else is needed but Python 3.11-3.13, make and the package registry.
+PYTHON ?= python3
+DATA ?= newswire
+OUT ?= $(if $(filter newswire,$(DATA)),runs/demo,runs/demo-$(DATA))
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "tinykd needs Python 3.11 to 3.13; name one: make PYTHON=python3.12"'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt --editable .
+	@touch $(READY)
+
+.PHONY: demo
+demo: $(READY) ## the main job: teacher, student, scoreboard (DATA=conll2003 for the real corpus)
+	$(BIN)/tinykd distill --data $(DATA) --out $(OUT)
+
+.PHONY: test
+test: lint ## lint, unit tests, every notebook through nbval
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --nbval notebooks
+
+.PHONY: lint
+lint: $(READY) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: notebooks
+notebooks: $(READY) ## run every lesson top to bottom and keep its outputs
+	$(BIN)/python tools/run_notebooks.py
+
+.PHONY: book
+book: $(READY) ## build the site from the committed outputs
+	$(BIN)/python tools/build_book.py
+
+.PHONY: lab
+lab: $(READY) ## open the lessons in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+.PHONY: experiments
+experiments: $(READY) ## repeat the recorded experiments (hours; goes on where it stopped)
+	$(BIN)/python experiments/conll2003.py
+
+.PHONY: bench
+bench: $(READY) ## distilling throughput on this machine
+	$(BIN)/python benchmarks/distilling.py
+
+.PHONY: clean
+clean: ## remove runs, the built site and caches; .venv stays
+	rm -rf runs _build build dist *.egg-info .pytest_cache .ruff_cache

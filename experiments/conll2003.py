@@ -1,0 +1,62 @@
+"""The recorded CoNLL-2003 experiment: the main job at full size, once a seed, and one question more.
+
+The question: how much of the student's gain comes from the teacher's soft labels, and how much from being cut out of the
+fine-tuned teacher? A third student, ``weights only``, is cut like the student but learns from labels alone.
+
+Needs the corpus (``$TINYKD_DATA/conll2003`` or the Hub). Interrupted, it goes on where it stopped. Seeds: ``python
+experiments/conll2003.py 0 1 2``.
+"""
+
+import json
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from tinykd import data, evaluation, models, recipes
+from tinykd.files import write_json
+from tinykd.training import fine_tune
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "experiments" / "results" / "conll2003.json"
+RUNS = ROOT / "runs" / "experiments"
+
+
+def one_seed(seed: int) -> dict:
+    """Run the main job and the third student with ``seed``; return scores and the two token reports."""
+    setup = recipes.Run(data="conll2003", seed=seed)
+    out = RUNS / f"conll2003-seed{seed}"
+    report = recipes.run(setup, out)
+    corpus = data.load("conll2003")
+    teacher, tokenizer = models.load(out / "teacher")
+    _, for_student = recipes.suited(len(corpus["train"]))
+    weights_only = fine_tune(
+        models.student(setup.student, teacher, seed),
+        tokenizer,
+        corpus["train"],
+        RUNS / f"conll2003-seed{seed}-weights-only",
+        replace(for_student, seed=seed),
+        "weights",
+    )
+    report["weights_only"] = evaluation.evaluate(weights_only, tokenizer, corpus["test"], progress="weights only on test")
+    for name in ("teacher", "student"):
+        model, _ = models.load(out / name)
+        report[name]["token_report"] = evaluation.token_report(*evaluation.predictions(model, tokenizer, corpus["test"]))
+        report[name]["valid_entity_f1"] = evaluation.evaluate(model, tokenizer, corpus["valid"])["entity_f1"]
+    return report
+
+
+def main() -> None:
+    """Run the seeds named on the command line (0, 1 and 2 without any) and merge them into the results file."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    seeds = [int(argument) for argument in sys.argv[1:]] or [0, 1, 2]
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    teacher, student = recipes.suited(14041)
+    settings = {"teacher": vars(teacher), "student": vars(student)}
+    for seed in seeds:
+        results[str(seed)] = one_seed(seed) | {"settings": settings}
+        write_json(RESULTS, results)
+
+
+if __name__ == "__main__":
+    main()

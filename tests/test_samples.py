@@ -1,0 +1,79 @@
+import errno
+import json
+
+import numpy as np
+import pytest
+
+from tests import tiny
+from tinykd import data, files, inference, models, samples
+from tinykd.errors import RunError
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("signals")
+    train = data.load(str(tiny.corpus(folder / "corpus", train=10)))["train"]
+    teacher, tokenizer = models.teacher(str(tiny.base_model(folder / "base")), tiny.LABELS)
+    return train, teacher, tokenizer
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    calls = []
+    original = inference.logits
+    monkeypatch.setattr(samples, "logits", lambda *a, **k: calls.append(1) or original(*a, **k))
+    return calls
+
+
+def test_the_signal_is_one_more_column_a_row_a_word(parts, tmp_path):
+    train, teacher, tokenizer = parts
+    transfer = samples.with_teacher(train, teacher, tokenizer, tmp_path / "store")
+    assert transfer.column_names == [*train.column_names, "teacher_logits"]
+    for row, exact in zip(transfer, inference.logits(teacher, tokenizer, train), strict=True):
+        assert np.asarray(row["teacher_logits"]).shape == (len(row["tokens"]), len(tiny.LABELS))
+        np.testing.assert_allclose(row["teacher_logits"], exact, atol=2e-3)
+
+
+def test_it_is_computed_once_and_again_for_another_teacher_or_text(parts, tmp_path, counted):
+    train, teacher, tokenizer = parts
+    for _ in range(2):
+        samples.with_teacher(train, teacher, tokenizer, tmp_path / "store")
+    assert len(counted) == 1
+    samples.with_teacher(train.select(range(5)), teacher, tokenizer, tmp_path / "store")
+    assert len(counted) == 2
+    other = models.student("cut:1", teacher)
+    samples.with_teacher(train.select(range(5)), other, tokenizer, tmp_path / "store")
+    assert len(counted) == 3
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "note"])
+def test_a_damaged_store_is_noticed_and_made_anew(parts, tmp_path, counted, damage):
+    train, teacher, tokenizer = parts
+    store = tmp_path / "store"
+    whole = samples.with_teacher(train, teacher, tokenizer, store)["teacher_logits"][:]
+    victim = store / "signal.json" if damage == "note" else next(store.glob("*.arrow"))
+    raw = bytearray(victim.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    victim.write_bytes(raw[: len(raw) // 2] if damage == "truncate" else b"{" if damage == "note" else raw)
+    assert samples.with_teacher(train, teacher, tokenizer, store)["teacher_logits"][:] == whole
+    assert len(counted) == 2
+
+
+def test_no_space_for_the_store_leaves_nothing_half_written(parts, tmp_path, monkeypatch):
+    train, teacher, tokenizer = parts
+
+    def full(fd):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(RunError, match="the disk is full"):
+        samples.with_teacher(train, teacher, tokenizer, tmp_path / "store")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_note_tells_what_the_store_was_made_from(parts, tmp_path):
+    train, teacher, tokenizer = parts
+    samples.with_teacher(train, teacher, tokenizer, tmp_path / "store")
+    note = json.loads((tmp_path / "store" / "signal.json").read_text())
+    assert len(note["fingerprint"]) == 64
+    assert "state.json" in note["files"]

@@ -1,0 +1,181 @@
+import errno
+import math
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from transformers import TrainerCallback, get_linear_schedule_with_warmup
+
+from tests import tiny
+from tinykd import data, losses, models, samples, training
+from tinykd.errors import RunError
+from tinykd.training import Settings, distill, fine_tune
+
+SETTINGS = Settings(epochs=3, learning_rate=1e-3, batch_size=8, temperature=2.0, alpha=0.3)
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory):
+    """A base model, a corpus, and the corpus with the signals of a teacher."""
+    folder = tmp_path_factory.mktemp("room")
+    base = str(tiny.base_model(folder / "base"))
+    train = data.load(str(tiny.corpus(folder / "corpus")))["train"]
+    teacher, tokenizer = models.teacher(base, tiny.LABELS, seed=7)
+    transfer = samples.with_teacher(train, teacher, tokenizer, folder / "signals")
+    return base, tokenizer, train, transfer
+
+
+def fresh(room, seed=0):
+    return models.teacher(room[0], tiny.LABELS, seed=seed)[0]
+
+
+def test_training_lowers_the_loss_and_saves_a_model_that_reloads(room, tmp_path):
+    _, tokenizer, train, _ = room
+    model = fresh(room)
+
+    def loss(model):
+        batch = data.collate(tokenizer)(list(data.encode(train, tokenizer)))
+        labels = batch.pop("labels")
+        with torch.inference_mode():
+            return losses.cross_entropy(model(**batch).logits, labels).item()
+
+    before = loss(model)
+    fine_tune(model, tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
+    assert loss(model) < 0.9 * before
+    assert loss(models.load(tmp_path / "out")[0]) == loss(model)
+    assert not (tmp_path / "out-unfinished").exists()
+
+
+def test_the_teacher_makes_a_difference_and_alpha_1_makes_none(room, tmp_path):
+    _, tokenizer, train, transfer = room
+    ends = {}
+    for name, rows, alpha in (("labels", train, 0.3), ("alpha 1", transfer, 1.0), ("teacher", transfer, 0.3)):
+        settings = Settings(epochs=1, learning_rate=1e-3, batch_size=8, alpha=alpha)
+        ends[name] = distill(fresh(room), tokenizer, rows, tmp_path / name, settings, progress=False).state_dict()
+    weight = "classifier.weight"
+    torch.testing.assert_close(ends["labels"][weight], ends["alpha 1"][weight])
+    assert not torch.allclose(ends["labels"][weight], ends["teacher"][weight], atol=1e-4)
+
+
+def test_the_trainer_path_equals_the_loop_written_by_hand(room, tmp_path, monkeypatch):
+    """The fifteen-line loop of lesson 02, on the same batches, ends at the same weights."""
+    _, tokenizer, _, transfer = room
+    monkeypatch.setattr(training, "has_bf16", lambda: False)
+    seen = []
+    original = training.DistillationTrainer.compute_loss
+
+    def spy(self, model, inputs, *args, **kwargs):
+        seen.append({key: value.clone() for key, value in inputs.items()})
+        return original(self, model, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(training.DistillationTrainer, "compute_loss", spy)
+    theirs = fresh(room)
+    for module in theirs.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    ours = models.student("cut:2", theirs).train()
+    distill(theirs, tokenizer, transfer, tmp_path / "out", SETTINGS, progress=False)
+
+    for module in ours.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    optimizer = torch.optim.AdamW(ours.parameters(), lr=SETTINGS.learning_rate, weight_decay=0.0)
+    schedule = get_linear_schedule_with_warmup(optimizer, math.ceil(0.1 * len(seen)), len(seen))
+    for batch in seen:
+        labels, teacher_logits = batch.pop("labels"), batch.pop("teacher_logits")
+        counted = labels != data.IGNORE
+        loss = losses.mixture(ours(**batch).logits[counted], teacher_logits, labels[counted], 0.3, 2.0)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    for (name, mine), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-5, rtol=1e-4, msg=name)
+
+
+class Stop(TrainerCallback):
+    """Break off as Ctrl-C does, some steps after the first checkpoint."""
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 9:  # 6 steps an epoch
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(room, tmp_path, monkeypatch):
+    _, tokenizer, _, transfer = room
+    distill(fresh(room), tokenizer, transfer, tmp_path / "whole", SETTINGS, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_Bar", lambda title: Stop())
+        with pytest.raises(KeyboardInterrupt):
+            distill(fresh(room), tokenizer, transfer, tmp_path / "parts", SETTINGS)
+    checkpoints = tmp_path / "parts-unfinished"
+    assert (checkpoints / "checkpoint-6" / "finished.json").exists()
+    (checkpoints / "checkpoint-9").mkdir()  # killed while it wrote this one
+    distill(fresh(room), tokenizer, transfer, tmp_path / "parts", SETTINGS, progress=False)
+    assert tiny.same_weights(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_finished_model_is_not_trained_again_and_other_settings_are_refused(room, tmp_path, monkeypatch):
+    _, tokenizer, train, _ = room
+    fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
+    monkeypatch.setattr(training, "DistillationTrainer", None)  # would fail if it were called
+    fine_tune(fresh(room, seed=1), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
+    with pytest.raises(RunError, match="trained with other settings"):
+        fine_tune(fresh(room), tokenizer, train, tmp_path / "out", Settings(epochs=9), progress=False)
+
+
+def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_checkpoint(room, tmp_path):
+    _, tokenizer, train, _ = room
+
+    class Poison(TrainerCallback):
+        def on_step_begin(self, args, state, control, model=None, **kwargs):
+            if state.global_step == 8:
+                model.classifier.weight.data.fill_(math.nan)
+
+    original = training._Bar
+    training._Bar = lambda title: Poison()
+    try:
+        with pytest.raises(RunError, match=r"the loss is nan at step 9; the last good checkpoint is kept in .*unfinished"):
+            fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS)
+    finally:
+        training._Bar = original
+    assert (tmp_path / "out-unfinished" / "checkpoint-6" / "finished.json").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_are_no_numbers_are_never_saved(room, tmp_path, monkeypatch):
+    _, tokenizer, train, _ = room
+    monkeypatch.setattr(training.torch, "isfinite", lambda t: torch.zeros(1, dtype=bool) if t.dim() else torch.ones(1, dtype=bool))
+    with pytest.raises(RunError, match="no longer numbers at step 6"):
+        fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
+    assert not list((tmp_path / "out-unfinished").glob("*/finished.json"))
+
+
+def test_a_full_disk_is_one_clear_line(room, tmp_path, monkeypatch):
+    _, tokenizer, train, _ = room
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(training.Trainer, "_save_checkpoint", full)
+    with pytest.raises(RunError, match="the disk is full"):
+        fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": -1}, {"alpha": 1.5}, {"temperature": 0}, {"batch_size": 0}])
+def test_impossible_settings_are_refused_before_any_work(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Settings(**wrong)
+
+
+def test_classification_trains_and_distils_too(room, tmp_path):
+    texts = [f"{word} it is {i}" for i in range(12) for word in ("yes", "no")]
+    rows = Dataset.from_dict({"text": texts, "label": [0, 1] * 12})
+    model, tokenizer = models.teacher(room[0], ["no", "yes"], "classification")
+    transfer = samples.with_teacher(rows, model, tokenizer, tmp_path / "signals")
+    assert np.asarray(transfer[0]["teacher_logits"]).shape == (1, 2)
+    student = models.student("cut:1", model)
+    settings = Settings(epochs=1, batch_size=8)
+    distill(student, tokenizer, transfer, tmp_path / "out", settings, progress=False)
+    assert models.task_of(models.load(tmp_path / "out")[0].config) == "classification"

@@ -1,0 +1,125 @@
+"""Build the site from the committed outputs, and prove that it asks nothing of the network.
+
+python tools/build_book.py
+
+Exit code 0 means: no warning in the build, a first page, no missing file, and no address of another server in anything
+that a page loads (stylesheets, scripts, fonts, images, frames). Links that a reader may follow are not loads.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+
+#: attributes by which an element loads something; on ``a`` and ``area`` they are links
+LOADS = {"src", "srcset", "data", "poster", "href", "xlink:href", "background"}
+_AWAY = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
+_IN_CSS = re.compile(r"""(?:url\(\s*|@import\s+)["']?([^"')\s;]+)""")
+#: how a script loads by a fixed address: an import, a fetch, a worker, the src or href of an element
+_IN_SCRIPT = re.compile(
+    r"""(?:\bimport\s*\(?\s*|\bfrom\s*|\b(?:fetch|importScripts|require|Worker|load)\(\s*"""
+    r"""|\.(?:src|href)\s*=\s*|\.open\(\s*["']\w+["']\s*,\s*)["'`]((?:https?:)?//[^"'`]+)"""
+)
+_QUOTED_ADDRESS = re.compile(r"""["'`]((?:https?:)?//[^"'`\s]+)""")
+
+
+class Page(HTMLParser):
+    """Collect what a page loads: ``loads`` from attributes and styles, ``said`` from its own scripts."""
+
+    def __init__(self, text: str):
+        super().__init__(convert_charrefs=True)
+        self.loads: list[str] = []
+        self.said: list[str] = []
+        self._inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the element's loads, its style, and the page inside a frame."""
+        values = {name: value or "" for name, value in attrs}
+        for name, value in values.items():
+            if name == "srcset":
+                self.loads += [candidate.split()[0] for candidate in value.split(",") if candidate.strip()]
+            elif name in LOADS and tag not in ("a", "area"):
+                self.loads.append(value)
+            elif name == "style":
+                self.loads += _IN_CSS.findall(value)
+            elif name == "srcdoc":
+                inner = Page(value)
+                self.loads += inner.loads
+                self.said += inner.said
+        runs = "json" not in values.get("type", "")  # a block of data runs nothing
+        self._inside = tag if tag == "style" or (tag == "script" and runs) else ""
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Treat ``<img/>`` like ``<img>``."""
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave a style or script."""
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        """Read the text of styles and scripts."""
+        if self._inside == "style":
+            self.loads += _IN_CSS.findall(data)
+        elif self._inside == "script":
+            self.said += _QUOTED_ADDRESS.findall(data)
+
+
+def faults(site: Path) -> list[str]:
+    """Return one line for each thing that a built page loads from elsewhere or that is not there."""
+    found = []
+    for path in sorted(site.rglob("*")):
+        if path.suffix not in (".html", ".css", ".js", ".mjs", ".svg"):
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        where = path.relative_to(site)
+        if path.suffix in (".html", ".svg"):
+            page = Page(text)
+            loads, said = page.loads, page.said
+        else:
+            loads = _IN_CSS.findall(text) if path.suffix == ".css" else []
+            said = _IN_SCRIPT.findall(text) if path.suffix != ".css" else []
+        found += [f"{where}: loads {address[:100]}" for address in [*loads, *said] if _AWAY.match(address)]
+        found += [f"{where}: {address[:100]} is not there" for address in loads if not _is_there(path.parent, address)]
+    return sorted(set(found))
+
+
+def _is_there(folder: Path, address: str) -> bool:
+    """Whether a load from the site's own files finds its file; other addresses are judged elsewhere."""
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc or not parts.path:
+        return True
+    return (folder / unquote(parts.path)).exists()
+
+
+def main() -> int:
+    """Build, check, report; return the exit code."""
+    start = time.perf_counter()
+    shutil.rmtree(ROOT / "_build", ignore_errors=True)  # a page built before would keep its warnings to itself
+    book = Path(sys.executable).parent / "jupyter-book"
+    command = [book, "build", ROOT, "--path-output", ROOT, "-n", "-W", "--keep-going", "-q"]
+    code = subprocess.run(command, cwd=ROOT).returncode
+    first = SITE / "index.html"
+    if code or not first.is_file():
+        print(f"the book was not built (jupyter-book says {code}); its warnings are above", file=sys.stderr)
+        return 1
+    wrong = faults(SITE)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    if wrong:
+        print(f"the site is built, but {len(wrong)} loads are wrong; see above", file=sys.stderr)
+        return 1
+    print(f"{time.perf_counter() - start:.0f} s, nothing loaded from elsewhere; open {first}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
