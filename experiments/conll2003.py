@@ -1,7 +1,7 @@
 """The recorded CoNLL-2003 experiment: the main job at full size, once a seed, and one question more.
 
-The question: how much of the student's gain comes from the teacher's soft labels, and how much from being cut out of the
-fine-tuned teacher? A third student, ``weights only``, is cut like the student but learns from labels alone.
+The question: how much of the student's gain comes from the teacher's soft labels, and how much from being cut out of
+the fine-tuned teacher? A third student, ``weights only``, is cut like the student but learns from labels alone.
 
 Needs the corpus (``$TINYKD_DATA/conll2003`` or the Hub). Interrupted, it goes on where it stopped. Seeds: ``python
 experiments/conll2003.py 0 1 2``.
@@ -9,6 +9,8 @@ experiments/conll2003.py 0 1 2``.
 
 import json
 import logging
+import re
+import statistics
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -38,12 +40,41 @@ def one_seed(seed: int) -> dict:
         replace(for_student, seed=seed),
         "weights",
     )
-    report["weights_only"] = evaluation.evaluate(weights_only, tokenizer, corpus["test"], progress="weights only on test")
+    report["weights_only"] = evaluation.evaluate(
+        weights_only, tokenizer, corpus["test"], progress="weights only on test"
+    )
     for name in ("teacher", "student"):
         model, _ = models.load(out / name)
-        report[name]["token_report"] = evaluation.token_report(*evaluation.predictions(model, tokenizer, corpus["test"]))
+        report[name]["token_report"] = evaluation.token_report(
+            *evaluation.predictions(model, tokenizer, corpus["test"])
+        )
         report[name]["valid_entity_f1"] = evaluation.evaluate(model, tokenizer, corpus["valid"])["entity_f1"]
     return report
+
+
+def table(results: dict) -> str:
+    """Return the results as the README's table: means over the seeds, and their spread if there is more than one."""
+    rows = ["| | entity F1 | token accuracy | parameters | on disk |", "|---|---|---|---|---|"]
+    titles = {
+        "teacher": "teacher, 6 layers",
+        "student": "student: cut from the teacher, soft labels",
+        "weights_only": "the same cut, labels only",
+        "baseline": "baseline: cut before fine-tuning, labels only",
+    }
+    for name, title in titles.items():
+        runs = [report[name] for report in results.values()]
+        size = runs[0] if "parameters" in runs[0] else results[next(iter(results))]["student"]
+        scores = [_mean_and_spread([run[key] for run in runs]) for key in ("entity_f1", "token_accuracy")]
+        weight = f"{size['parameters'] / 1e6:.1f} M | {size['size_bytes'] / 1e6:.1f} MB"
+        rows.append(f"| {title} | {scores[0]} | {scores[1]} | {weight} |")
+    seeds = f"{len(results)} seeds" if len(results) > 1 else "one seed"
+    first = next(iter(results.values()))
+    return "\n".join([*rows, "", f"{seeds.capitalize()}, {first['precision']}, {first['processor']}."])
+
+
+def _mean_and_spread(values: list[float]) -> str:
+    mean = f"{statistics.mean(values):.3f}"
+    return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean
 
 
 def main() -> None:
@@ -56,6 +87,9 @@ def main() -> None:
     for seed in seeds:
         results[str(seed)] = one_seed(seed) | {"settings": settings}
         write_json(RESULTS, results)
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        block = f"<!-- results -->\n{table(results)}\n<!-- /results -->"
+        (ROOT / "README.md").write_text(re.sub(r"(?s)<!-- results -->.*<!-- /results -->", block, readme), "utf-8")
 
 
 if __name__ == "__main__":

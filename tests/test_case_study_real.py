@@ -18,6 +18,8 @@ def test_the_case_study_runs_on_conll2003():
     parameters = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
     assert 'CORPUS = "newswire"' in parameters.source
     parameters.source = 'CORPUS = "conll2003"\nMAX_TRAIN = 1500'
-    NotebookClient(notebook, timeout=1500, kernel_name="python3", resources={"metadata": {"path": LESSON.parent}}).execute()
+    NotebookClient(
+        notebook, timeout=1500, kernel_name="python3", resources={"metadata": {"path": LESSON.parent}}
+    ).execute()
     text = str([cell.get("outputs") for cell in notebook.cells])
     assert "'output_type': 'error'" not in text

@@ -29,7 +29,7 @@ def test_the_new_head_depends_on_the_seed_and_on_nothing_else():
 
 def test_altered_weights_are_refused(monkeypatch):
     monkeypatch.setattr(models, "MINILM_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match="not the weights we know .*force-reinstall"):
+    with pytest.raises(ModelError, match=r"not the weights we know .*force-reinstall"):
         models.teacher("minilm", tiny.LABELS)
 
 
@@ -51,9 +51,7 @@ def test_a_model_without_a_task_cannot_be_loaded_as_fine_tuned(tmp_path):
         models.load(tiny.base_model(tmp_path / "base"))
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"), [("uniform", [1, 3, 5]), ("first", [0, 1, 2]), ("last", [3, 4, 5])]
-)
+@pytest.mark.parametrize(("kind", "expected"), [("uniform", [1, 3, 5]), ("first", [0, 1, 2]), ("last", [3, 4, 5])])
 def test_layer_maps(kind, expected):
     assert models.layer_map(6, 3, kind) == expected
 
@@ -71,12 +69,16 @@ def test_a_cut_keeps_the_teachers_layers_embeddings_and_head(minilm):
     teacher, _ = minilm
     student = models.student("cut:0,5", teacher)
     kept = student.state_dict()
-    for name, tensor in teacher.state_dict().items():
+    for name, _tensor in teacher.state_dict().items():
         name = name.replace("layer.5.", "layer.1.") if "layer.5." in name else name
         if not any(f"layer.{i}." in name for i in (2, 3, 4)) and not ("layer.1." in name and "layer.5." not in name):
             assert name in kept
-    assert torch.equal(kept["bert.encoder.layer.1.output.dense.weight"], teacher.bert.encoder.layer[5].output.dense.weight)
-    assert torch.equal(kept["bert.encoder.layer.0.output.dense.weight"], teacher.bert.encoder.layer[0].output.dense.weight)
+    assert torch.equal(
+        kept["bert.encoder.layer.1.output.dense.weight"], teacher.bert.encoder.layer[5].output.dense.weight
+    )
+    assert torch.equal(
+        kept["bert.encoder.layer.0.output.dense.weight"], teacher.bert.encoder.layer[0].output.dense.weight
+    )
     assert torch.equal(kept["classifier.weight"], teacher.classifier.weight)
     assert student.config.num_hidden_layers == 2 and teacher.config.num_hidden_layers == 6
 

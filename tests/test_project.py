@@ -22,7 +22,7 @@ def test_requirements_hold_the_packages_own_line_for_line():
 
 def test_bare_make_prints_help():
     done = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for target in "demo test book lab lint experiments bench clean".split():
+    for target in ["demo", "test", "book", "lab", "lint", "experiments", "bench", "clean"]:
         assert f"make {target} " in done.stdout
 
 
@@ -46,14 +46,21 @@ def test_the_wheel_distils_in_an_empty_folder(wheel, tmp_path):
     empty.mkdir()
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
-    options = "distill --data newswire --max-train 32 --teacher-epochs 1 --epochs 1 --out run".split()
+    options = ["distill", "--data", "newswire", "--max-train", "32", "--out", "run"]
+    options += ["--teacher-epochs", "1", "--epochs", "1"]
     environment = os.environ | {"PYTHONPATH": str(site), "CI": "true"}
     environment.pop("TINYKD_DATA", None)
     where = subprocess.run(
-        [sys.executable, "-c", "import tinykd; print(tinykd.__file__)"], cwd=empty, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", "import tinykd; print(tinykd.__file__)"],
+        cwd=empty,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert where.stdout.startswith(str(site))
-    done = subprocess.run([sys.executable, "-m", "tinykd", *options], cwd=empty, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "tinykd", *options], cwd=empty, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert (empty / "run" / "report.json").exists()
     assert "the corpus inside the package" in done.stderr

@@ -64,7 +64,13 @@ def test_retention_is_student_over_teacher():
 
 
 def test_the_scoreboard_is_one_line_a_model():
-    row = {"entity_f1": 0.5, "token_accuracy": 0.9, "parameters": 22_700_000, "size_bytes": 90_300_000, "latency_ms": 4.2}
+    row = {
+        "entity_f1": 0.5,
+        "token_accuracy": 0.9,
+        "parameters": 22_700_000,
+        "size_bytes": 90_300_000,
+        "latency_ms": 4.2,
+    }
     text = recipes.table({"teacher": row, "student": row, "baseline": row, "retention": 1.0})
     assert text.splitlines()[1].split() == ["teacher", "0.500", "0.900", "22.7", "M", "90.3", "MB", "4.20", "ms"]
 
@@ -91,6 +97,13 @@ def test_a_folder_with_another_run_or_other_things_is_refused_and_kept(finished,
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("wrong", [{"student": "cut:9"}, {"alpha": 2.0}, {"teacher": "no/such/model"}])
+def test_a_refused_run_leaves_no_claim_on_its_folder(place, tmp_path, wrong):
+    with pytest.raises((ValueError, RunError)):
+        recipes.run(setup(place, **wrong), tmp_path / "out", progress=False)
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
 def test_a_changed_corpus_is_another_run(finished, place, tmp_path):
     out, _ = finished
     shutil.copytree(place / "corpus", tmp_path / "corpus")
@@ -114,10 +127,19 @@ def test_a_missing_corpus_leaves_no_folder(tmp_path):
 
 def command(place, out) -> list[str]:
     options = ["--data", place / "corpus", "--teacher", place / "base", "--student", "cut:1", "--out", out]
-    return [sys.executable, "-m", "tinykd", "distill", *map(str, options), *"--epochs 30 --teacher-epochs 30 --batch-size 8".split()]
+    return [
+        sys.executable,
+        "-m",
+        "tinykd",
+        "distill",
+        *map(str, options),
+        *["--epochs", "8", "--teacher-epochs", "8", "--batch-size", "8"],
+    ]
 
 
-@pytest.mark.parametrize("when", ["teacher-unfinished/checkpoint-12/finished.json", "student-unfinished/checkpoint-6/model.safetensors"])
+@pytest.mark.parametrize(
+    "when", ["teacher-unfinished/checkpoint-12/finished.json", "student-unfinished/checkpoint-6/model.safetensors"]
+)
 def test_kill_9_and_the_same_command_again_end_at_the_same_weights(place, tmp_path, when):
     environment = os.environ | {"CI": "true", "PYTHONPATH": str(ROOT)}
     whole = place / "whole"

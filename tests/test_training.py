@@ -136,7 +136,9 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_chec
     original = training._Bar
     training._Bar = lambda title: Poison()
     try:
-        with pytest.raises(RunError, match=r"the loss is nan at step 9; the last good checkpoint is kept in .*unfinished"):
+        with pytest.raises(
+            RunError, match=r"the loss is nan at step 9; the last good checkpoint is kept in .*unfinished"
+        ):
             fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS)
     finally:
         training._Bar = original
@@ -146,7 +148,9 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_chec
 
 def test_weights_that_are_no_numbers_are_never_saved(room, tmp_path, monkeypatch):
     _, tokenizer, train, _ = room
-    monkeypatch.setattr(training.torch, "isfinite", lambda t: torch.zeros(1, dtype=bool) if t.dim() else torch.ones(1, dtype=bool))
+    monkeypatch.setattr(
+        training.torch, "isfinite", lambda t: torch.zeros(1, dtype=bool) if t.dim() else torch.ones(1, dtype=bool)
+    )
     with pytest.raises(RunError, match="no longer numbers at step 6"):
         fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
     assert not list((tmp_path / "out-unfinished").glob("*/finished.json"))
@@ -163,7 +167,9 @@ def test_a_full_disk_is_one_clear_line(room, tmp_path, monkeypatch):
         fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": -1}, {"alpha": 1.5}, {"temperature": 0}, {"batch_size": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"learning_rate": -1}, {"alpha": 1.5}, {"temperature": 0}, {"batch_size": 0}]
+)
 def test_impossible_settings_are_refused_before_any_work(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Settings(**wrong)

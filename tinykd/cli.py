@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
 
     distill = commands.add_parser("distill", help="fine-tune a teacher, distil a student, compare them")
     distill.set_defaults(call=_distill)
-    distill.add_argument("--data", required=True, metavar="NAME|FOLDER", help="a named corpus, or a folder with train/valid/test")
+    distill.add_argument(
+        "--data", required=True, metavar="NAME|FOLDER", help="a named corpus, or a folder with train/valid/test"
+    )
     distill.add_argument("--teacher", default="minilm", metavar="minilm|FOLDER|HUB_ID", help="default: %(default)s")
     distill.add_argument("--student", default="cut:3", metavar="cut:3|tinybert-4|FOLDER", help="default: %(default)s")
     distill.add_argument("--out", required=True, type=Path, metavar="DIR", help="where models, report and figure go")
@@ -76,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--max-length", type=int, default=128, metavar="N", help="word pieces in a window, default %(default)s")
+    parser.add_argument(
+        "--max-length", type=int, default=128, metavar="N", help="word pieces in a window, default %(default)s"
+    )
     parser.add_argument("--columns", metavar="NAMES", help='columns of a CoNLL file, for example "token pos chunk tag"')
 
 
@@ -88,7 +92,7 @@ def _distill(options: argparse.Namespace) -> None:
     report = recipes.run(setup, options.out, progress=_progress())
     print(recipes.table(report))
     print(f"\nopen next: {options.out / 'scoreboard.png'}")
-    print(f"try it:    tinykd predict --model {options.out / 'student'} \"Mara Hope left Jordan for Nice.\"")
+    print(f'try it:    tinykd predict --model {options.out / "student"} "Mara Hope left Jordan for Nice."')
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -26,8 +26,8 @@ def evaluate(
     """Score a model on a corpus split.
 
     Returns:
-        For tagging ``entity_f1`` (strict: type and both borders), ``entity_precision``, ``entity_recall``, ``token_accuracy`` and
-        ``by_type``; for classification ``accuracy`` and ``macro_f1``. All in [0, 1].
+        For tagging ``entity_f1`` (strict: type and both borders), ``entity_precision``, ``entity_recall``,
+        ``token_accuracy`` and ``by_type``; for classification ``accuracy`` and ``macro_f1``. All in [0, 1].
 
     Raises:
         ModelError: the model and the corpus have other labels.
@@ -37,7 +37,10 @@ def evaluate(
     gold, found = predictions(model, tokenizer, dataset, max_length, batch_size, progress)
     if data.task(dataset) == "classification":
         gold, found = [tags[0] for tags in gold], [tags[0] for tags in found]
-        return {"accuracy": accuracy_score(gold, found), "macro_f1": f1_score(gold, found, average="macro", zero_division=0)}
+        return {
+            "accuracy": accuracy_score(gold, found),
+            "macro_f1": f1_score(gold, found, average="macro", zero_division=0),
+        }
     return entity_scores(gold, found) | {"token_accuracy": token_accuracy(gold, found)}
 
 
@@ -60,7 +63,8 @@ def predictions(
 def entity_scores(gold: list[list[str]], found: list[list[str]]) -> dict:
     """Return strict entity precision, recall and F1, over all entities and by type.
 
-    An entity counts as found only if its type and both its borders are right. ``O`` is not an entity and is not counted.
+    An entity counts as found only if its type and both its borders are right. ``O`` is not an entity and is not
+    counted.
 
     Args:
         gold, found: IOB2 tags, a list a sentence.
@@ -98,7 +102,9 @@ def token_report(gold: list[list[str]], found: list[list[str]]) -> str:
     lines += [_report_line(*row) for row in rows]
     lines.append("")
     for average in ("micro", "macro", "weighted"):
-        scores = precision_recall_fscore_support(flat_gold, flat_found, labels=names, average=average, zero_division=0)[:3]
+        scores = precision_recall_fscore_support(flat_gold, flat_found, labels=names, average=average, zero_division=0)[
+            :3
+        ]
         lines.append(_report_line(f"{average} avg", *scores, len(flat_gold)))
     return "\n".join(lines)
 
@@ -108,8 +114,8 @@ def profile(
 ) -> dict:
     """Return ``parameters``, ``size_bytes`` (of the weights in ``folder``) and ``latency_ms``.
 
-    The latency is the median over real sentences, evenly drawn from ``dataset``, one at a time, after a warm-up; it includes
-    tokenization.
+    The latency is the median over real sentences, evenly drawn from ``dataset``, one at a time, after a warm-up; it
+    includes tokenization.
     """
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -119,7 +125,9 @@ def profile(
 
 
 @torch.inference_mode()
-def latency(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, sentences: int = 100) -> float:
+def latency(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, sentences: int = 100
+) -> float:
     """Return the median milliseconds a sentence, batch size 1, tokenization included."""
     column = dataset["tokens"][:] if data.task(dataset) == "tagging" else [text.split() for text in dataset["text"][:]]
     texts = column[:: max(1, len(column) // sentences)][:sentences]

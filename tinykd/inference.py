@@ -28,12 +28,15 @@ def logits(
         progress: what to call the progress bar; none without it.
 
     Returns:
-        One float32 array a row: (words, classes) for tagging, (1, classes) for classification, in the order of ``dataset``.
+        One float32 array a row: (words, classes) for tagging, (1, classes) for classification, in the order of
+        ``dataset``.
     """
     encoded = data.encode(dataset, tokenizer, max_length)
     collate = data.collate(tokenizer)
     windows: list[np.ndarray] = [np.empty(0)] * len(encoded)
-    order = np.argsort(encoded["length"][:], kind="stable")[::-1]  # the longest first: little padding, and memory fails early
+    order = np.argsort(encoded["length"][:], kind="stable")[
+        ::-1
+    ]  # the longest first: little padding, and memory fails early
     model.eval()
     starts = range(0, len(order), batch_size)
     for start in tqdm(starts, desc=progress, unit="batch", disable=progress is None):
@@ -50,12 +53,16 @@ def logits(
 
 
 def predict(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_length: int = 128, batch_size: int = 32
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: list[str],
+    max_length: int = 128,
+    batch_size: int = 32,
 ) -> Iterator[dict]:
     """Yield one dict a text, in order.
 
-    For tagging ``{"text", "entities": [{"type", "text", "start", "end", "score"}]}`` with half-open character offsets and
-    the lowest probability among the entity's words; for classification ``{"text", "label", "score"}``.
+    For tagging ``{"text", "entities": [{"type", "text", "start", "end", "score"}]}`` with half-open character offsets
+    and the lowest probability among the entity's words; for classification ``{"text", "label", "score"}``.
 
     Raises:
         ValueError: an empty text.

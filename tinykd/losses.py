@@ -21,8 +21,8 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         logits: (..., classes).
         labels: (...), class ids; -100 where a position does not count.
     """
-    logits, labels = logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1)
-    return F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum") / _count(labels)
+    counted = labels != IGNORE  # selected, not masked: an infinite logit elsewhere must not make value or gradient NaN
+    return F.cross_entropy(_precise(logits[counted]), labels[counted], reduction="sum") / _count(counted)
 
 
 def kl_divergence(student_logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -41,8 +41,8 @@ def kl_divergence(student_logits: Tensor, teacher_logits: Tensor, temperature: f
     """
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}; it must be above 0")
-    log_q = F.log_softmax(student_logits.float() / temperature, dim=-1)
-    log_p = F.log_softmax(teacher_logits.float() / temperature, dim=-1)
+    log_q = F.log_softmax(_precise(student_logits) / temperature, dim=-1)
+    log_p = F.log_softmax(_precise(teacher_logits) / temperature, dim=-1)
     return F.kl_div(log_q, log_p, log_target=True, reduction="none").sum(-1)
 
 
@@ -57,10 +57,9 @@ def distillation(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor,
         labels: (...); only tells which positions count (not -100).
         temperature: T > 0.
     """
-    divergence = kl_divergence(student_logits, teacher_logits, temperature)
     counted = labels != IGNORE
-    # where, not a product: an infinite value at a position that does not count must not become NaN
-    return temperature**2 * torch.where(counted, divergence, 0.0).sum() / _count(labels)
+    divergence = kl_divergence(student_logits[counted], teacher_logits[counted], temperature)
+    return temperature**2 * divergence.sum() / _count(counted)
 
 
 def mixture(
@@ -81,5 +80,9 @@ def mixture(
     return alpha * hard + (1 - alpha) * soft
 
 
-def _count(labels: Tensor) -> Tensor:
-    return (labels != IGNORE).sum().clamp(min=1)
+def _count(counted: Tensor) -> Tensor:
+    return counted.sum().clamp(min=1)
+
+
+def _precise(logits: Tensor) -> Tensor:
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

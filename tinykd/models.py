@@ -8,8 +8,14 @@ from pathlib import Path
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from tinykd.errors import ModelError
 
@@ -28,8 +34,8 @@ def teacher(
     """Load a teacher with a classification head for ``labels``.
 
     Args:
-        name: ``"minilm"`` (the embedded all-MiniLM-L6-v2: 6 layers, 384 wide, 22.7 M parameters; its weights are checked
-            against a pinned SHA-256), a local folder, or a Hub id.
+        name: ``"minilm"`` (the embedded all-MiniLM-L6-v2: 6 layers, 384 wide, 22.7 M parameters; its weights are
+            checked against a pinned SHA-256), a local folder, or a Hub id.
         labels: label names in the order of their ids. A model that was already fine-tuned must know the same names; its
             head is put in this order. Any other model gets a new head, drawn with ``seed``.
         task: ``"tagging"`` or ``"classification"``.
@@ -40,7 +46,9 @@ def teacher(
     folder = _minilm_folder() if name == "minilm" else name
     config, tokenizer = _load(AutoConfig, folder), _load(AutoTokenizer, folder)
     if not tokenizer.is_fast:
-        raise ModelError(f"{name}: its tokenizer cannot tell which piece belongs to which word; a fast tokenizer is needed")
+        raise ModelError(
+            f"{name}: its tokenizer cannot tell which piece belongs to which word; a fast tokenizer is needed"
+        )
     tuned = is_fine_tuned(config)
     if tuned:
         check_labels(list(config.id2label.values()), labels, name, "the corpus")
@@ -67,15 +75,13 @@ def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     return _load(_HEADS[task_of(config)], folder).eval(), _load(AutoTokenizer, folder)
 
 
-def student(
-    spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int | None = None
-) -> PreTrainedModel:
+def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int | None = None) -> PreTrainedModel:
     """Make a student for ``teacher``'s labels.
 
     Args:
-        spec: ``"cut:3"`` keeps three of the teacher's layers, evenly spread, with its embeddings and head; ``"cut:0,2,5"``
-            names them; ``"tinybert-4"`` and ``"tinybert-6"`` are the shapes of the paper with random weights (drawn with
-            ``seed``); anything else is a folder or Hub id with the same tokenizer.
+        spec: ``"cut:3"`` keeps three of the teacher's layers, evenly spread, with its embeddings and head;
+            ``"cut:0,2,5"`` names them; ``"tinybert-4"`` and ``"tinybert-6"`` are the shapes of the paper with random
+            weights (drawn with ``seed``); anything else is a folder or Hub id with the same tokenizer.
         teacher: gives labels, task, and for a cut the weights. Cut *before* fine-tuning for a student that owes the
             teacher's training nothing.
         vocabulary: size of the vocabulary of a new shape; the teacher's by default.
@@ -165,7 +171,9 @@ def was_fine_tuned(model: PreTrainedModel) -> bool:
 
 def task_of(config: transformers.PreTrainedConfig) -> str:
     """Return ``"tagging"`` or ``"classification"``, told by the model's architecture."""
-    return "classification" if str((config.architectures or [""])[0]).endswith("ForSequenceClassification") else "tagging"
+    return (
+        "classification" if str((config.architectures or [""])[0]).endswith("ForSequenceClassification") else "tagging"
+    )
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

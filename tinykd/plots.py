@@ -22,7 +22,9 @@ def scoreboard(report: dict) -> Figure:
     figure = Figure(figsize=(8.4, 2.9), layout="constrained")
     for axes, (title, value, digits) in zip(figure.subplots(1, 3), panels, strict=True):
         heights = [value(report[name]) for name in names]
-        bars = axes.bar(names, heights, color=[COLOURS[n] for n in names], hatch=[HATCHES[n] for n in names], edgecolor="white")
+        bars = axes.bar(
+            names, heights, color=[COLOURS[n] for n in names], hatch=[HATCHES[n] for n in names], edgecolor="white"
+        )
         axes.bar_label(bars, [digits.format(h) for h in heights], padding=2)
         axes.set_title(title, fontsize=10)
         axes.set_ylim(0, 1.18 * max(heights))
@@ -34,3 +36,26 @@ def save(figure: Figure, path: Path) -> None:
     """Write ``figure`` to ``path``, with no display needed and no date inside."""
     with matplotlib.rc_context({"savefig.dpi": 150}):
         figure.savefig(path, metadata={"Software": None})
+
+
+def comparison(scores: dict[str, dict[str, tuple[float, float]]], floors: dict[str, float] | None = None) -> Figure:
+    """Draw one panel a score, all on one scale from 0 to 1: a bar a model, its spread, a dotted line for the floor.
+
+    Args:
+        scores: score name → model name → (mean, spread); a spread of 0 draws no whisker.
+        floors: score name → what a model that has learnt nothing reaches.
+    """
+    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
+    for axes, (title, rows) in zip(figure.subplots(1, len(scores), sharey=True), scores.items(), strict=True):
+        means, spreads = zip(*rows.values(), strict=True)
+        colours = [COLOURS.get(name, COLOURS["other"]) for name in rows]
+        hatches = [HATCHES.get(name, "xx") for name in rows]
+        whiskers = spreads if any(spreads) else None
+        bars = axes.bar(list(rows), means, yerr=whiskers, capsize=3, color=colours, hatch=hatches, edgecolor="white")
+        axes.bar_label(bars, [f"{mean:.3f}" for mean in means], padding=3)
+        if floors and title in floors:
+            axes.axhline(floors[title], color="black", linestyle=":", linewidth=1.2)
+        axes.set_title(title, fontsize=10)
+        axes.set_ylim(0, 1.12)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure

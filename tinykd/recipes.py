@@ -19,7 +19,7 @@ import torch
 from datasets import DatasetDict
 
 from tinykd import data, evaluation, models, samples
-from tinykd.errors import RunError
+from tinykd.errors import RunError, TinykdError
 from tinykd.files import clear_disk_errors, write_json
 from tinykd.training import Settings, distill, fine_tune, has_bf16
 
@@ -71,12 +71,13 @@ def run(setup: Run, out: Path, progress: bool = True) -> dict:
     out = Path(out)
     corpus = data.load(setup.data, list(setup.columns or []) or None, setup.max_train, setup.seed)
     digest = data.digest(corpus)
+    settings = _settings(setup, len(corpus["train"]))  # impossible values are refused here
     with _claimed(out, asdict(setup) | {"corpus_digest": digest}):
         report = _report(out)
         if report:
             logger.info("%s holds this run, finished; delete the folder to run it again", out)
             return report
-        scores = _train_all(setup, corpus, out, progress)
+        scores = _train_all(setup, settings, corpus, out, progress)
         report = _summary(scores) | {
             "setup": asdict(setup),
             "corpus": {split: len(part) for split, part in corpus.items()} | {"digest": digest},
@@ -89,9 +90,9 @@ def run(setup: Run, out: Path, progress: bool = True) -> dict:
         return report
 
 
-def _train_all(setup: Run, corpus: DatasetDict, out: Path, progress: bool) -> dict:
+def _train_all(setup: Run, settings: tuple[Settings, Settings], corpus: DatasetDict, out: Path, progress: bool) -> dict:
     labels, task, train = data.label_names(corpus), data.task(corpus), corpus["train"]
-    for_teacher, for_student = _settings(setup, len(train))
+    for_teacher, for_student = settings
     teacher, tokenizer = models.teacher(setup.teacher, labels, task, setup.seed)
     # The twin owes the teacher nothing: it is cut before the teacher learns the task, the student after.
     baseline = models.student(setup.student, teacher, setup.seed)
@@ -105,9 +106,7 @@ def _train_all(setup: Run, corpus: DatasetDict, out: Path, progress: bool) -> di
     def say(text: str) -> str | None:
         return text if progress else None
 
-    transfer = samples.with_teacher(
-        train, teacher, tokenizer, out / "signals", setup.max_length, say("signals   ")
-    )
+    transfer = samples.with_teacher(train, teacher, tokenizer, out / "signals", setup.max_length, say("signals   "))
     trained = {
         "teacher": teacher,
         "student": distill(student, tokenizer, transfer, out / "student", for_student, "student", progress),
@@ -115,7 +114,9 @@ def _train_all(setup: Run, corpus: DatasetDict, out: Path, progress: bool) -> di
     }
     scores = {}
     for name, model in trained.items():
-        scores[name] = evaluation.evaluate(model, tokenizer, corpus["test"], setup.max_length, progress=say(f"{name} on test"))
+        scores[name] = evaluation.evaluate(
+            model, tokenizer, corpus["test"], setup.max_length, progress=say(f"{name} on test")
+        )
     for name, model in trained.items():
         scores[name] |= evaluation.profile(model, tokenizer, corpus["test"], out / name)
     return scores
@@ -123,7 +124,12 @@ def _train_all(setup: Run, corpus: DatasetDict, out: Path, progress: bool) -> di
 
 def _settings(setup: Run, sentences: int) -> tuple[Settings, Settings]:
     """What suits the corpus, with what the caller chose put over it."""
-    chosen = {"learning_rate": setup.lr, "batch_size": setup.batch_size, "max_length": setup.max_length, "seed": setup.seed}
+    chosen = {
+        "learning_rate": setup.lr,
+        "batch_size": setup.batch_size,
+        "max_length": setup.max_length,
+        "seed": setup.seed,
+    }
     mix = {"alpha": setup.alpha, "temperature": setup.temperature}
     teacher, student = suited(sentences)
     return (
@@ -151,13 +157,16 @@ def table(report: dict) -> str:
     """Return the scoreboard as text, a model a line."""
     main = main_score(report["teacher"])
     second = "token_accuracy" if main == "entity_f1" else "macro_f1"
-    head = f"{'':<10}{main.replace('_', ' '):>12}{second.replace('_', ' '):>17}{'parameters':>13}{'on disk':>11}{'a sentence':>13}"
-    lines = [head]
+    titles = (main.replace("_", " "), second.replace("_", " "), "parameters", "on disk", "a sentence")
+    lines = ["{:<10}{:>12}{:>17}{:>13}{:>11}{:>13}".format("", *titles)]
     for name in ("teacher", "student", "baseline"):
         s = report[name]
         size, pace = f"{s['size_bytes'] / 1e6:.1f} MB", f"{s['latency_ms']:.2f} ms"
-        lines.append(f"{name:<10}{s[main]:>12.3f}{s[second]:>17.3f}{s['parameters'] / 1e6:>11.1f} M{size:>11}{pace:>13}")
-    lines.append(f"the student keeps {100 * report['retention']:.1f} % of the teacher; baseline is the same student without a teacher")
+        lines.append(
+            f"{name:<10}{s[main]:>12.3f}{s[second]:>17.3f}{s['parameters'] / 1e6:>11.1f} M{size:>11}{pace:>13}"
+        )
+    kept = f"{100 * report['retention']:.1f} %"
+    lines.append(f"the student keeps {kept} of the teacher; baseline is the same student without a teacher")
     return "\n".join(lines)
 
 
@@ -209,9 +218,17 @@ def _claimed(out: Path, setup: dict) -> Iterator[None]:
                         f"{out} holds another run ({', '.join(differ)}); choose another folder with --out, or delete it"
                     )
             write_json(note, setup)
-            yield
+            try:
+                yield
+            except TinykdError:
+                # Refused before any work was kept: leave no claim on the folder behind.
+                if {f.name for f in out.iterdir()} <= {".lock", note.name}:
+                    note.unlink()
+                raise
     except filelock.Timeout:
-        raise RunError(f"another process is at work in {out}; wait for it, or choose another folder with --out") from None
+        raise RunError(
+            f"another process is at work in {out}; wait for it, or choose another folder with --out"
+        ) from None
 
 
 def _report(out: Path) -> dict | None:

@@ -32,8 +32,8 @@ def with_teacher(
     """Add the column ``teacher_logits`` to a corpus split.
 
     Args:
-        store: folder of the stored signal. Reused if it was made by the same teacher, tokenizer, texts and ``max_length`` and is
-            undamaged; made anew otherwise.
+        store: folder of the stored signal. Reused if it was made by the same teacher, tokenizer, texts and
+            ``max_length`` and is undamaged; made anew otherwise.
 
     Returns:
         ``dataset`` with ``teacher_logits``: (words, classes) float16 a row, (1, classes) for classification.
@@ -53,7 +53,9 @@ def with_teacher(
     return concatenate_datasets([dataset, load_from_disk(store)], axis=1)
 
 
-def _fingerprint(dataset: Dataset, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int) -> str:
+def _fingerprint(
+    dataset: Dataset, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> str:
     sha = hashlib.sha256(f"{type(teacher).__name__} {max_length}".encode())
     for name, tensor in teacher.state_dict().items():
         sha.update(name.encode())

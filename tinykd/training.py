@@ -46,7 +46,8 @@ class Settings:
 
 
 class DistillationTrainer(Trainer):
-    """A ``Trainer`` whose loss is ``losses.mixture`` where a batch brings ``teacher_logits``, cross-entropy elsewhere."""
+    """A ``Trainer`` whose loss is ``losses.mixture`` where a batch brings ``teacher_logits``, cross-entropy
+    elsewhere."""
 
     def __init__(self, *args, alpha: float, temperature: float, **kwargs):
         """Take the Trainer's own arguments, and the two of ``losses.mixture``."""
@@ -74,7 +75,9 @@ class DistillationTrainer(Trainer):
     def _save_checkpoint(self, model, trial):
         # A process can be killed while it writes; only a checkpoint that carries this mark was finished.
         if not all(torch.isfinite(p).all() for p in self.model.parameters()):
-            raise RunError(f"the weights are no longer numbers at step {self.state.global_step}; try a smaller learning rate")
+            raise RunError(
+                f"the weights are no longer numbers at step {self.state.global_step}; try a smaller learning rate"
+            )
         with clear_disk_errors(Path(self.args.output_dir)):
             super()._save_checkpoint(model, trial)
             write_json(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}" / "finished.json", {})
@@ -111,8 +114,8 @@ def fine_tune(
 ) -> PreTrainedModel:
     """Train ``model`` on the labels of ``train`` alone, and save it with its tokenizer in ``out``.
 
-    An interrupted call, made again, goes on from its last checkpoint to the same final weights; a finished one only loads
-    the result.
+    An interrupted call, made again, goes on from its last checkpoint to the same final weights; a finished one only
+    loads the result.
 
     Args:
         train: columns ``tokens`` and ``labels``, or ``text`` and ``label``.

@@ -21,7 +21,9 @@ def run(path: Path) -> float:
             cell.outputs, cell.execution_count = [], None
             cell.metadata.pop("execution", None)
     start = time.perf_counter()
-    client = NotebookClient(notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": path.parent}})
+    client = NotebookClient(
+        notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+    )
     client.execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # time stamps would change the file at every run

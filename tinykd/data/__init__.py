@@ -5,4 +5,16 @@ from tinykd.data.encode import IGNORE, collate, encode, windows
 from tinykd.data.readers import read_file
 from tinykd.data.words import Word, words
 
-__all__ = ["IGNORE", "Word", "collate", "digest", "encode", "label_names", "load", "read_file", "task", "windows", "words"]
+__all__ = [
+    "IGNORE",
+    "Word",
+    "collate",
+    "digest",
+    "encode",
+    "label_names",
+    "load",
+    "read_file",
+    "task",
+    "windows",
+    "words",
+]

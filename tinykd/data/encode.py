@@ -6,6 +6,8 @@ order, are its words ``first_word, first_word + 1, …``: that is all a stored t
 find its place, whatever the tokenizer. Taught in lesson 06.
 """
 
+import itertools
+
 import numpy as np
 import torch
 from datasets import Dataset, Features, List, Value
@@ -32,9 +34,17 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
             (tagging) or cut (classification).
 
     Returns:
-        A ``Dataset`` with a row a window: ``input_ids``; ``labels`` (one a piece, -100 except at the first piece of each
-        word owned here; a single id for classification); ``row``, the index in ``dataset``; ``first_word``; ``length``.
+        A ``Dataset`` with a row a window: ``input_ids``; ``labels`` (one a piece, -100 except at the first piece of
+        each word owned here; a single id for classification); ``row``, the index in ``dataset``; ``first_word``;
+        ``length``.
+
+    Raises:
+        ValueError: a ``max_length`` that leaves no room for a word.
     """
+    before, after = special_tokens(tokenizer)
+    room = max_length - len(before) - len(after)
+    if room < 1:
+        raise ValueError(f"max_length is {max_length}; it must be at least {max_length - room + 1}")
     if "text" in dataset.column_names:
         ids = tokenizer(dataset["text"][:], truncation=True, max_length=max_length)["input_ids"] if len(dataset) else []
         columns = {
@@ -47,8 +57,6 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
         columns = {"input_ids": [], "labels": [], "row": [], "first_word": []}
         # The map is written out, not hidden in Dataset.map: nothing is cached under a name that a reader cannot see.
         documents = pieces_of_words(dataset["tokens"][:], tokenizer)
-        before, after = special_tokens(tokenizer)
-        room = max_length - len(before) - len(after)
         for row, (pieces, labels) in enumerate(zip(documents, dataset["labels"][:], strict=True)):
             for first, last, owned, owned_end in windows([len(ids[:room]) for ids in pieces], room):
                 ids, piece_labels = list(before), [IGNORE] * len(before)
@@ -86,15 +94,15 @@ def windows(sizes: list[int], room: int) -> list[tuple[int, int, int, int]]:
         spans.append((first, last))
         half_back = int(np.searchsorted(ends, ends[last - 1] - room // 2, side="right"))
         first = max(first + 1, half_back)
-    borders = [0] + [(end + start) // 2 for (_, end), (start, _) in zip(spans, spans[1:], strict=False)] + [len(sizes)]
-    return [(*span, *owned) for span, owned in zip(spans, zip(borders, borders[1:], strict=False), strict=True)]
+    borders = [0] + [(end + start) // 2 for (_, end), (start, _) in itertools.pairwise(spans)] + [len(sizes)]
+    return [(*span, *owned) for span, owned in zip(spans, itertools.pairwise(borders), strict=True)]
 
 
 def collate(tokenizer: PreTrainedTokenizerBase):
     """Return a function that pads a list of encoded rows into one batch of tensors.
 
-    The batch has ``input_ids``, ``attention_mask`` (batch, length), ``labels`` (batch, length; or (batch,) for classification), and
-    ``teacher_logits`` (words of the batch, classes) if the rows carry them.
+    The batch has ``input_ids``, ``attention_mask`` (batch, length), ``labels`` (batch, length; or (batch,) for
+    classification), and ``teacher_logits`` (words of the batch, classes) if the rows carry them.
     """
     pad = tokenizer.pad_token_id
 
@@ -109,9 +117,15 @@ def collate(tokenizer: PreTrainedTokenizerBase):
             input_ids[i, :n] = torch.as_tensor(row["input_ids"])
             attention_mask[i, :n] = 1
             labels[i, : len(row["labels"])] = torch.as_tensor(row["labels"])
-        batch = {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels.squeeze(1) if whole else labels}
+        batch = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "labels": labels.squeeze(1) if whole else labels,
+        }
         if "teacher_logits" in rows[0]:
-            batch["teacher_logits"] = torch.cat([torch.as_tensor(np.asarray(r["teacher_logits"])) for r in rows]).float()
+            batch["teacher_logits"] = torch.cat(
+                [torch.as_tensor(np.asarray(r["teacher_logits"])) for r in rows]
+            ).float()
         return batch
 
     return pad_batch

@@ -5,7 +5,7 @@
     ## courts-03
     [PER Mara Ilves] left [ORG Orkla]'s board on Tuesday.
 
-``## kind-number`` opens a story, ``# `` starts a comment, a blank line is ignored, every other line is one
+``## kind-number`` opens a story, ``#`` starts a comment, a blank line is ignored, every other line is one
 sentence. A backslash takes the special meaning from ``[``, ``]``, ``#`` and itself.
 """
 
@@ -44,7 +44,7 @@ def parse(line: str) -> tuple[str, list[Span]]:
         if piece["type"]:
             if opened:
                 raise ValueError(f"{at}: an entity opens inside another; entities do not nest here")
-            opened = (piece["type"], len(text))
+            opened, opened_at = (piece["type"], len(text)), at
         elif piece["close"]:
             if not opened:
                 raise ValueError(f"{at}: ']' closes nothing; write '\\]' for a plain bracket")
@@ -57,7 +57,7 @@ def parse(line: str) -> tuple[str, list[Span]]:
         else:
             text += piece["escaped"] or piece["plain"]
     if opened:
-        raise ValueError(f"the {opened[0]} entity {text[opened[1] :][:30]!r} is never closed")
+        raise ValueError(f"{opened_at}: the {opened[0]} entity {text[opened[1] :][:30]!r} is never closed")
     return text, spans
 
 
@@ -68,7 +68,7 @@ def format(text: str, spans: list[Span]) -> str:
         line += f"{_escape(text[at:start])}[{type_} {_escape(text[start:end])}]"
         at = end
     line += _escape(text[at:])
-    return "\\" + line if line.startswith("#") else line
+    return re.sub(r"^(\s*)#", r"\1\\#", line)
 
 
 def tag(text: str, spans: list[Span]) -> tuple[list[str], list[str]]:

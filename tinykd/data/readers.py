@@ -36,12 +36,14 @@ def read_file(path: Path, columns: list[str] | None = None) -> list[dict]:
     if path.suffix == ".csv":
         rows = list(_csv(path, text))
     elif path.suffix == ".jsonl":
-        rows = list(_jsonl(path, text.splitlines()))
+        rows = list(_jsonl(path, text.split("\n")))
     else:
         lines = text.split("\n")
         rows = list(inline.read(path, lines)) if inline.is_inline(lines) else _conll(path, lines, columns)
     if not rows:
         raise DataError(f"{path}: the file holds no sentence")
+    if odd := next((row for row in rows if ("tags" in row) != ("tags" in rows[0])), None):
+        raise DataError(f"{path}:{odd['line']}: some lines hold tags and some labels; one file holds one task")
     if "tags" in rows[0]:
         schemes.to_iob2(path, rows)
     return rows
@@ -87,7 +89,9 @@ def _conll_columns(path: Path, rows: list[list[str]], columns: list[str] | None)
     width = len(rows[0])
     if columns:
         if len(columns) != width or not {"token", "tag"} <= set(columns):
-            raise DataError(f"{path}: its {width} columns do not fit {columns}; name each, two of them 'token' and 'tag'")
+            raise DataError(
+                f"{path}: its {width} columns do not fit {columns}; name each, two of them 'token' and 'tag'"
+            )
         return columns.index("token"), columns.index("tag")
     if width < 2:
         raise DataError(f"{path}: one column only; a tagging corpus has a word and its tag on each line")
@@ -111,7 +115,7 @@ def _csv(path: Path, text: str) -> Iterator[dict]:
                 raise DataError(f"{path}:{reader.line_num}: the wrong number of columns; the header names {len(names)}")
             yield _text_row(path, reader.line_num, row[text_name], row[label_name])
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: not valid csv ({error})") from None
+        raise DataError(f"{path}:{reader.reader.line_num}: not valid csv ({error})") from None
 
 
 def _pick(path: Path, names: list[str], wanted: tuple[str, ...]) -> str:
@@ -137,14 +141,18 @@ def _jsonl(path: Path, lines: list[str]) -> Iterator[dict]:
             if not ok or not all(isinstance(x, str) for x in row["tokens"] + tags):
                 raise DataError(f"{path}:{n}: 'tokens' and 'tags' must be lists of strings")
             if len(row["tokens"]) != len(tags) or not tags:
-                raise DataError(f"{path}:{n}: {len(row['tokens'])} tokens and {len(tags)} tags; need as many, at least one")
+                raise DataError(
+                    f"{path}:{n}: {len(row['tokens'])} tokens and {len(tags)} tags; need as many, at least one"
+                )
             if not all(token.strip() for token in row["tokens"]):
                 raise DataError(f"{path}:{n}: an empty token")
             yield {"tokens": row["tokens"], "tags": tags, "line": n}
         elif "text" in row and (label := next((row[k] for k in _LABEL_NAMES if k in row), None)) is not None:
             yield _text_row(path, n, row["text"], label)
         else:
-            raise DataError(f"{path}:{n}: needs 'tokens' and 'tags', or 'text' and 'label'; found {', '.join(row) or 'nothing'}")
+            raise DataError(
+                f"{path}:{n}: needs 'tokens' and 'tags', or 'text' and 'label'; found {', '.join(row) or 'nothing'}"
+            )
 
 
 def _text_row(path: Path, line: int, text: str, label: object) -> dict:

@@ -10,15 +10,15 @@ import re
 from typing import NamedTuple
 
 _TITLES = (
-    "Mr Mrs Ms Dr St Gen Sen Rep Gov Lt Col Sgt Capt Prof Rev Hon Pres Inc Corp Co Ltd Bros Jr Sr No "
-    "Jan Feb Mar Apr Jun Jul Aug Sept Sep Oct Nov Dec vs Mt Ft"
-).split()
+    "Mr|Mrs|Ms|Dr|St|Gen|Sen|Rep|Gov|Lt|Col|Sgt|Capt|Prof|Rev|Hon|Pres|Inc|Corp|Co|Ltd|Bros|Jr|Sr|No|"
+    "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|vs|Mt|Ft"
+)
 
 _WORD = re.compile(
     rf"""
       (?:[^\W\d_]\.){{2,}}                            # U.S.  U.N.  p.m.  J.R.
     | \b[A-Z]\.(?=\s+\S)                              # J. (an initial, not the end of a sentence)
-    | \b(?:{"|".join(_TITLES)})\.(?=\s+\S)            # Mr.  St.  Inc.
+    | \b(?:{_TITLES})\.(?=\s+\S)            # Mr.  St.  Inc.
     | ['’](?:s|re|ve|ll|d|m)\b                        # the possessive and its kin
     | \d+(?:[.,:/-]\d+)*[^\W\d_]*                     # 3.5  1,200  2-1  10:30  40th
     | \w+(?:(?:['’](?!(?:s|re|ve|ll|d|m)\b)|[-&])\w+)*  # O'Neill  left-wing  B&O

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset, Features, List, Value
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinykd import data
+from tinykd.data.encode import IGNORE
+
+VANISHES = "\u200b"
+WORDS = ["a", "Mara", "tokenization", "Kuala", "electroencephalograph", VANISHES, "日本", "x" * 30, "👍"]
+DOCUMENTS = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=40), min_size=1, max_size=3)
+
+
+def numbered(documents, signal=False):
+    """Every word's label is its number; its teacher's logits are its row and its number."""
+    columns = {"tokens": documents, "labels": [list(range(len(tokens))) for tokens in documents]}
+    features = {"tokens": List(Value("string")), "labels": List(Value("int32"))}
+    if signal:
+        columns["teacher_logits"] = [[[row, word] for word in range(len(t))] for row, t in enumerate(documents)]
+        features["teacher_logits"] = List(List(Value("float16")))
+    return Dataset.from_dict(columns, features=Features(features))
+
+
+@settings(max_examples=60)
+@given(documents=DOCUMENTS, max_length=st.integers(3, 40))
+def test_every_word_is_labelled_once_at_its_first_piece_with_its_own_logits(tokenizer, documents, max_length):
+    found = {row: [] for row in range(len(documents))}
+    for window in data.encode(numbered(documents, signal=True), tokenizer, max_length):
+        ids, labels, row = window["input_ids"], window["labels"], window["row"]
+        assert (ids[0], ids[-1]) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
+        assert len(ids) == len(labels) == window["length"] <= max_length
+        owned = [label for label in labels if label != IGNORE]
+        assert owned == list(range(window["first_word"], window["first_word"] + len(owned)))
+        assert np.array_equal(window["teacher_logits"], [[row, word] for word in owned])
+        for piece, word in zip(ids, labels, strict=True):
+            if word != IGNORE:
+                pieces = tokenizer(documents[row][word], add_special_tokens=False)["input_ids"]
+                assert piece == (pieces or [tokenizer.unk_token_id])[0]
+        found[row] += owned
+    assert found == {row: list(range(len(tokens))) for row, tokens in enumerate(documents)}
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=60), st.integers(0, 20))
+def test_windows(sizes, more):
+    room = max(sizes) + more
+    found = data.windows(sizes, room)
+    assert [word for _, _, owned, end in found for word in range(owned, end)] == list(range(len(sizes)))
+    for first, last, owned, end in found:
+        assert sum(sizes[first:last]) <= room
+        assert first <= owned <= end <= last
+    if sum(sizes) <= room:
+        assert found == [(0, len(sizes), 0, len(sizes))]
+
+
+def test_windows_overlap_by_half_and_split_the_overlap():
+    assert data.windows([2] * 6, room=8) == [(0, 4, 0, 3), (2, 6, 3, 6)]
+    assert data.windows([1] * 10, room=4) == [(0, 4, 0, 3), (2, 6, 3, 5), (4, 8, 5, 7), (6, 10, 7, 10)]
+    with pytest.raises(ValueError, match=r"^a window of 4 pieces is too small; use a larger max_length$"):
+        data.windows([1, 5], room=4)
+
+
+def test_a_short_row_is_one_window(tokenizer):
+    (row,) = data.encode(numbered([["Tokenization", VANISHES, "won"]]), tokenizer)
+    pieces = tokenizer.convert_ids_to_tokens(row["input_ids"])
+    assert pieces == ["[CLS]", "token", "##ization", "[UNK]", "won", "[SEP]"]
+    assert row["labels"] == [IGNORE, 0, IGNORE, 1, 2, IGNORE]
+    assert (row["row"], row["first_word"], row["length"]) == (0, 0, 6)
+
+
+def test_a_word_longer_than_the_window_is_cut(tokenizer):
+    rows = data.encode(numbered([["a", "electroencephalograph", "b"]]), tokenizer, max_length=4)[:]
+    assert [[label for label in labels if label != IGNORE] for labels in rows["labels"]] == [[0], [1], [2]]
+    assert max(rows["length"]) == 4
+
+
+@pytest.mark.parametrize("dataset", [{"tokens": [["a"]], "labels": [[0]]}, {"text": ["a"], "label": [0]}])
+@pytest.mark.parametrize("max_length", [-1, 0, 2])
+def test_a_window_without_room_is_refused(tokenizer, dataset, max_length):
+    with pytest.raises(ValueError, match=rf"^max_length is {max_length}; it must be at least 3$"):
+        data.encode(Dataset.from_dict(dataset), tokenizer, max_length)
+
+
+def test_an_empty_split_gives_no_windows(tokenizer):
+    assert len(data.encode(numbered([]), tokenizer)) == 0
+
+
+def test_a_tagging_batch(tokenizer):
+    batch = data.collate(tokenizer)(list(data.encode(numbered([["Mara", "won"], ["Nice"]], signal=True), tokenizer)))
+    assert batch["input_ids"].tolist()[1] == tokenizer("Nice")["input_ids"] + [tokenizer.pad_token_id]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
+    assert batch["labels"].tolist() == [[IGNORE, 0, 1, IGNORE], [IGNORE, 0, IGNORE, IGNORE]]
+    assert batch["teacher_logits"].tolist() == [[0, 0], [0, 1], [1, 0]]
+    assert batch["teacher_logits"].dtype == torch.float32
+
+
+def test_a_classification_batch(tokenizer):
+    columns = {"text": ["Mara won it again", "Nice"], "label": [1, 0], "teacher_logits": [[[1.0, 2.0]], [[3.0, 4.0]]]}
+    rows = list(data.encode(Dataset.from_dict(columns), tokenizer, max_length=5))
+    assert [row["length"] for row in rows] == [5, 3]
+    batch = data.collate(tokenizer)(rows)
+    assert batch["input_ids"].shape == batch["attention_mask"].shape == (2, 5)
+    assert batch["labels"].tolist() == [1, 0]
+    assert batch["teacher_logits"].tolist() == [[1, 2], [3, 4]]

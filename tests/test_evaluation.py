@@ -1,0 +1,122 @@
+import random
+
+import pytest
+from datasets import ClassLabel, Dataset, Features, List, Value
+
+from tests.untrained import LABELS, tagger
+from tinykd.errors import ModelError
+from tinykd.evaluation import entity_scores, evaluate, predictions, token_accuracy, token_report
+
+GOLD = [["B-PER", "I-PER", "O", "O"], ["B-LOC", "O"]]
+FOUND = [["B-PER", "O", "O", "O"], ["B-LOC", "B-LOC"]]
+
+
+def conlleval(gold, found):
+    """Chunks right, found and gold, by the rules of the shared task's conlleval.pl."""
+
+    def ends(before, tag):
+        return before != "O" and (tag[0] in "BO" or before[2:] != tag[2:])
+
+    def starts(before, tag):
+        return tag != "O" and (tag[0] == "B" or before == "O" or before[2:] != tag[2:])
+
+    right = chunks_found = chunks_gold = 0
+    agree = False
+    gold_before = found_before = "O"
+    for gold_tag, found_tag in zip([*gold, "O"], [*found, "O"], strict=True):
+        gold_ends, found_ends = ends(gold_before, gold_tag), ends(found_before, found_tag)
+        if agree and gold_ends and found_ends:
+            right, agree = right + 1, False
+        elif agree and (gold_ends != found_ends or gold_tag[2:] != found_tag[2:]):
+            agree = False
+        gold_starts, found_starts = starts(gold_before, gold_tag), starts(found_before, found_tag)
+        agree = agree or (gold_starts and found_starts and gold_tag[2:] == found_tag[2:])
+        chunks_gold, chunks_found = chunks_gold + gold_starts, chunks_found + found_starts
+        gold_before, found_before = gold_tag, found_tag
+    return right, chunks_found, chunks_gold
+
+
+def random_pairs(n):
+    draw = random.Random(0)
+    tags = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+    for _ in range(n):
+        gold = draw.choices(tags, k=draw.randint(1, 9))
+        yield gold, [tag if draw.random() < 0.7 else draw.choice(tags) for tag in gold]
+
+
+def test_entity_scores_are_those_of_conlleval():
+    pairs = list(random_pairs(1000))
+    for gold, found in pairs:
+        right, n_found, n_gold = conlleval(gold, found)
+        scores = entity_scores([gold], [found])
+        assert scores["entity_precision"] == (right / n_found if n_found else 0)
+        assert scores["entity_recall"] == (right / n_gold if n_gold else 0)
+        assert scores["entity_f1"] == (2 * right / (n_found + n_gold) if n_found + n_gold else 0)
+    totals = [sum(column) for column in zip(*(conlleval(*pair) for pair in pairs), strict=True)]
+    assert entity_scores(*zip(*pairs, strict=True))["entity_f1"] == 2 * totals[0] / (totals[1] + totals[2])
+
+
+def test_entity_scores_by_type():
+    assert entity_scores(GOLD, FOUND) == {
+        "entity_precision": 1 / 3,
+        "entity_recall": 1 / 2,
+        "entity_f1": 2 / 5,
+        "by_type": {
+            "LOC": {"precision": 1 / 2, "recall": 1.0, "f1": 2 / 3, "support": 1},
+            "PER": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1},
+        },
+    }
+
+
+def test_no_entity_at_all_scores_zero():
+    nothing = {"entity_precision": 0.0, "entity_recall": 0.0, "entity_f1": 0.0, "by_type": {}}
+    assert entity_scores([["O"]], [["O"]]) == entity_scores([], []) == nothing
+    assert token_accuracy([], []) == 0
+
+
+def test_high_token_accuracy_can_hide_an_entity_f1_of_zero():
+    gold, found = [["O"] * 18 + ["B-PER", "I-PER"]], [["O"] * 18 + ["B-PER", "O"]]
+    assert token_accuracy(gold, found) == 0.95
+    assert entity_scores(gold, found)["entity_f1"] == 0
+
+
+@pytest.mark.parametrize("score", [entity_scores, token_accuracy])
+def test_sentences_must_pair_up(score):
+    with pytest.raises(ValueError, match="zip"):
+        score(GOLD, FOUND[:1])
+
+
+def test_token_report():
+    assert token_accuracy(GOLD, FOUND) == 4 / 6
+    assert token_report(GOLD, FOUND) == (
+        "              precision    recall  f1-score   support\n"
+        "\n"
+        "       B-LOC      0.500     1.000     0.667         1\n"
+        "       B-PER      1.000     1.000     1.000         1\n"
+        "       I-PER      0.000     0.000     0.000         1\n"
+        "           O      0.667     0.667     0.667         3\n"
+        "\n"
+        "   micro avg      0.667     0.667     0.667         6\n"
+        "   macro avg      0.542     0.667     0.583         6\n"
+        "weighted avg      0.583     0.667     0.611         6"
+    )
+
+
+def corpus(names):
+    features = Features({"tokens": List(Value("string")), "labels": List(ClassLabel(names=names))})
+    columns = {"tokens": [["Mara", "won"], ["Nice"]], "labels": [[names.index("B-PER"), 0], [0]]}
+    return Dataset.from_dict(columns, features=features)
+
+
+def test_evaluate_matches_labels_by_name(tokenizer):
+    model, other_order = tagger(tokenizer, always="B-PER"), ["O", "I-PER", "B-PER"]
+    for names in (LABELS, other_order):
+        gold, found = predictions(model, tokenizer, corpus(names))
+        assert (gold, found) == ([["B-PER", "O"], ["O"]], [["B-PER", "B-PER"], ["B-PER"]])
+        scores = evaluate(model, tokenizer, corpus(names))
+        assert scores == entity_scores(gold, found) | {"token_accuracy": 1 / 3}
+
+
+def test_evaluate_refuses_other_labels(tokenizer):
+    with pytest.raises(ModelError, match="the model and the corpus have other labels"):
+        evaluate(tagger(tokenizer), tokenizer, corpus(["O", "B-PER"]))

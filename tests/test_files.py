@@ -1,0 +1,94 @@
+import errno
+import json
+import os
+
+import pytest
+
+from tinykd import files
+from tinykd.errors import RunError
+from tinykd.files import clear_disk_errors, new_folder, write_json
+
+
+def fails(code):
+    def fail(*_):
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path):
+    folder = tmp_path / "deep" / "model"
+    for name in ("old", "new"):
+        with new_folder(folder) as unfinished:
+            (unfinished / name).write_text(name)
+            assert not (folder / name).exists()
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt()])
+@pytest.mark.parametrize("before", [[], ["old"]])
+def test_an_interrupted_folder_leaves_what_was_there(tmp_path, error, before):
+    for name in before:
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / name).touch()
+    with pytest.raises(type(error)), new_folder(tmp_path / "model") as unfinished:
+        (unfinished / "half").touch()
+        raise error
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["model", "model/old"][
+        : 2 * len(before)
+    ]
+
+
+def test_a_full_disk_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.os, "fsync", fails(errno.ENOSPC))
+    with pytest.raises(RunError, match="the disk is full"), new_folder(tmp_path / "model") as unfinished:
+        (unfinished / "weights").touch()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_readable_text(tmp_path):
+    write_json(tmp_path / "deep" / "a.json", {"name": "Łódź"})
+    assert (tmp_path / "deep" / "a.json").read_text(encoding="utf-8") == '{\n  "name": "Łódź"\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("fsync", "value", "error"),
+    [(fails(errno.ENOSPC), {"new": 1}, RunError), (os.fsync, {"new": object()}, TypeError)],
+    ids=["full disk", "not JSON"],
+)
+def test_a_failed_write_keeps_the_old_json(tmp_path, monkeypatch, fsync, value, error):
+    path = tmp_path / "a.json"
+    write_json(path, {"old": 1})
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    with pytest.raises(error):
+        write_json(path, value)
+    assert json.loads(path.read_text()) == {"old": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (errno.ENOSPC, "the disk is full; free some space and run the same command again"),
+        (errno.EDQUOT, "the disk is full; free some space and run the same command again"),
+        (errno.EACCES, "Permission denied"),
+        (errno.EROFS, "Read-only file system"),
+    ],
+)
+def test_an_error_of_the_disk_becomes_one_line(code, why):
+    with pytest.raises(RunError) as error, clear_disk_errors("out/model"):
+        fails(code)()
+    assert str(error.value) == f"cannot write out/model: {why}"
+
+
+def test_a_file_in_the_way_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot write .*/file/model: "), new_folder(tmp_path / "file" / "model"):
+        pytest.fail("entered")
+
+
+def test_other_errors_pass():
+    with pytest.raises(FileNotFoundError), clear_disk_errors("out"):
+        fails(errno.ENOENT)()
