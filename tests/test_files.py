@@ -36,9 +36,7 @@ def test_an_interrupted_folder_leaves_what_was_there(tmp_path, error, before):
     with pytest.raises(type(error)), new_folder(tmp_path / "model") as unfinished:
         (unfinished / "half").touch()
         raise error
-    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["model", "model/old"][
-        : 2 * len(before)
-    ]
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "old"] * len(before)
 
 
 def test_a_full_disk_leaves_no_folder(tmp_path, monkeypatch):

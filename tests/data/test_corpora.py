@@ -170,8 +170,9 @@ def test_without_valid_a_tenth_of_train_is_set_aside(write, caplog, files, colum
 
 
 def test_the_tenth_set_aside_keeps_the_shares_of_the_labels(write):
-    corpus = data.load(str(write({"train.csv": csv("ab" * 20), "test.csv": csv("ab")})))
-    assert sorted(corpus["valid"]["label"]) == [0, 0, 1, 1]
+    folder = str(write({"train.csv": csv("ab" * 20), "test.csv": csv("ab")}))
+    for seed in range(5):
+        assert sorted(data.load(folder, seed=seed)["valid"]["label"]) == [0, 0, 1, 1]
 
 
 def test_max_train_draws_with_the_seed(write):
