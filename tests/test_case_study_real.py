@@ -17,7 +17,7 @@ def test_the_case_study_runs_on_conll2003():
     notebook = nbformat.read(LESSON, as_version=4)
     parameters = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
     assert 'CORPUS = "newswire"' in parameters.source
-    parameters.source = 'CORPUS = "conll2003"\nMAX_TRAIN = 1500'
+    parameters.source = 'CORPUS = "conll2003"\nMAX_TRAIN = 800'
     NotebookClient(
         notebook, timeout=1500, kernel_name="python3", resources={"metadata": {"path": LESSON.parent}}
     ).execute()

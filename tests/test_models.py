@@ -138,3 +138,13 @@ def test_a_vocabulary_too_small_for_the_tokenizer_is_refused(minilm):
     teacher, tokenizer = minilm
     with pytest.raises(ModelError, match="must share one tokenizer"):
         models.check_vocabulary(models.student("tinybert-4", teacher, vocabulary=100), tokenizer)
+
+
+def test_a_student_of_another_tokenizer_is_refused(tmp_path, minilm):
+    teacher, tokenizer = minilm
+    folder = tiny.base_model(tmp_path / "other")
+    text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    (folder / "tokenizer.json").write_text(text.replace('"washington"', '"washingtan"'), encoding="utf-8")
+    models.check_vocabulary(models.student(str(tiny.base_model(tmp_path / "same")), teacher), tokenizer)
+    with pytest.raises(ModelError, match="other word pieces"):
+        models.check_vocabulary(models.student(str(folder), teacher), tokenizer)

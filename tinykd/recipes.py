@@ -80,6 +80,7 @@ def run(setup: Run, out: Path, progress: bool = True) -> dict:
         scores = _train_all(setup, settings, corpus, out, progress)
         report = _summary(scores) | {
             "setup": asdict(setup),
+            "seed": setup.seed,
             "corpus": {split: len(part) for split, part in corpus.items()} | {"digest": digest},
             **provenance(),
         }
