@@ -40,7 +40,8 @@ def finished(place):
 def test_a_run_leaves_models_signals_report_and_figure(finished):
     out, report = finished
     assert {f.name for f in out.iterdir()} == {
-        ".lock", "run.json", "report.json", "scoreboard.png", "teacher", "student", "baseline", "signals",
+        ".lock", ".signals.lock", "run.json", "report.json", "scoreboard.png",
+        "teacher", "student", "baseline", "signals",
     }  # fmt: skip
     assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(report))
 

@@ -1,5 +1,6 @@
-"""Run a model over a corpus or over plain text: logits a word, entities with character offsets. Taught in lesson 06."""
+"""Run a model over a corpus or plain text: logits and signals a word, entities with offsets. Taught in lesson 06."""
 
+import contextlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,10 +10,60 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
+from tinykd.internals import Layers, Watched
 from tinykd.models import task_of
+
+CHUNK = 1024  #: rows that are in memory at a time
 
 
 @torch.inference_mode()
+def signals(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    dataset: Dataset,
+    layers: Layers = Layers(),
+    max_length: int = 128,
+    batch_size: int = 32,
+    progress: str | None = None,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yield what the model says of every row of a corpus split, in order; memory does not grow with the corpus.
+
+    Args:
+        dataset: columns ``tokens`` and ``labels``, or ``text`` and ``label``.
+        layers: which hidden states, queries, keys and values to yield beside the logits.
+        progress: what to call the progress bar; none without it.
+
+    Yields:
+        A dict of float32 arrays a row: ``logits`` (words, classes), or (1, classes) for classification;
+        ``hidden_states``, ``queries``, ``keys``, ``values`` (words, layers, hidden).
+    """
+    model.eval()
+    collate = data.collate(tokenizer)
+    bar = tqdm(total=len(dataset), desc=progress, unit="row", disable=progress is None)
+    with bar, contextlib.closing(Watched(model, layers)) as watched:
+        for start in range(0, len(dataset), CHUNK):
+            chunk = dataset.select(range(start, min(start + CHUNK, len(dataset))))
+            encoded = data.encode(chunk, tokenizer, max_length)
+            windows: list[dict[str, np.ndarray]] = [{} for _ in range(len(encoded))]
+            # The longest first: little padding, and memory fails early.
+            order = np.argsort(encoded["length"][:], kind="stable")[::-1]
+            for first in range(0, len(order), batch_size):
+                rows = [encoded[int(i)] for i in order[first : first + batch_size]]
+                batch = collate(rows)
+                del batch["labels"]
+                found = watched(**{key: value.to(model.device) for key, value in batch.items()})
+                for name, values in found.items():
+                    for i, row, value in zip(order[first:], rows, values.float().cpu().numpy(), strict=False):
+                        words = len(row["word_starts"])
+                        windows[i][name] = value[None] if value.ndim == 1 else value[:words]
+                bar.update(sum(row["first_word"] == 0 for row in rows))
+            parts: list[list[dict]] = [[] for _ in range(len(chunk))]
+            for row, window in zip(encoded["row"][:], windows, strict=True):
+                parts[row].append(window)
+            for part in parts:
+                yield {name: np.concatenate([window[name] for window in part]) for name in part[0]}
+
+
 def logits(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -21,35 +72,9 @@ def logits(
     batch_size: int = 32,
     progress: str | None = None,
 ) -> list[np.ndarray]:
-    """Return the model's logits for every row of a corpus split.
-
-    Args:
-        dataset: columns ``tokens`` and ``labels``, or ``text`` and ``label``.
-        progress: what to call the progress bar; none without it.
-
-    Returns:
-        One float32 array a row: (words, classes) for tagging, (1, classes) for classification, in the order of
-        ``dataset``.
-    """
-    encoded = data.encode(dataset, tokenizer, max_length)
-    collate = data.collate(tokenizer)
-    windows: list[np.ndarray] = [np.empty(0)] * len(encoded)
-    order = np.argsort(encoded["length"][:], kind="stable")[
-        ::-1
-    ]  # the longest first: little padding, and memory fails early
-    model.eval()
-    starts = range(0, len(order), batch_size)
-    for start in tqdm(starts, desc=progress, unit="batch", disable=progress is None):
-        rows = [int(i) for i in order[start : start + batch_size]]
-        batch = collate([encoded[i] for i in rows])
-        labels = batch.pop("labels")
-        out = model(**{key: value.to(model.device) for key, value in batch.items()}).logits.float().cpu()
-        for i, row in enumerate(rows):
-            windows[row] = out[i][labels[i] != data.IGNORE].numpy() if labels.dim() == 2 else out[i : i + 1].numpy()
-    parts: list[list[np.ndarray]] = [[] for _ in range(len(dataset))]
-    for row, window in zip(encoded["row"][:], windows, strict=True):
-        parts[row].append(window)
-    return [np.concatenate(part) for part in parts]
+    """Return only the logits of :func:`signals`: one float32 array a row, (words, classes) or (1, classes)."""
+    found = signals(model, tokenizer, dataset, max_length=max_length, batch_size=batch_size, progress=progress)
+    return [row["logits"] for row in found]
 
 
 def predict(

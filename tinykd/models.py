@@ -93,11 +93,11 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
     return _pretrained(spec, labels, task_of(teacher.config), seed)[0]
 
 
-def layer_map(teacher_layers: int, student_layers: int, kind: str = "uniform") -> list[int]:
+def layer_map(teacher_layers: int, student_layers: int, kind: str | tuple[int, ...] = "uniform") -> list[int]:
     """Return, for each student layer, the teacher layer (from 0) it stands for.
 
     ``"uniform"`` is TinyBERT's ``g(m) = m · N / M``: the last layer of the student stands for the last of the teacher;
-    ``"first"`` and ``"last"`` take the lowest and the highest layers.
+    ``"first"`` and ``"last"`` take the lowest and the highest layers; a tuple is taken as it is, and checked.
 
     >>> layer_map(6, 3)
     [1, 3, 5]
@@ -109,6 +109,13 @@ def layer_map(teacher_layers: int, student_layers: int, kind: str = "uniform") -
         "first": list(range(student_layers)),
         "last": list(range(teacher_layers - student_layers, teacher_layers)),
     }
+    if not isinstance(kind, str):
+        if len(kind) != student_layers or not all(0 <= layer < teacher_layers for layer in kind):
+            raise ModelError(
+                f"layer map {list(kind)}: it must name {student_layers} of the teacher's layers "
+                f"0 to {teacher_layers - 1}"
+            )
+        return list(kind)
     if kind not in maps:
         raise ModelError(f"unknown layer map {kind!r}; expected one of {', '.join(maps)}")
     return maps[kind]

@@ -6,7 +6,9 @@ run is either finished, resumable or not there. Taught in lesson 01; the same lo
 
 import json
 import logging
+import os
 import shutil
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,18 +17,27 @@ from datasets import Dataset
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from tinykd import data, losses
 from tinykd.errors import RunError
 from tinykd.files import clear_disk_errors, write_json
+from tinykd.internals import Layers
 from tinykd.models import load, quiet, save
+from tinykd.objective import Objective, Weights
+from tinykd.samples import DisagreementSampler, Dynamic, online
 
 logger = logging.getLogger("tinykd")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train one model. ``alpha`` and ``temperature`` matter only where the rows carry ``teacher_logits``."""
+    """How to train one model. What concerns a teacher matters only where the samples bring its signals.
+
+    ``batch_size`` counts the sentences of a step over all processes. ``alpha_end``, ``temperature_end`` and
+    ``teacher_share_end`` make a straight line over the steps; without them the value stays. ``teacher_share`` is the
+    article's joint target (``losses.joint_target``). ``heads`` are relation heads.
+    """
 
     epochs: int = 3
     learning_rate: float = 1e-4
@@ -34,43 +45,108 @@ class Settings:
     max_length: int = 128
     alpha: float = 0.5
     temperature: float = 2.0
+    alpha_end: float | None = None
+    temperature_end: float | None = None
+    teacher_share: float = 1.0
+    teacher_share_end: float | None = None
+    weights: Weights = Weights()
+    heads: int | None = None
+    dynamic: Dynamic | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse impossible values before hours of work, not after."""
-        for name in ("epochs", "learning_rate", "batch_size", "temperature"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
-        if not 0 <= self.alpha <= 1:
-            raise ValueError(f"alpha is {self.alpha}; it must lie in [0, 1]")
+        for name in ("epochs", "learning_rate", "batch_size", "temperature", "temperature_end"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}; it must be above 0")
+        for name in ("alpha", "alpha_end", "teacher_share", "teacher_share_end"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name} is {value}; it must lie in [0, 1]")
+
+    def at(self, done: float) -> dict[str, float]:
+        """Return ``alpha``, ``temperature`` and ``teacher_share`` when the share ``done`` of all steps is done."""
+        values = {}
+        for name in ("alpha", "temperature", "teacher_share"):
+            start, end = getattr(self, name), getattr(self, f"{name}_end")
+            values[name] = start if end is None else start + (end - start) * done
+        return values
 
 
 class DistillationTrainer(Trainer):
-    """A ``Trainer`` whose loss is ``losses.mixture`` where a batch brings ``teacher_logits``, cross-entropy
-    elsewhere."""
+    """A ``Trainer`` of an :class:`~tinykd.objective.Objective`, which brings its own losses."""
 
-    def __init__(self, *args, alpha: float, temperature: float, **kwargs):
-        """Take the Trainer's own arguments, and the two of ``losses.mixture``."""
+    def __init__(self, *args, settings: Settings, **kwargs):
+        """Take the Trainer's own arguments, and how alpha, temperature and the choice of samples go."""
         super().__init__(*args, **kwargs)
-        self.alpha, self.temperature = alpha, temperature
+        self.settings = settings
         self.model_accepts_loss_kwargs = False  # our losses are means over a batch already
+        self.terms: dict[str, list[torch.Tensor]] = defaultdict(list)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Return the loss of one batch; stop at the first that is not a number."""
-        labels, teacher_logits = inputs.pop("labels"), inputs.pop("teacher_logits", None)
-        outputs = model(**inputs)
-        counted = labels != data.IGNORE
-        logits, labels = outputs.logits[counted], labels[counted]  # (words, classes), (words,)
-        if teacher_logits is None:
-            loss = losses.cross_entropy(logits, labels)
-        else:
-            loss = losses.mixture(logits, teacher_logits, labels, self.alpha, self.temperature)
+        index = inputs.pop("index", None)
+        if index is not None and self.settings.dynamic:
+            inputs["weight"] = self.sampler.weight[index]
+        outputs = model(**inputs, **self.settings.at(self.state.global_step / self.state.max_steps))
+        loss = outputs["loss"]
         if not torch.isfinite(loss):
             raise RunError(
                 f"the loss is {loss.item()} at step {self.state.global_step + 1}; the last good checkpoint is kept in "
                 f"{self.args.output_dir}. Try a smaller learning rate than {self.args.learning_rate:g}"
             )
+        for name, value in outputs.items():
+            if name not in ("loss", "logits"):
+                self.terms[name].append(value.detach())
+        if self.accelerator.num_processes > 1:
+            # Each process has the mean over its own words; weighted so, their mean is that over all words.
+            words = (inputs["word_starts"] >= 0).sum() if inputs["labels"].dim() == 2 else len(inputs["labels"])
+            words = torch.as_tensor(float(words), device=loss.device)
+            loss = loss * words / self.accelerator.reduce(words.clone(), "mean")
         return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log each loss by its name, beside their sum: one curve each in TensorBoard, W&B or trackio."""
+        if "loss" in logs:
+            logs |= {name: torch.stack(values).mean().item() for name, values in self.terms.items()}
+            self.terms.clear()
+        super().log(logs, start_time)
+
+    def _get_train_sampler(self, train_dataset=None):
+        # Every process sees the same order and takes its part: the same sentences a step, however many processes.
+        size = self.settings.batch_size
+        if self.settings.dynamic is None:
+            self.sampler = _ByLength(size, lengths=self.train_dataset["length"][:])
+            self.sampler.trainer = self
+        else:
+            self.sampler = DisagreementSampler(
+                self.train_dataset,
+                size,
+                self.settings.dynamic,
+                self.settings.seed,
+                self._disagreement,
+                lambda: self.state,
+            )
+        return self.sampler
+
+    @torch.inference_mode()
+    def _disagreement(self, rows: list[dict]) -> torch.Tensor:
+        """(rows,), the mean over its words of T² KL(teacher ‖ student), of the student as it is now."""
+        temperature = self.settings.at(self.state.global_step / self.state.max_steps)["temperature"]
+        self.model.eval()
+        batch = {key: value.to(self.args.device) for key, value in self.data_collator(rows).items()}
+        batch.pop("index")
+        if "teacher_logits" not in batch:
+            raise RunError("dynamic samples need the teacher's logits; make them with samples.with_teacher")
+        with self.compute_loss_context_manager():
+            logits = self.model(**batch)["logits"]
+        self.model.train()
+        divergence = temperature**2 * losses.kl_divergence(logits, batch["teacher_logits"], temperature)
+        if divergence.dim() == 1:
+            return divergence
+        mask = batch["word_starts"] >= 0
+        return (divergence * mask).sum(-1) / mask.sum(-1).clamp(min=1)
 
     def _save_checkpoint(self, model, trial):
         # A process can be killed while it writes; only a checkpoint that carries this mark was finished.
@@ -80,7 +156,19 @@ class DistillationTrainer(Trainer):
             )
         with clear_disk_errors(Path(self.args.output_dir)):
             super()._save_checkpoint(model, trial)
-            write_json(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}" / "finished.json", {})
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+                write_json(folder / "finished.json", {})
+
+
+class _ByLength(LengthGroupedSampler):
+    """Sentences of like length together; the order comes from seed and step, so that a resumed run draws the same."""
+
+    def __iter__(self):
+        trainer = self.trainer
+        self.generator = torch.Generator().manual_seed(1_000_003 * trainer.args.data_seed + trainer.state.global_step)
+        return super().__iter__()
 
 
 class _Bar(TrainerCallback):
@@ -111,21 +199,23 @@ def fine_tune(
     settings: Settings,
     title: str = "fine-tuning",
     progress: bool = True,
+    report_to: str = "none",
 ) -> PreTrainedModel:
     """Train ``model`` on the labels of ``train`` alone, and save it with its tokenizer in ``out``.
 
     An interrupted call, made again, goes on from its last checkpoint to the same final weights; a finished one only
-    loads the result.
+    loads the result. ``out`` then also holds ``settings.json`` and ``log.json``, the curves of the losses.
 
     Args:
         train: columns ``tokens`` and ``labels``, or ``text`` and ``label``.
         out: folder of the finished model; checkpoints stand beside it until it is done.
+        report_to: ``"tensorboard"``, ``"wandb"``, ``"trackio"``: the Trainer's own switch.
 
     Raises:
         RunError: the loss is no longer a number, ``out`` holds something else, or the disk is full.
     """
-    kept = [c for c in train.column_names if c != "teacher_logits"]
-    return distill(model, tokenizer, train.select_columns(kept), out, settings, title, progress)
+    kept = [c for c in train.column_names if not c.startswith("teacher_")]
+    return distill(model, tokenizer, train.select_columns(kept), out, settings, title, progress, report_to)
 
 
 def distill(
@@ -136,38 +226,58 @@ def distill(
     settings: Settings,
     title: str = "distilling",
     progress: bool = True,
+    report_to: str = "none",
+    teacher: PreTrainedModel | None = None,
+    teacher_layers: Layers = Layers(),
 ) -> PreTrainedModel:
-    """Train ``student`` on labels and stored ``teacher_logits``; otherwise as :func:`fine_tune`.
+    """Train ``student`` on labels and on what the teacher says; otherwise as :func:`fine_tune`.
 
     Args:
         train: a transfer set of :func:`tinykd.samples.with_teacher`.
+        teacher: asked at every step, if the samples bring no signals; needs the student's tokenizer.
+        teacher_layers: what to ask that teacher beside its logits; see ``Weights.teacher_layers``.
     """
     out = Path(out)
     if (done := out / "settings.json").exists():
-        if json.loads(done.read_text(encoding="utf-8")) == asdict(settings):
+        if json.loads(done.read_text(encoding="utf-8")) == json.loads(json.dumps(asdict(settings))):
             logger.info("%s: already finished, loaded from %s", title, out)
             return load(out)[0]
         raise RunError(f"{out} holds a model trained with other settings; choose another folder or delete it")
     checkpoints = out.with_name(f"{out.name}-unfinished")
     encoded = data.encode(train, tokenizer, settings.max_length)
+    if settings.dynamic:
+        encoded = encoded.add_column("index", list(range(len(encoded))))
+    collate = data.collate(tokenizer, train)
+    if teacher is not None:
+        collate = online(collate, teacher, teacher_layers)
+    if report_to == "tensorboard":
+        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out.parent / "tensorboard" / out.name))
     trainer = DistillationTrainer(
-        model=student,
-        args=_arguments(checkpoints, settings, progress),
+        model=Objective(student, settings.weights, _teacher_width(train, teacher), settings.heads),
+        args=_arguments(checkpoints, settings, progress, report_to),
         train_dataset=encoded,
-        data_collator=data.collate(tokenizer),
-        alpha=settings.alpha,
-        temperature=settings.temperature,
+        data_collator=collate,
+        settings=settings,
     )
     trainer.remove_callback(PrinterCallback)
-    if progress:
+    if progress and trainer.is_world_process_zero():
         trainer.add_callback(_Bar(title))
     with quiet():
-        trainer.train(resume_from_checkpoint=_last_finished(checkpoints))
+        trainer.train(resume_from_checkpoint=_last_finished(checkpoints, trainer))
     student.eval()
-    save(student, tokenizer, out)
-    write_json(out / "settings.json", asdict(settings))
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    if trainer.is_world_process_zero():
+        save(student, tokenizer, out)
+        write_json(out / "log.json", trainer.state.log_history)
+        write_json(out / "settings.json", asdict(settings))
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
     return student
+
+
+def _teacher_width(train: Dataset, teacher: PreTrainedModel | None) -> int | None:
+    if "teacher_hidden_states" in train.column_names:
+        return train.features["teacher_hidden_states"].shape[-1]
+    return teacher.config.hidden_size if teacher is not None else None
 
 
 def has_bf16() -> bool:
@@ -177,37 +287,42 @@ def has_bf16() -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
-def _arguments(checkpoints: Path, settings: Settings, progress: bool) -> TrainingArguments:
+def _arguments(checkpoints: Path, settings: Settings, progress: bool, report_to: str) -> TrainingArguments:
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    if settings.batch_size % processes:
+        raise RunError(f"batch_size is {settings.batch_size}; it must be a multiple of the {processes} processes")
     return TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=settings.batch_size // processes,
         lr_scheduler_type="linear",
         warmup_steps=0.1,  # a share of all steps
         max_grad_norm=0.0,  # no clipping: it reads and writes every gradient once more, each step
         optim="adamw_torch_fused",
         bf16=has_bf16(),
         use_cpu=not torch.accelerator.is_available(),  # the Trainer wants to be told before it trusts a CPU with bf16
-        train_sampling_strategy="group_by_length",
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         save_strategy="epoch",
         save_total_limit=2,
-        logging_strategy="epoch",
+        logging_strategy="steps",
+        logging_steps=0.02,  # a share of all steps: fifty points a curve
         logging_nan_inf_filter=False,
-        report_to="none",
+        report_to=report_to,
         disable_tqdm=True,  # our own bar has a title and shows the loss
         seed=settings.seed,
         data_seed=settings.seed,
     )
 
 
-def _last_finished(checkpoints: Path) -> str | None:
+def _last_finished(checkpoints: Path, trainer: Trainer) -> str | None:
     """Return the newest checkpoint that was written to its end; remove those that were not."""
     found = sorted(checkpoints.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+    trainer.accelerator.wait_for_everyone()
     for folder in [f for f in found if not (f / "finished.json").exists()]:
-        shutil.rmtree(folder)
+        if trainer.is_world_process_zero():
+            shutil.rmtree(folder)
         found.remove(folder)
     if found:
         logger.info("resuming from %s", found[-1])

@@ -1,7 +1,6 @@
-import numpy as np
 import pytest
 import torch
-from datasets import Dataset, Features, List, Value
+from datasets import Array2D, Dataset, Features, List, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +18,7 @@ def numbered(documents, signal=False):
     features = {"tokens": List(Value("string")), "labels": List(Value("int32"))}
     if signal:
         columns["teacher_logits"] = [[[row, word] for word in range(len(t))] for row, t in enumerate(documents)]
-        features["teacher_logits"] = List(List(Value("float16")))
+        features["teacher_logits"] = Array2D((None, 2), "float16")
     return Dataset.from_dict(columns, features=Features(features))
 
 
@@ -27,13 +26,16 @@ def numbered(documents, signal=False):
 @given(documents=DOCUMENTS, max_length=st.integers(3, 40))
 def test_every_word_is_labelled_once_at_its_first_piece_with_its_own_logits(tokenizer, documents, max_length):
     found = {row: [] for row in range(len(documents))}
-    for window in data.encode(numbered(documents, signal=True), tokenizer, max_length):
+    rows = numbered(documents, signal=True)
+    collate = data.collate(tokenizer, rows)
+    for window in data.encode(rows, tokenizer, max_length):
         ids, labels, row = window["input_ids"], window["labels"], window["row"]
         assert (ids[0], ids[-1]) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
         assert len(ids) == len(labels) == window["length"] <= max_length
         owned = [label for label in labels if label != IGNORE]
         assert owned == list(range(window["first_word"], window["first_word"] + len(owned)))
-        assert np.array_equal(window["teacher_logits"], [[row, word] for word in owned])
+        assert [labels[start] for start in window["word_starts"]] == owned
+        assert collate([window])["teacher_logits"].tolist() == [[[row, word] for word in owned]]
         for piece, word in zip(ids, labels, strict=True):
             if word != IGNORE:
                 pieces = tokenizer(documents[row][word], add_special_tokens=False)["input_ids"]
@@ -87,19 +89,22 @@ def test_an_empty_split_gives_no_windows(tokenizer):
 
 
 def test_a_tagging_batch(tokenizer):
-    batch = data.collate(tokenizer)(list(data.encode(numbered([["Mara", "won"], ["Nice"]], signal=True), tokenizer)))
+    rows = numbered([["Mara", "won"], ["Nice"]], signal=True)
+    batch = data.collate(tokenizer, rows)(list(data.encode(rows, tokenizer)))
     assert batch["input_ids"].tolist()[1] == tokenizer("Nice")["input_ids"] + [tokenizer.pad_token_id]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
     assert batch["labels"].tolist() == [[IGNORE, 0, 1, IGNORE], [IGNORE, 0, IGNORE, IGNORE]]
-    assert batch["teacher_logits"].tolist() == [[0, 0], [0, 1], [1, 0]]
+    assert batch["word_starts"].tolist() == [[1, 2], [1, -1]]
+    assert batch["teacher_logits"].tolist() == [[[0, 0], [0, 1]], [[1, 0], [0, 0]]]
     assert batch["teacher_logits"].dtype == torch.float32
 
 
 def test_a_classification_batch(tokenizer):
     columns = {"text": ["Mara won it again", "Nice"], "label": [1, 0], "teacher_logits": [[[1.0, 2.0]], [[3.0, 4.0]]]}
-    rows = list(data.encode(Dataset.from_dict(columns), tokenizer, max_length=5))
+    dataset = Dataset.from_dict(columns)
+    rows = list(data.encode(dataset, tokenizer, max_length=5))
     assert [row["length"] for row in rows] == [5, 3]
-    batch = data.collate(tokenizer)(rows)
+    batch = data.collate(tokenizer, dataset)(rows)
     assert batch["input_ids"].shape == batch["attention_mask"].shape == (2, 5)
     assert batch["labels"].tolist() == [1, 0]
     assert batch["teacher_logits"].tolist() == [[1, 2], [3, 4]]

@@ -1,27 +1,33 @@
 """From words to word pieces and back. Every word gets exactly one label position: its first piece.
 
 A document longer than the model becomes several windows that overlap by half; each word is *owned* by the window
-where it stands farthest from an edge, and labelled (not -100) only there. So a row's label positions, read in
-order, are its words ``first_word, first_word + 1, …``: that is all a stored teacher signal, kept per word, needs to
-find its place, whatever the tokenizer. Taught in lesson 06.
+where it stands farthest from an edge, and labelled (not -100) only there. A row's ``word_starts`` are the positions of
+its words ``first_word, first_word + 1, …``: that is all a stored teacher signal, kept per word, needs to find its
+place, whatever the tokenizer. Taught in lesson 06.
 """
 
 import itertools
 
 import numpy as np
 import torch
-from datasets import Dataset, Features, List, Value
+from datasets import Dataset, Features, List, Value, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
+
+from tinykd.errors import DataError
 
 IGNORE = -100  #: a position that no loss and no score counts
 
-_FEATURES = {
-    "input_ids": List(Value("int32")),
-    "labels": List(Value("int32")),
-    "row": Value("int32"),
-    "first_word": Value("int32"),
-    "length": Value("int32"),
-}
+_FEATURES = Features(
+    {
+        "input_ids": List(Value("int32")),
+        "labels": List(Value("int32")),
+        "word_starts": List(Value("int32")),
+        "row": Value("int32"),
+        "first_word": Value("int32"),
+        "length": Value("int32"),
+    }
+)
+_CHUNK = 4096  # documents turned into Python lists at a time; Arrow keeps the rest
 
 
 def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int = 128) -> Dataset:
@@ -35,8 +41,9 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
 
     Returns:
         A ``Dataset`` with a row a window: ``input_ids``; ``labels`` (one a piece, -100 except at the first piece of
-        each word owned here; a single id for classification); ``row``, the index in ``dataset``; ``first_word``;
-        ``length``.
+        each word owned here; a single id for classification); ``word_starts``, the position of the first piece of each
+        word owned here (for classification: of each word as the tokenizer splits the text); ``row``, the index in
+        ``dataset``; ``first_word``; ``length``.
 
     Raises:
         ValueError: a ``max_length`` that leaves no room for a word.
@@ -45,34 +52,50 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
     room = max_length - len(before) - len(after)
     if room < 1:
         raise ValueError(f"max_length is {max_length}; it must be at least {max_length - room + 1}")
-    if "text" in dataset.column_names:
-        ids = tokenizer(dataset["text"][:], truncation=True, max_length=max_length)["input_ids"] if len(dataset) else []
-        columns = {
-            "input_ids": ids,
-            "labels": [[label] for label in dataset["label"][:]],
-            "row": range(len(ids)),
-            "first_word": [0] * len(ids),
-        }
-    else:
-        columns = {"input_ids": [], "labels": [], "row": [], "first_word": []}
-        # The map is written out, not hidden in Dataset.map: nothing is cached under a name that a reader cannot see.
-        documents = pieces_of_words(dataset["tokens"][:], tokenizer)
-        for row, (pieces, labels) in enumerate(zip(documents, dataset["labels"][:], strict=True)):
-            for first, last, owned, owned_end in windows([len(ids[:room]) for ids in pieces], room):
-                ids, piece_labels = list(before), [IGNORE] * len(before)
-                for word in range(first, last):
-                    ids += pieces[word][:room]
-                    piece_labels.append(labels[word] if owned <= word < owned_end else IGNORE)
-                    piece_labels += [IGNORE] * (len(ids) - len(piece_labels))
-                row_of = (ids + after, piece_labels + [IGNORE] * len(after), row, owned)
-                for key, value in zip(columns, row_of, strict=True):
-                    columns[key].append(value)
-    columns["length"] = [len(ids) for ids in columns["input_ids"]]
-    features = Features(_FEATURES)
-    if "teacher_logits" in dataset.column_names:
-        columns["teacher_logits"] = _slices(dataset, columns)
-        features["teacher_logits"] = dataset.features["teacher_logits"]
-    return Dataset.from_dict(columns, features=features)
+    one = _encode_texts if "text" in dataset.column_names else _encode_words
+    # The map is written out, not hidden in Dataset.map: nothing is cached under a name that a reader cannot see.
+    chunks = []
+    for start in range(0, max(1, len(dataset)), _CHUNK):
+        columns = one(dataset[start : start + _CHUNK], start, tokenizer, max_length)
+        columns["length"] = [len(ids) for ids in columns["input_ids"]]
+        chunks.append(Dataset.from_dict(columns, features=_FEATURES))
+    return concatenate_datasets(chunks)
+
+
+def _encode_texts(rows: dict, start: int, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
+    texts = rows["text"]
+    encodings = tokenizer(texts, truncation=True, max_length=max_length) if texts else {"input_ids": []}
+    starts = []
+    for i in range(len(texts)):
+        words = encodings.word_ids(i)
+        starts.append([k for k, word in enumerate(words) if word is not None and (k == 0 or word != words[k - 1])])
+    return {
+        "input_ids": encodings["input_ids"],
+        "labels": [[label] for label in rows["label"]],
+        "word_starts": starts,
+        "row": range(start, start + len(texts)),
+        "first_word": [0] * len(texts),
+    }
+
+
+def _encode_words(rows: dict, start: int, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
+    before, after = special_tokens(tokenizer)
+    room = max_length - len(before) - len(after)
+    columns = {"input_ids": [], "labels": [], "word_starts": [], "row": [], "first_word": []}
+    documents = pieces_of_words(rows["tokens"], tokenizer)
+    for row, (pieces, labels) in enumerate(zip(documents, rows["labels"], strict=True), start):
+        for first, last, owned, owned_end in windows([len(ids[:room]) for ids in pieces], room):
+            ids, piece_labels, starts = list(before), [IGNORE] * len(before), []
+            for word in range(first, last):
+                if owned <= word < owned_end:
+                    starts.append(len(ids))
+                ids += pieces[word][:room]
+                piece_labels.append(labels[word] if owned <= word < owned_end else IGNORE)
+                piece_labels += [IGNORE] * (len(ids) - len(piece_labels))
+            row_of = (ids + after, piece_labels + [IGNORE] * len(after), starts, row, owned)
+            for key, value in zip(columns, row_of, strict=True):
+                columns[key].append(value)
+    return columns
 
 
 def windows(sizes: list[int], room: int) -> list[tuple[int, int, int, int]]:
@@ -98,37 +121,67 @@ def windows(sizes: list[int], room: int) -> list[tuple[int, int, int, int]]:
     return [(*span, *owned) for span, owned in zip(spans, itertools.pairwise(borders), strict=True)]
 
 
-def collate(tokenizer: PreTrainedTokenizerBase):
+def collate(tokenizer: PreTrainedTokenizerBase, signals: Dataset | None = None):
     """Return a function that pads a list of encoded rows into one batch of tensors.
 
+    Args:
+        signals: a transfer set, row by row the documents that were encoded. Its ``teacher_…`` columns are read for the
+            rows of a batch only; nothing else of them is ever in memory.
+
     The batch has ``input_ids``, ``attention_mask`` (batch, length), ``labels`` (batch, length; or (batch,) for
-    classification), and ``teacher_logits`` (words of the batch, classes) if the rows carry them.
+    classification), ``word_starts`` (batch, words; -1 where a row has no more words), and of each signal the part that
+    belongs to these words, padded with zeros: (batch, words, …), or (batch, classes) for a classifier's logits.
+
+    Raises:
+        DataError: a signal of another number of words; the two tokenizers see other words.
     """
     pad = tokenizer.pad_token_id
+    if signals is not None:
+        names = [name for name in signals.column_names if name.startswith("teacher_")]
+        signals = signals.select_columns(names).with_format("numpy", dtype=np.float16) if names else None
 
     def pad_batch(rows: list[dict]) -> dict[str, torch.Tensor]:
-        length = max(len(row["input_ids"]) for row in rows)
         whole = len(rows[0]["labels"]) == 1 < len(rows[0]["input_ids"])  # one label for the whole text
-        input_ids = torch.full((len(rows), length), pad)
-        attention_mask = torch.zeros((len(rows), length), dtype=torch.long)
-        labels = torch.full((len(rows), 1 if whole else length), IGNORE)
-        for i, row in enumerate(rows):
-            n = len(row["input_ids"])
-            input_ids[i, :n] = torch.as_tensor(row["input_ids"])
-            attention_mask[i, :n] = 1
-            labels[i, : len(row["labels"])] = torch.as_tensor(row["labels"])
+        labels = _padded([row["labels"] for row in rows], IGNORE)
         batch = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
+            "input_ids": _padded([row["input_ids"] for row in rows], pad),
+            "attention_mask": _padded([[1] * len(row["input_ids"]) for row in rows], 0),
             "labels": labels.squeeze(1) if whole else labels,
+            "word_starts": _padded([row["word_starts"] for row in rows], -1),
         }
-        if "teacher_logits" in rows[0]:
-            batch["teacher_logits"] = torch.cat(
-                [torch.as_tensor(np.asarray(r["teacher_logits"])) for r in rows]
-            ).float()
+        if "index" in rows[0]:  # dynamic samples: whose weight to look up
+            batch["index"] = torch.tensor([row["index"] for row in rows])
+        if signals is not None:
+            found = signals[[int(row["row"]) for row in rows]]
+            for name, values in found.items():
+                if name == "teacher_logits" and whole:
+                    batch[name] = torch.as_tensor(np.concatenate(list(values))).float()
+                else:
+                    batch[name] = _signal(name, list(values), rows, batch["word_starts"].shape[1])
         return batch
 
     return pad_batch
+
+
+def _padded(rows: list[list[int]], value: int) -> torch.Tensor:
+    out = torch.full((len(rows), max(len(row) for row in rows)), value)
+    for i, row in enumerate(rows):
+        out[i, : len(row)] = torch.as_tensor(row)
+    return out
+
+
+def _signal(name: str, values: list[np.ndarray], rows: list[dict], words: int) -> torch.Tensor:
+    out = np.zeros((len(rows), words, *np.shape(values[0])[1:]), np.float32)
+    for i, (value, row) in enumerate(zip(values, rows, strict=True)):
+        owned = len(row["word_starts"])
+        part = value[row["first_word"] : row["first_word"] + owned]
+        if len(part) < owned:
+            raise DataError(
+                f"{name}, row {row['row']}: the signal has {len(value)} words, the student's tokenizer finds more; "
+                "teacher and student must see the same words"
+            )
+        out[i, :owned] = part
+    return torch.from_numpy(out)
 
 
 def pieces_of_words(documents: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> list[list[list[int]]]:
@@ -143,15 +196,6 @@ def pieces_of_words(documents: list[list[str]], tokenizer: PreTrainedTokenizerBa
             pieces[word].append(piece)
         out.append([ids or [tokenizer.unk_token_id] for ids in pieces])
     return out
-
-
-def _slices(dataset: Dataset, columns: dict) -> list[np.ndarray]:
-    """The teacher's logits of the words that each window owns."""
-    signal = dataset.with_format("numpy", columns=["teacher_logits"])["teacher_logits"][:]
-    tagging = "tokens" in dataset.column_names
-    owned = [sum(label != IGNORE for label in labels) if tagging else 1 for labels in columns["labels"]]
-    rows = zip(columns["row"], columns["first_word"], owned, strict=True)
-    return [np.asarray(list(signal[row]), dtype=np.float16)[first : first + n] for row, first, n in rows]
 
 
 def special_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

@@ -1,0 +1,87 @@
+"""Losses between relations of words: who looks at whom. Taught in lesson 05.
+
+Shapes: queries, keys, values (batch, words, hidden) of one layer; mask (batch, words), True where a word counts. A word
+that does not count is neither a row nor a column. Every word that counts weighs the same, in however long a sentence.
+Relations need no common width: only the number of heads, into which each model's vectors are cut, must agree.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tinykd.losses.masking import check_same_shape, mean, precise
+
+
+def attention_scores(queries: Tensor, keys: Tensor, heads: int) -> Tensor:
+    """Scaled dot products ``Q Kᵀ / √d`` before the softmax, (batch, heads, words, words).
+
+    Vaswani et al. 2017, equation 1. Also used of a matrix with itself: MiniLMv2's Q-Q, K-K and V-V relations.
+
+    Raises:
+        ValueError: the width is not a multiple of ``heads``.
+    """
+    queries, keys = _heads(queries, heads), _heads(keys, heads)
+    return queries @ keys.transpose(-1, -2) / queries.shape[-1] ** 0.5
+
+
+def attention(student_scores: Tensor, teacher_scores: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error of the scores: TinyBERT's L_attn (Jiao et al. 2020, equation 7).
+
+    Of the scores before the softmax, as their script does and their text advises ("fits better").
+
+    Args:
+        student_scores, teacher_scores: (batch, heads, words, words).
+
+    Raises:
+        ValueError: the numbers of heads differ.
+    """
+    check_same_shape(student_scores, teacher_scores, "attention scores")
+    counted = mask[:, None, :, None] & mask[:, None, None, :]  # (batch, 1, words, words)
+    error = F.mse_loss(student_scores.where(counted, 0), teacher_scores.where(counted, 0), reduction="none")
+    rows = error.mean(1).sum(-1) / mask.sum(-1, keepdim=True).clamp(min=1)  # (batch, words)
+    return mean(rows[mask])
+
+
+def relations(student: Tensor, teacher: Tensor, heads: int, mask: Tensor) -> Tensor:
+    """KL(teacher ‖ student) of the self-relations ``softmax(A Aᵀ / √d)``, A being queries, keys or values.
+
+    MiniLMv2 (Wang et al. 2021, equations 3 and 4): the mean over relation heads and words.
+
+    Args:
+        student: (batch, words, student hidden).
+        teacher: (batch, words, teacher hidden).
+        heads: relation heads; need not be the attention heads of either model.
+    """
+    return _divergence(attention_scores(student, student, heads), attention_scores(teacher, teacher, heads), mask)
+
+
+def minilm(student: tuple[Tensor, Tensor, Tensor], teacher: tuple[Tensor, Tensor, Tensor], heads: int, mask: Tensor):
+    """MiniLM's loss of the last layer: KL of the attention distributions plus KL of the value relations.
+
+    Wang et al. 2020, equations 2 to 4.
+
+    Args:
+        student, teacher: (queries, keys, values), each (batch, words, hidden).
+        heads: the attention heads, of which both models must have as many.
+    """
+    scores_student = attention_scores(student[0], student[1], heads)
+    scores_teacher = attention_scores(teacher[0], teacher[1], heads)
+    return _divergence(scores_student, scores_teacher, mask) + relations(student[2], teacher[2], heads, mask)
+
+
+def _heads(vectors: Tensor, heads: int) -> Tensor:
+    """(batch, words, hidden) to (batch, heads, words, hidden / heads)."""
+    batch, words, hidden = vectors.shape
+    if hidden % heads:
+        raise ValueError(f"a width of {hidden} cannot be cut into {heads} heads")
+    return precise(vectors).view(batch, words, heads, hidden // heads).transpose(1, 2)
+
+
+def _divergence(student_scores: Tensor, teacher_scores: Tensor, mask: Tensor) -> Tensor:
+    """KL(teacher ‖ student) of each row's softmax over the words that count; mean over heads and words."""
+    ignored = ~mask[:, None, None, :]
+    lowest = torch.finfo(student_scores.dtype).min
+    log_q = F.log_softmax(student_scores.masked_fill(ignored, lowest), dim=-1)
+    log_p = F.log_softmax(teacher_scores.masked_fill(ignored, lowest), dim=-1)
+    divergence = (log_p.exp() * (log_p - log_q)).masked_fill(ignored, 0).sum(-1)  # (batch, heads, words)
+    return mean(divergence.mean(1)[mask])

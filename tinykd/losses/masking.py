@@ -1,0 +1,29 @@
+"""What all losses share: the mean over the positions that count, in single precision at least."""
+
+import torch
+from torch import Tensor
+
+
+def mean(values: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean of the values of the positions that count, which the caller has *selected*; 0 where there are none.
+
+    Selected, not multiplied by a mask: what stands at the other positions, even an infinity, touches neither value nor
+    gradient. A ``weight`` says how much each counts; weights are not normalised, so that 1 everywhere changes nothing.
+    """
+    weighted = values if weight is None else weight * values
+    return weighted.sum() / max(1, values.numel())
+
+
+def precise(tensor: Tensor) -> Tensor:
+    """Half precision becomes single; double stays double."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def check_same_shape(student: Tensor, teacher: Tensor, what: str) -> None:
+    """Refuse two tensors that would be broadcast, silently, against each other.
+
+    Raises:
+        ValueError: shows both shapes.
+    """
+    if student.shape != teacher.shape:
+        raise ValueError(f"{what}: the student's are {tuple(student.shape)}, the teacher's {tuple(teacher.shape)}")

@@ -1,0 +1,20 @@
+"""Transfer sets: which texts the student learns from, and what the teacher says of them. Taught in lesson 04."""
+
+from tinykd.samples.augmentation import replace_words, swap_entities
+from tinykd.samples.dynamic import DisagreementSampler, Dynamic
+from tinykd.samples.selection import select
+from tinykd.samples.signals import online, with_teacher
+from tinykd.samples.transfer import combine, few_labels, labelled_by
+
+__all__ = [
+    "DisagreementSampler",
+    "Dynamic",
+    "combine",
+    "few_labels",
+    "labelled_by",
+    "online",
+    "replace_words",
+    "select",
+    "swap_entities",
+    "with_teacher",
+]

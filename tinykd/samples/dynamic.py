@@ -1,0 +1,97 @@
+"""Dynamic samples: chosen while the student learns, where it disagrees with the teacher. Taught in lesson 04.
+
+The article's section on dynamic samples, with its parts made exact: *choice* by disagreement (importance sampling,
+Katharopoulos and Fleuret 2018), *weights* that undo as much of the choice's bias as one likes (Schaul et al. 2016,
+section 3.4), and the *joint target*, which is ``losses.joint_target`` and a setting of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor
+from torch.utils.data import Sampler
+from transformers import TrainerState
+
+
+@dataclass(frozen=True)
+class Dynamic:
+    """How samples are chosen anew every ``refresh`` steps.
+
+    The student looks at ``candidates`` times as many sentences as these steps will train on, forward only: with a
+    forward pass at a third of a training step, 2 candidates add two thirds to the cost. A sentence is drawn with a
+    probability that is one part (``uniform``) the same for all and for the rest proportional to the disagreement. ``correction`` 1
+    weights each sentence by the inverse of that probability, so that the expected gradient is that of uniform choice;
+    0 leaves the emphasis as it is.
+    """
+
+    refresh: int = 50
+    candidates: float = 2.0
+    uniform: float = 0.2
+    correction: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        if self.refresh < 1 or self.candidates < 1:
+            raise ValueError(f"refresh is {self.refresh} and candidates {self.candidates}; both must be at least 1")
+        for name in ("uniform", "correction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+
+
+class DisagreementSampler(Sampler):
+    """Yields the indices of one epoch, as many as there are rows, looking anew every ``dynamic.refresh`` steps.
+
+    Args:
+        rows: the encoded corpus, with the column ``length``.
+        disagreement: takes a list of rows, returns (rows,), at least 0: mean T² KL(teacher ‖ student) of the present
+            student.
+        state: gives the Trainer's state; its step seeds the draw, so that a resumed run draws the same.
+    """
+
+    def __init__(
+        self,
+        rows: Dataset,
+        batch_size: int,
+        dynamic: Dynamic,
+        seed: int,
+        disagreement: Callable[[list[dict]], Tensor],
+        state: Callable[[], TrainerState],
+    ):
+        self.rows, self.batch_size, self.dynamic, self.seed = rows, batch_size, dynamic, seed
+        self.disagreement, self.state = disagreement, state
+        self.weight = torch.ones(len(rows))  #: of each row in the loss, as it was last drawn
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[int]:
+        left, round_ = len(self.rows), 0
+        while left > 0:
+            draw = np.random.default_rng([self.seed, self.state().global_step, round_])
+            chosen = self._draw(min(left, self.dynamic.refresh * self.batch_size), draw)
+            yield from chosen
+            left, round_ = left - len(chosen), round_ + 1
+
+    def _draw(self, size: int, draw: np.random.Generator) -> list[int]:
+        lengths = np.asarray(self.rows["length"][:])
+        many = min(len(self.rows), round(self.dynamic.candidates * size))
+        pool = draw.choice(len(self.rows), many, replace=False)
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        found = []
+        for start in range(0, many, self.batch_size):
+            found.append(self.disagreement(self.rows.select(pool[start : start + self.batch_size]).to_list()).cpu())
+        disagreement = torch.cat(found).numpy().astype(np.float64)
+        chances = np.full(many, 1 / many)
+        if disagreement.sum() > 0:
+            uniform = self.dynamic.uniform
+            chances = uniform * chances + (1 - uniform) * disagreement / disagreement.sum()
+        # The largest of log p + Gumbel noise are a draw without replacement, in proportion to p.
+        keys = np.log(chances + 1e-30) + draw.gumbel(size=many)
+        chosen = np.sort(np.argsort(-keys)[:size])  # again by length
+        self.weight[pool[chosen]] = torch.from_numpy((many * chances[chosen]) ** -self.dynamic.correction).float()
+        batches = np.array_split(pool[chosen], range(self.batch_size, size, self.batch_size))
+        draw.shuffle(batches[:-1])
+        return [int(i) for batch in batches for i in batch]

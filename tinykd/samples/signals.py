@@ -1,0 +1,141 @@
+"""What the teacher says of each word: computed once, stored, and read a batch at a time. Taught in lesson 04.
+
+A teacher signal is a column of the ``Dataset``, kept a *word* and not a piece, so teacher and student may have
+different tokenizers. It is written as 16-bit floats, chunk by chunk, into one Arrow file that is mapped into memory:
+neither writing nor reading it takes more memory for a larger corpus.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+import numpy as np
+import torch
+from datasets import Array2D, Array3D, Dataset, Features, concatenate_datasets
+from datasets.arrow_writer import ArrowWriter
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tinykd import inference
+from tinykd.errors import RunError
+from tinykd.files import new_folder, write_json
+from tinykd.internals import Layers, Watched
+from tinykd.models import sha256
+
+logger = logging.getLogger("tinykd")
+NONE = Layers()
+
+
+def with_teacher(
+    dataset: Dataset,
+    teacher: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    store: Path,
+    max_length: int = 128,
+    progress: str | None = None,
+    layers: Layers = NONE,
+) -> Dataset:
+    """Add what the teacher says to a corpus split.
+
+    Args:
+        store: folder of the stored signals. Reused if it was made by the same teacher, tokenizer, texts, ``max_length``
+            and ``layers`` and is undamaged; made anew otherwise. Of several processes one makes it, the others wait.
+        layers: what to keep beside the logits; ``Weights.teacher_layers`` tells what a set of losses needs.
+
+    Returns:
+        ``dataset`` with, a row, in float16: ``teacher_logits`` (words, classes), (1, classes) for classification; and,
+        if asked for, ``teacher_hidden_states``, ``teacher_queries``, ``teacher_keys`` and ``teacher_values``, each
+        (words, layers, hidden).
+
+    Raises:
+        RunError: no space for the store, or values that float16 cannot hold; nothing half-written is left.
+    """
+    store = Path(store)
+    key = _fingerprint(dataset, teacher, tokenizer, max_length, layers)
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(store.with_name(f".{store.name}.lock")):
+        if not _is_sound(store, key):
+            with new_folder(store) as unfinished:
+                rows = inference.signals(teacher, tokenizer, dataset, layers, max_length, progress=progress)
+                _write(rows, _features(teacher, layers), unfinished / "signals.arrow")
+                write_json(unfinished / "signal.json", {"fingerprint": key, "files": _digests(unfinished)})
+    return concatenate_datasets([dataset, Dataset.from_file(str(store / "signals.arrow"))], axis=1)
+
+
+def online(collate: Callable, teacher: PreTrainedModel, layers: Layers = NONE) -> Callable:
+    """Wrap a collate function so that the teacher is asked at every batch, instead of once and for all.
+
+    The batch is the same as with stored signals, and costs a teacher's forward pass each time: needed where the text is
+    new each time, and the baseline that stored signals are measured against. Teacher and student share one tokenizer.
+    """
+    teacher.eval()
+    watched = Watched(teacher, layers)
+
+    def ask(rows: list[dict]) -> dict[str, Tensor]:
+        batch = collate(rows)
+        asked = {name: batch[name].to(teacher.device) for name in ("input_ids", "attention_mask", "word_starts")}
+        with torch.no_grad():
+            return batch | {f"teacher_{name}": value.float() for name, value in watched(**asked).items()}
+
+    return ask
+
+
+def _features(teacher: PreTrainedModel, layers: Layers) -> Features:
+    hidden = teacher.config.hidden_size
+    features = {"teacher_logits": Array2D((None, teacher.config.num_labels), "float16")}
+    if layers.hidden_states:
+        features["teacher_hidden_states"] = Array3D((None, len(layers.hidden_states), hidden), "float16")
+    if layers.attention:
+        for name in ("queries", "keys", "values"):
+            features[f"teacher_{name}"] = Array3D((None, len(layers.attention), hidden), "float16")
+    return Features(features)
+
+
+def _write(rows, features: Features, path: Path) -> None:
+    with ArrowWriter(path=str(path), features=features, writer_batch_size=256) as writer:
+        for number, row in enumerate(rows):
+            signals = {f"teacher_{name}": values.astype(np.float16) for name, values in row.items()}
+            for name, values in signals.items():
+                if not np.isfinite(values).all():
+                    raise RunError(
+                        f"row {number}: {name} holds values that are no number or larger than a 16-bit float can hold; "
+                        "is the teacher trained?"
+                    )
+            writer.write(signals)
+        writer.finalize()
+
+
+def _fingerprint(
+    dataset: Dataset, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int, layers: Layers
+) -> str:
+    sha = hashlib.sha256(f"{type(teacher).__name__} {max_length} {layers}".encode())
+    for name, tensor in teacher.state_dict().items():
+        sha.update(name.encode())
+        sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    sha.update(tokenizer.backend_tokenizer.to_str().encode())
+    column = "tokens" if "tokens" in dataset.column_names else "text"
+    for rows in dataset.select_columns([column]).iter(1000):
+        for text in rows[column]:
+            sha.update(json.dumps(text).encode())
+    return sha.hexdigest()
+
+
+def _is_sound(store: Path, key: str) -> bool:
+    try:
+        note = json.loads((store / "signal.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if note.get("fingerprint") != key:
+        logger.info("%s: made by another teacher or for other texts; made anew", store)
+        return False
+    if note.get("files") != _digests(store):
+        logger.warning("%s: the stored signal is damaged; made anew", store)
+        return False
+    return True
+
+
+def _digests(store: Path) -> dict[str, str]:
+    return {file.name: sha256(file) for file in sorted(store.glob("*")) if file.name != "signal.json"}
