@@ -12,7 +12,7 @@ import logging
 import re
 import statistics
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tinykd import data, evaluation, models, recipes
@@ -83,7 +83,7 @@ def main() -> None:
     seeds = [int(argument) for argument in sys.argv[1:]] or [0, 1, 2]
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     teacher, student = recipes.suited(14041)
-    settings = {"teacher": vars(teacher), "student": vars(student)}
+    settings = {"teacher": asdict(teacher), "student": asdict(student)}
     for seed in seeds:
         results[str(seed)] = one_seed(seed) | {"settings": settings}
         write_json(RESULTS, results)

@@ -1,15 +1,20 @@
 import errno
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from transformers import TrainerCallback, get_linear_schedule_with_warmup
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from transformers import BertConfig, BertForTokenClassification, TrainerCallback, get_linear_schedule_with_warmup
 
 from tests import tiny
-from tinykd import data, losses, models, samples, training
+from tinykd import data, inference, losses, models, samples, training
 from tinykd.errors import RunError
+from tinykd.objective import Weights
+from tinykd.samples import Dynamic
 from tinykd.training import Settings, distill, fine_tune
 
 SETTINGS = Settings(epochs=3, learning_rate=1e-3, batch_size=8, temperature=2.0, alpha=0.3)
@@ -187,3 +192,106 @@ def test_classification_trains_and_distils_too(room, tmp_path):
     settings = Settings(epochs=1, batch_size=8)
     distill(student, tokenizer, transfer, tmp_path / "out", settings, progress=False)
     assert models.task_of(models.load(tmp_path / "out")[0].config) == "classification"
+
+
+@pytest.mark.parametrize("name", ["alpha", "temperature", "teacher_share"])
+def test_a_schedule_is_a_straight_line(name):
+    settings = Settings(**{name: 0.5, f"{name}_end": 1.0})
+    assert [settings.at(done)[name] for done in (0.0, 0.5, 1.0)] == [0.5, 0.75, 1.0]
+    assert Settings(**{name: 0.5}).at(0.9)[name] == 0.5
+
+
+def test_the_trainer_follows_the_schedule(room, tmp_path, monkeypatch):
+    seen = []
+    original = losses.mixture
+
+    def spy(*arguments):
+        seen.append(arguments[3] - 10 * arguments[4])  # alpha and temperature
+        return original(*arguments)
+
+    monkeypatch.setattr(losses, "mixture", spy)
+    settings = replace(SETTINGS, epochs=1, alpha=1.0, alpha_end=0.0, temperature=4.0, temperature_end=1.0)
+    distill(fresh(room), room[1], room[3], tmp_path / "out", settings, progress=False)
+    assert seen == pytest.approx([(1 - step / 6) - 10 * (4 - 3 * step / 6) for step in range(6)])
+
+
+def test_every_loss_has_a_curve_of_its_own(room, tmp_path):
+    _, tokenizer, train, _ = room
+    teacher = models.teacher(room[0], tiny.LABELS, seed=7)[0]
+    weights = Weights(hidden=1.0, relations=1.0)
+    student = models.student("cut:1", fresh(room))
+    layers = weights.teacher_layers(teacher.config, student.config)
+    transfer = samples.with_teacher(train, teacher, tokenizer, tmp_path / "signals", layers=layers)
+    settings = replace(SETTINGS, weights=weights)
+    distill(student, tokenizer, transfer, tmp_path / "out", settings, progress=False, report_to="tensorboard")
+    log = [line for line in json.loads((tmp_path / "out" / "log.json").read_text()) if "loss" in line]
+    for line in log:
+        assert line["loss"] == pytest.approx(line["prediction"] + line["hidden"] + line["relations"], rel=0.02)
+    board = EventAccumulator(str(tmp_path / "tensorboard" / "out")).Reload()
+    for name in ("loss", "prediction", "hidden", "relations"):
+        curve = [event.value for event in board.Scalars(f"train/{name}")]
+        assert curve == pytest.approx([line[name] for line in log])
+
+
+def test_a_teacher_asked_at_every_step_says_what_the_store_holds(room, tmp_path):
+    _, tokenizer, train, _ = room
+    teacher = models.teacher(room[0], tiny.LABELS, seed=7)[0]
+    weights = Weights(hidden=1.0, attention=1.0)
+    layers = weights.teacher_layers(teacher.config, teacher.config)
+    stored = samples.with_teacher(train, teacher, tokenizer, tmp_path / "signals", layers=layers)
+    settings = replace(SETTINGS, epochs=1, weights=weights)
+    distill(fresh(room), tokenizer, stored, tmp_path / "stored", settings, progress=False)
+    asked = {"teacher": teacher, "teacher_layers": layers}
+    distill(fresh(room), tokenizer, train, tmp_path / "online", settings, progress=False, **asked)
+    curves = []
+    for name in ("stored", "online"):
+        log = json.loads((tmp_path / name / "log.json").read_text())
+        curves.append([line[loss] for line in log if "loss" in line for loss in ("prediction", "hidden", "attention")])
+    assert curves[0] == pytest.approx(curves[1], rel=0.01)  # the store keeps 16 bits
+
+
+def test_teacher_and_student_may_split_words_differently(room, tmp_path):
+    _, tokenizer, train, _ = room
+    teacher = models.teacher(room[0], tiny.LABELS, seed=7)[0]
+    own = tiny.another_tokenizer(train["tokens"])
+    assert len(own("Reykjavik")["input_ids"]) != len(tokenizer("Reykjavik")["input_ids"])
+    torch.manual_seed(0)
+    student = models.student("tinybert-4", teacher, vocabulary=len(own))
+    weights = Weights(hidden=1.0, relations=1.0)
+    config = BertConfig(
+        **student.config.to_dict() | {"num_hidden_layers": 2, "hidden_size": 24, "num_attention_heads": 2}
+    )
+    student = BertForTokenClassification(config)
+    layers = weights.teacher_layers(teacher.config, student.config)
+    transfer = samples.with_teacher(train, teacher, tokenizer, tmp_path / "signals", layers=layers)
+
+    def disagreement(model):
+        told = zip(inference.logits(model, own, train), transfer["teacher_logits"], strict=True)
+        return np.mean([losses.kl_divergence(torch.tensor(s), torch.tensor(t)).mean() for s, t in told])
+
+    before = disagreement(student)
+    settings = Settings(epochs=6, learning_rate=3e-3, batch_size=8, alpha=0.0, temperature=1.0, weights=weights)
+    distill(student, own, transfer, tmp_path / "out", settings, progress=False)
+    assert disagreement(student) < 0.7 * before
+    assert models.load(tmp_path / "out")[1].get_vocab() == own.get_vocab()
+
+
+DYNAMIC = replace(
+    SETTINGS, dynamic=Dynamic(refresh=2, candidates=2.0, correction=0.5), teacher_share=0.5, teacher_share_end=1.0
+)
+
+
+def test_dynamic_samples_resume_to_the_same_weights(room, tmp_path, monkeypatch):
+    _, tokenizer, _, transfer = room
+    distill(fresh(room), tokenizer, transfer, tmp_path / "whole", DYNAMIC, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_Bar", lambda title: Stop())
+        with pytest.raises(KeyboardInterrupt):
+            distill(fresh(room), tokenizer, transfer, tmp_path / "parts", DYNAMIC)
+    distill(fresh(room), tokenizer, transfer, tmp_path / "parts", DYNAMIC, progress=False)
+    assert tiny.same_weights(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_dynamic_samples_need_a_teacher(room, tmp_path):
+    with pytest.raises(RunError, match="dynamic samples need the teacher's logits"):
+        distill(fresh(room), room[1], room[2], tmp_path / "out", DYNAMIC, progress=False)

@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, BertConfig, BertModel
+from tokenizers import BertWordPieceTokenizer
+from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
 
 from tinykd import models
 from tinykd.data import read_file
@@ -14,7 +15,7 @@ TYPES = ["LOC", "MISC", "ORG", "PER"]
 LABELS = ["O"] + [f"{prefix}-{type_}" for type_ in TYPES for prefix in "BI"]
 
 
-def base_model(folder: Path, layers: int = 2, seed: int = 0) -> Path:
+def base_model(folder: Path, layers: int = 2, seed: int = 0, dropout: float = 0.1) -> Path:
     """Save an untrained BERT, 16 wide, with the embedded teacher's tokenizer."""
     torch.manual_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(models._minilm_folder())
@@ -25,6 +26,8 @@ def base_model(folder: Path, layers: int = 2, seed: int = 0) -> Path:
         num_attention_heads=2,
         intermediate_size=32,
         pad_token_id=0,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
     )
     BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -39,6 +42,13 @@ def corpus(folder: Path, train: int = 48, rest: int = 16) -> Path:
         sentences = ["\n".join(f"{w} {t}" for w, t in zip(r["tokens"], r["tags"], strict=True)) for r in rows]
         (folder / f"{split}.conll").write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
     return folder
+
+
+def another_tokenizer(tokens: list[list[str]], size: int = 300):
+    """Return a WordPiece tokenizer of its own small vocabulary, learnt from these words."""
+    tokenizer = BertWordPieceTokenizer(lowercase=True)
+    tokenizer.train_from_iterator((" ".join(words) for words in tokens), vocab_size=size, show_progress=False)
+    return BertTokenizerFast(tokenizer_object=tokenizer._tokenizer)
 
 
 def same_weights(one: Path, other: Path) -> bool:

@@ -48,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     distill.add_argument("--teacher", default="minilm", metavar="minilm|FOLDER|HUB_ID", help="default: %(default)s")
     distill.add_argument("--student", default="cut:3", metavar="cut:3|tinybert-4|FOLDER", help="default: %(default)s")
+    distill.add_argument(
+        "--losses",
+        default="logits",
+        metavar="NAME",
+        help="logits, hidden, attention, relations or two-stage (default: %(default)s)",
+    )
     distill.add_argument("--out", required=True, type=Path, metavar="DIR", help="where models, report and figure go")
     for name, kind, meaning in (
         ("alpha", float, "share of the labels in the loss, 0 to 1"),
@@ -60,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         distill.add_argument(f"--{name}", type=kind, metavar="N", help=f"{meaning} (default: what suits the corpus)")
     distill.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    distill.add_argument(
+        "--report-to",
+        default="none",
+        metavar="NAME",
+        help="curves to tensorboard, wandb or trackio (default: %(default)s)",
+    )
     _shared(distill)
 
     evaluate = commands.add_parser("evaluate", help="score a model on a split of a corpus")
@@ -87,9 +99,11 @@ def _shared(parser: argparse.ArgumentParser) -> None:
 def _distill(options: argparse.Namespace) -> None:
     from tinykd import recipes
 
-    chosen = {key: value for key, value in vars(options).items() if key not in ("call", "out", "columns")}
+    chosen = {key: value for key, value in vars(options).items() if key not in ("call", "out", "columns", "report_to")}
     setup = recipes.Run(**chosen, columns=tuple(options.columns.split()) if options.columns else None)
-    report = recipes.run(setup, options.out, progress=_progress())
+    report = recipes.run(setup, options.out, _progress(), options.report_to)
+    if report is None:  # one of several processes; the first one speaks
+        return
     print(recipes.table(report))
     print(f"\nopen next: {options.out / 'scoreboard.png'}")
     print(f'try it:    tinykd predict --model {options.out / "student"} "Mara Hope left Jordan for Nice."')

@@ -1,7 +1,7 @@
 """Run a model over a corpus or plain text: logits and signals a word, entities with offsets. Taught in lesson 06."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -92,17 +92,35 @@ def predict(
     Raises:
         ValueError: an empty text.
     """
+    names = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    yield from answers(
+        texts, task_of(model.config), names, lambda rows: logits(model, tokenizer, rows, max_length, batch_size)
+    )
+
+
+def answers(
+    texts: list[str], task: str, names: list[str], ask: Callable[[Dataset], Iterable[np.ndarray]]
+) -> Iterator[dict]:
+    """Yield what :func:`predict` promises, for whatever gives logits: one model, or several fused.
+
+    Args:
+        task: ``"tagging"`` or ``"classification"``.
+        names: the labels, in the order of the logits' columns.
+        ask: takes the texts as a corpus split and gives an array a row, (words, classes) or (1, classes).
+
+    Raises:
+        ValueError: an empty text.
+    """
     for i, text in enumerate(texts):
         if not text.strip():
             raise ValueError(f"text {i + 1} is empty")
-    names = [model.config.id2label[i] for i in range(model.config.num_labels)]
-    if task_of(model.config) == "classification":
+    if task == "classification":
         dataset = Dataset.from_dict({"text": texts, "label": [0] * len(texts)})
     else:
         split = [data.words(text) for text in texts]
         tokens = [[word.text for word in found] for found in split]
         dataset = Dataset.from_dict({"tokens": tokens, "labels": [[0] * len(found) for found in tokens]})
-    for i, row in enumerate(logits(model, tokenizer, dataset, max_length, batch_size)):
+    for i, row in enumerate(ask(dataset)):
         scores = torch.from_numpy(row).softmax(-1)
         best = scores.argmax(-1)
         chosen = scores.gather(-1, best[:, None])[:, 0]

@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from tinykd import pruned_bert  # noqa: F401  importing it tells transformers how to load pruned models
 from tinykd.errors import ModelError
 
 logger = logging.getLogger("tinykd")
@@ -64,7 +65,7 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
     Args:
         spec: ``"cut:3"`` keeps three of the teacher's layers, evenly spread, with its embeddings and head;
             ``"cut:0,2,5"`` names them; ``"tinybert-4"`` and ``"tinybert-6"`` are the shapes of the paper with random
-            weights (drawn with ``seed``); anything else is a folder or Hub id with the same tokenizer.
+            weights (drawn with ``seed``); anything else is a folder or Hub id, with a tokenizer of its own.
         teacher: gives labels, task, and for a cut the weights. Cut *before* fine-tuning for a student that owes the
             teacher's training nothing.
         vocabulary: size of the vocabulary of a new shape; the teacher's by default.
@@ -140,19 +141,16 @@ def is_fine_tuned(config: transformers.PreTrainedConfig) -> bool:
     return str((config.architectures or [""])[0]).endswith(heads) and config.id2label.get(0) != "LABEL_0"
 
 
-def check_vocabulary(student: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a student that reads other word pieces than the teacher's tokenizer gives.
+def tokenizer_of(student: PreTrainedModel, teachers: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Return the tokenizer that a student reads with: its own where its folder brings one, the teacher's otherwise.
 
     Raises:
-        ModelError: the student brings another vocabulary, or has room for too few pieces.
+        ModelError: the student has room for fewer word pieces than the tokenizer gives.
     """
-    if student.config.vocab_size < len(tokenizer):
-        raise ModelError(
-            f"the student knows {student.config.vocab_size} word pieces, the teacher's tokenizer has {len(tokenizer)}; "
-            "both must share one tokenizer"
-        )
-    if student.name_or_path and _load(AutoTokenizer, student.name_or_path).get_vocab() != tokenizer.get_vocab():
-        raise ModelError(f"{student.name_or_path}: other word pieces than the teacher's; both must share one tokenizer")
+    own = _load(AutoTokenizer, student.name_or_path) if student.name_or_path else teachers
+    if student.config.vocab_size < len(own):
+        raise ModelError(f"the student knows {student.config.vocab_size} word pieces, its tokenizer has {len(own)}")
+    return own
 
 
 def was_fine_tuned(model: PreTrainedModel) -> bool:
@@ -266,7 +264,11 @@ def _parse_layers(spec: str, depth: int) -> list[int]:
 
 
 def _cut(teacher: PreTrainedModel, layers: list[int]) -> PreTrainedModel:
-    config = type(teacher.config).from_dict(teacher.config.to_dict() | {"num_hidden_layers": len(layers)})
+    shape = {"num_hidden_layers": len(layers)}
+    for name in {"heads_by_layer", "neurons_by_layer"} & vars(teacher.config).keys():  # of a pruned BERT
+        shape[name] = [getattr(teacher.config, name)[layer] for layer in layers]
+    config = type(teacher.config).from_dict(teacher.config.to_dict() | shape)
+    config.name_or_path = ""  # it comes from no folder: it reads with the teacher's tokenizer
     model = type(teacher)(config)
     stack = f"{teacher.base_model_prefix}.encoder.layer."
     weights = {}

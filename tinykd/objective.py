@@ -100,7 +100,8 @@ class Objective(nn.Module):
         self.heads = heads or config.num_attention_heads
         self.lift = nn.ModuleDict()
         if teacher_hidden not in (None, config.hidden_size):
-            for name in ("embedding", "hidden"):
+            states = weights.hidden or weights.cosine or weights.patient
+            for name in ["embedding"] * bool(weights.embedding) + ["hidden"] * bool(states):
                 self.lift[name] = nn.Linear(config.hidden_size, teacher_hidden, bias=False)
 
     def forward(

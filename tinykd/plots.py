@@ -1,9 +1,13 @@
 """The figures of the lessons: one palette, readable in grey and by colour-blind eyes, no library beside matplotlib."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from tinykd.fusion import Curve, Point
 
 #: Okabe and Ito's palette, one colour a role throughout the book
 COLOURS = {"teacher": "#0072B2", "student": "#D55E00", "baseline": "#999999", "O": "#F0E442", "other": "#009E73"}
@@ -58,4 +62,38 @@ def comparison(scores: dict[str, dict[str, tuple[float, float]]], floors: dict[s
         axes.set_title(title, fontsize=10)
         axes.set_ylim(0, 1.12)
         axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def cost_curve(curves: dict[str, "Curve"], chosen: "Point | None" = None) -> Figure:
+    """Draw what cascades score against what they cost, with their Pareto fronts and the two members alone.
+
+    A faint dot is one threshold; the line joins those that no other beats. The dotted line runs from the student to the
+    teacher's answers at the cost of both: about what handing over sentences at random gives. The higher a curve rises
+    above it, the better confidence tells which sentences need the teacher.
+
+    Args:
+        curves: name → :class:`tinykd.fusion.Curve`, all of the same two members.
+        chosen: a point to mark with a star, as from :func:`tinykd.fusion.choose`.
+    """
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.subplots()
+    colours, lines = (COLOURS["other"], "#CC79A7", "#56B4E9"), ("-", "--", "-.")
+    for i, (name, curve) in enumerate(curves.items()):
+        colour, front = colours[i % 3], curve.front
+        axes.plot(curve.costs, curve.scores, ".", color=colour, alpha=0.25, markersize=4)
+        axes.step(curve.costs[front], curve.scores[front], lines[i % 3], where="post", color=colour, label=name)
+    ends = next(iter(curves.values()))
+    student, both = ends[0], ends[-1]
+    axes.plot(*zip(student[1:3], both[1:3], strict=True), ":", color="black", linewidth=1.2, label="rows at random")
+    marks = {"markersize": 9, "linestyle": "none", "markeredgecolor": "white"}
+    axes.plot(student.cost, student.score, "o", color=COLOURS["student"], label="student alone", **marks)
+    axes.plot(1, both.score, "s", color=COLOURS["teacher"], label="teacher alone", **marks)
+    if chosen:
+        axes.plot(chosen.cost, chosen.score, "*", color="black", label="chosen", **marks | {"markersize": 15})
+    axes.set_xlabel("cost (1 = the teacher alone)")
+    axes.set_ylabel("score")
+    axes.set_xlim(left=0)
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
     return figure

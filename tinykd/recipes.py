@@ -16,14 +16,18 @@ from pathlib import Path
 
 import filelock
 import torch
-from datasets import DatasetDict
+from accelerate import PartialState
+from datasets import Dataset, DatasetDict
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import data, evaluation, models, samples
+from tinykd import data, evaluation, methods, models, samples
 from tinykd.errors import RunError, TinykdError
 from tinykd.files import clear_disk_errors, write_json
-from tinykd.training import Settings, distill, fine_tune, has_bf16
+from tinykd.methods import distill_by
+from tinykd.training import Settings, fine_tune, has_bf16
 
 logger = logging.getLogger("tinykd")
+Trained = dict[str, tuple[PreTrainedModel, PreTrainedTokenizerBase]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Run:
     data: str = "newswire"
     teacher: str = "minilm"
     student: str = "cut:3"
+    losses: str = "logits"
     alpha: float | None = None
     temperature: float | None = None
     epochs: int | None = None
@@ -59,11 +64,15 @@ def suited(sentences: int) -> tuple[Settings, Settings]:
     return teacher, replace(teacher, epochs=3, learning_rate=3e-4, alpha=0.2, temperature=2.0)
 
 
-def run(setup: Run, out: Path, progress: bool = True) -> dict:
+def run(setup: Run, out: Path, progress: bool = True, report_to: str = "none") -> dict:
     """Fine-tune, distil, compare; write everything into ``out`` and return the report.
 
     Interrupted, the same call goes on where it stopped and ends with the same weights. ``out`` then holds ``teacher/``,
-    ``student/``, ``baseline/``, ``signals/``, ``report.json`` and ``scoreboard.png``.
+    ``student/``, ``baseline/``, ``signals/``, ``report.json`` and ``scoreboard.png``. Under ``torchrun`` every process
+    calls this; the first one writes and returns the report, the others return None.
+
+    Args:
+        report_to: where the curves of the losses go, besides each model's ``log.json``; see ``training.fine_tune``.
 
     Raises:
         DataError, ModelError: the corpus or a model is missing, faulty or does not fit.
@@ -73,12 +82,17 @@ def run(setup: Run, out: Path, progress: bool = True) -> dict:
     corpus = data.load(setup.data, list(setup.columns or []) or None, setup.max_train, setup.seed)
     digest = data.digest(corpus)
     settings = _settings(setup, len(corpus["train"]))  # impossible values are refused here
-    with _claimed(out, asdict(setup) | {"corpus_digest": digest}):
+    methods.stages(setup.losses)
+    first = PartialState(cpu=not torch.accelerator.is_available()).is_main_process
+    with _claimed(out, asdict(setup) | {"corpus_digest": digest}) if first else contextlib.nullcontext():
         report = _report(out)
         if report:
             logger.info("%s holds this run, finished; delete the folder to run it again", out)
             return report
-        scores = _train_all(setup, settings, corpus, out, progress)
+        trained = _train_all(setup, settings, corpus, out, progress and first, report_to)
+        if not first:
+            return None
+        scores = _score_all(trained, corpus["test"], out, setup.max_length, progress)
         report = _summary(scores) | {
             "setup": asdict(setup),
             "seed": setup.seed,
@@ -92,35 +106,36 @@ def run(setup: Run, out: Path, progress: bool = True) -> dict:
         return report
 
 
-def _train_all(setup: Run, settings: tuple[Settings, Settings], corpus: DatasetDict, out: Path, progress: bool) -> dict:
+def _train_all(
+    setup: Run, settings: tuple[Settings, Settings], corpus: DatasetDict, out: Path, progress: bool, report_to: str
+) -> Trained:
     labels, task, train = data.label_names(corpus), data.task(corpus), corpus["train"]
     for_teacher, for_student = settings
     teacher, tokenizer = models.teacher(setup.teacher, labels, task, setup.seed)
     # The twin owes the teacher nothing: it is cut before the teacher learns the task, the student after.
     baseline = models.student(setup.student, teacher, setup.seed)
-    models.check_vocabulary(baseline, tokenizer)
-    if models.was_fine_tuned(teacher) and setup.teacher_epochs is None:
+    own = models.tokenizer_of(baseline, tokenizer)
+    layers = methods.needed(setup.losses, teacher, baseline)
+    if not models.was_fine_tuned(teacher) or setup.teacher_epochs is not None:
+        teacher = fine_tune(teacher, tokenizer, train, out / "teacher", for_teacher, "teacher", progress, report_to)
+    elif PartialState().is_main_process:
         models.save(teacher, tokenizer, out / "teacher")
-    else:
-        teacher = fine_tune(teacher, tokenizer, train, out / "teacher", for_teacher, "teacher", progress)
     student = models.student(setup.student, teacher, setup.seed)
+    bar = "signals   " if progress else None
+    transfer = samples.with_teacher(train, teacher, tokenizer, out / "signals", setup.max_length, bar, layers)
+    how = (progress, report_to)
+    student = distill_by(setup.losses, student, own, transfer, out / "student", for_student, "student", *how)
+    baseline = fine_tune(baseline, own, train, out / "baseline", for_student, "baseline", *how)
+    return {"teacher": (teacher, tokenizer), "student": (student, own), "baseline": (baseline, own)}
 
-    def say(text: str) -> str | None:
-        return text if progress else None
 
-    transfer = samples.with_teacher(train, teacher, tokenizer, out / "signals", setup.max_length, say("signals   "))
-    trained = {
-        "teacher": teacher,
-        "student": distill(student, tokenizer, transfer, out / "student", for_student, "student", progress),
-        "baseline": fine_tune(baseline, tokenizer, train, out / "baseline", for_student, "baseline", progress),
-    }
+def _score_all(trained: Trained, test: Dataset, out: Path, max_length: int, progress: bool) -> dict:
     scores = {}
-    for name, model in trained.items():
-        scores[name] = evaluation.evaluate(
-            model, tokenizer, corpus["test"], setup.max_length, progress=say(f"{name} on test")
-        )
-    for name, model in trained.items():
-        scores[name] |= evaluation.profile(model, tokenizer, corpus["test"], out / name)
+    for name, (model, tokenizer) in trained.items():
+        bar = f"{name} on test" if progress else None
+        scores[name] = evaluation.evaluate(model, tokenizer, test, max_length, progress=bar)
+    for name, (model, tokenizer) in trained.items():
+        scores[name] |= evaluation.profile(model, tokenizer, test, out / name)
     return scores
 
 

@@ -301,6 +301,7 @@ def _arguments(checkpoints: Path, settings: Settings, progress: bool, report_to:
         max_grad_norm=0.0,  # no clipping: it reads and writes every gradient once more, each step
         optim="adamw_torch_fused",
         bf16=has_bf16(),
+        ddp_find_unused_parameters=not settings.weights.prediction,  # then nothing trains the head
         use_cpu=not torch.accelerator.is_available(),  # the Trainer wants to be told before it trusts a CPU with bf16
         remove_unused_columns=False,
         dataloader_pin_memory=False,

@@ -62,6 +62,7 @@ class DisagreementSampler(Sampler):
     ):
         self.rows, self.batch_size, self.dynamic, self.seed = rows, batch_size, dynamic, seed
         self.disagreement, self.state = disagreement, state
+        self.lengths = np.asarray(rows["length"][:])
         self.weight = torch.ones(len(rows))  #: of each row in the loss, as it was last drawn
 
     def __len__(self) -> int:
@@ -76,10 +77,9 @@ class DisagreementSampler(Sampler):
             left, round_ = left - len(chosen), round_ + 1
 
     def _draw(self, size: int, draw: np.random.Generator) -> list[int]:
-        lengths = np.asarray(self.rows["length"][:])
         many = min(len(self.rows), round(self.dynamic.candidates * size))
         pool = draw.choice(len(self.rows), many, replace=False)
-        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        pool = pool[np.argsort(self.lengths[pool], kind="stable")]
         found = []
         for start in range(0, many, self.batch_size):
             found.append(self.disagreement(self.rows.select(pool[start : start + self.batch_size]).to_list()).cpu())

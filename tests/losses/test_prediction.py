@@ -136,3 +136,35 @@ def test_a_temperature_must_be_above_zero(temperature):
 def test_alpha_is_a_share(alpha):
     with pytest.raises(ValueError, match=rf"^alpha is {alpha}; it must lie in \[0, 1\]$"):
         losses.mixture(*batch(), alpha=alpha)
+
+
+@pytest.mark.parametrize("loss", [losses.cross_entropy, None], ids=["cross_entropy", "distillation"])
+def test_a_weight_scales_its_own_position(loss):
+    student, teacher, labels = batch()
+    rows = [(i, j) for i, j in (labels != IGNORE).nonzero().tolist()]
+    call = loss or (lambda s, y, w=None: losses.distillation(s, teacher, y, 2.0, w))
+    weight = torch.rand(2, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    expected = 0
+    for i, j in rows:
+        alone = torch.full_like(labels, IGNORE)
+        alone[i, j] = labels[i, j]
+        expected = expected + weight[i, j] * call(student, alone) / len(rows)
+    assert_close(call(student, labels, weight), expected)
+    assert_close(call(student, labels, torch.ones_like(weight)), call(student, labels))
+
+
+@given(st.floats(0, 1), st.floats(0.5, 8))
+def test_a_joint_target_pulls_in_proportion_to_the_teachers_share(share, temperature):
+    student, teacher, labels = batch()
+    joint = losses.joint_target(teacher, student, share, temperature)
+    pull = torch.autograd.grad(losses.distillation(student, joint, labels, temperature), student)[0]
+    whole = torch.autograd.grad(losses.distillation(student, teacher, labels, temperature), student)[0]
+    assert_close(pull, share * whole, atol=1e-9, rtol=1e-6)
+
+
+def test_a_joint_target_is_the_mixture_of_both_answers():
+    student, teacher, _ = batch()
+    joint = losses.joint_target(teacher, student, 0.25, 2.0)
+    expected = 0.25 * (teacher / 2).softmax(-1) + 0.75 * (student / 2).softmax(-1)
+    assert_close((joint / 2).softmax(-1), expected.detach())
+    assert not joint.requires_grad

@@ -1,0 +1,146 @@
+"""The recorded comparison of distillation methods on CoNLL-2003: which losses, which samples, how long, which student.
+
+Every row distils one student of the MiniLM teacher of ``conll2003.py`` (same seed, trained once) and scores it on
+``valid`` and ``test``. Choices were made on ``valid``. Rows are independent: each is recorded when it is done, so an
+interrupted run goes on where it stopped, and a table shows what there is. ``python experiments/distillation.py
+[--seeds 0 1 2] [--rows NAME …]``.
+"""
+
+import argparse
+import json
+import logging
+import statistics
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datasets import Dataset, concatenate_datasets
+
+from tinykd import data, evaluation, methods, models, recipes, samples
+from tinykd.files import write_json
+from tinykd.samples import Dynamic
+from tinykd.training import Settings, fine_tune
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "experiments" / "results" / "distillation.json"
+RUNS = ROOT / "runs" / "experiments"
+SHORT = recipes.suited(14041)[1]
+LONG = replace(SHORT, epochs=10)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One student: how it is made, what it is asked, on which samples. ``losses`` None means labels alone."""
+
+    student: str = "cut:3"
+    losses: str | None = "logits"
+    settings: Settings = SHORT
+    augmented: bool = False
+
+
+ROWS = {
+    "cut:3, labels only": Row(losses=None),
+    "cut:3, logits": Row(),
+    "cut:3, hidden": Row(losses="hidden"),
+    "cut:3, attention": Row(losses="attention"),
+    "cut:3, relations": Row(losses="relations"),
+    "cut:3, two-stage": Row(losses="two-stage"),
+    "cut:3, dynamic": Row(settings=replace(SHORT, dynamic=Dynamic(), teacher_share=0.5, teacher_share_end=1.0)),
+    "cut:3, augmented": Row(augmented=True),
+    "cut:3, hidden, long": Row(losses="hidden", settings=LONG),
+    "cut:3, hidden, long, augmented": Row(losses="hidden", settings=replace(LONG, epochs=8), augmented=True),
+    "cut:2, labels only": Row("cut:2", None),
+    "cut:2, logits": Row("cut:2"),
+    "cut:2, hidden": Row("cut:2", "hidden"),
+    "cut:2, hidden, long": Row("cut:2", "hidden", LONG),
+    "cut:2, hidden, long, augmented": Row("cut:2", "hidden", replace(LONG, epochs=8), True),
+    "tinybert-4, labels only": Row("tinybert-4", None, LONG),
+    "tinybert-4, logits": Row("tinybert-4", "logits", LONG),
+    "tinybert-4, two-stage, augmented": Row("tinybert-4", "two-stage", replace(LONG, epochs=14), True),
+    **{
+        f"cut:3, T {temperature}": Row(settings=replace(SHORT, temperature=float(temperature)))
+        for temperature in (1, 4, 8)
+    },
+    **{f"cut:3, alpha {alpha}": Row(settings=replace(SHORT, alpha=alpha)) for alpha in (0.0, 0.5, 0.8, 1.0)},
+}
+
+
+def teacher_of(seed: int, train: Dataset, labels: list[str]):
+    """Return the teacher of this seed, trained once, by this experiment or by ``conll2003.py``."""
+    teacher, tokenizer = models.teacher("minilm", labels, seed=seed)
+    settings = replace(recipes.suited(len(train))[0], seed=seed)
+    teacher = fine_tune(teacher, tokenizer, train, RUNS / f"conll2003-seed{seed}" / "teacher", settings, "teacher")
+    return teacher, tokenizer
+
+
+def one_row(name: str, seed: int, corpus) -> dict:
+    """Train and score one student; return what is recorded of it."""
+    row = ROWS[name]
+    train = corpus["train"]
+    teacher, tokenizer = teacher_of(seed, train, data.label_names(corpus))
+    student = models.student(row.student, teacher, seed)
+    if row.augmented:
+        train = concatenate_datasets([train, samples.swap_entities(train, seed=seed)])
+    out = RUNS / "distillation" / f"{name.replace(', ', '-').replace(' ', '-').replace(':', '')}-seed{seed}"
+    settings = replace(row.settings, seed=seed)
+    start = time.perf_counter()
+    if row.losses is None:
+        student = fine_tune(student, tokenizer, train, out, settings, name)
+    else:
+        layers = methods.needed(row.losses, teacher, student)
+        kind = "logits" if not (layers.hidden_states or layers.attention) else f"{row.losses}-{row.student}"
+        store = RUNS / f"signals-seed{seed}" / f"{kind.replace(':', '')}{'-augmented' * row.augmented}"
+        transfer = samples.with_teacher(train, teacher, tokenizer, store, progress="signals", layers=layers)
+        student = methods.distill_by(row.losses, student, tokenizer, transfer, out, settings, name)
+    seconds = time.perf_counter() - start
+    scores = {split: evaluation.evaluate(student, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
+    return {"row": name, "seed": seed, **scores, "minutes": seconds / 60, **recipes.provenance()}
+
+
+def teachers_scores(seed: int, corpus) -> dict:
+    """Return what the students are measured by."""
+    teacher, tokenizer = teacher_of(seed, corpus["train"], data.label_names(corpus))
+    return {split: evaluation.evaluate(teacher, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
+
+
+def table(results: dict) -> str:
+    """Return the rows as a Markdown table: entity F1 on test, its share of the teacher's, seeds."""
+    lines = ["| student | test entity F1 | of the teacher | seeds |", "|---|---|---|---|"]
+    for name in ROWS:
+        runs = [run for run in results["students"].values() if run["row"] == name]
+        if not runs:
+            continue
+        f1 = _mean_and_spread([run["test"] for run in runs], "{:.3f}")
+        of_teacher = [100 * run["test"] / results["teachers"][str(run["seed"])]["test"] for run in runs]
+        lines.append(f"| {name} | {f1} | {_mean_and_spread(of_teacher, '{:.1f}')} % | {len(runs)} |")
+    return "\n".join(lines)
+
+
+def _mean_and_spread(values: list[float], form: str) -> str:
+    mean = form.format(statistics.mean(values))
+    return f"{mean} ± {form.format(statistics.stdev(values))}" if len(values) > 1 else mean
+
+
+def main() -> None:
+    """Run what is missing, seed by seed, and record each row when it is done."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS), metavar="NAME")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    results = {"teachers": {}, "students": {}}
+    if RESULTS.exists():
+        results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    corpus = data.load("conll2003")
+    for seed in options.seeds:
+        if str(seed) not in results["teachers"]:
+            results["teachers"][str(seed)] = teachers_scores(seed, corpus)
+        for name in options.rows:
+            if f"{name}, seed {seed}" not in results["students"]:
+                results["students"][f"{name}, seed {seed}"] = one_row(name, seed, corpus)
+                write_json(RESULTS, results)
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+import json
+
+import numpy as np
+import pytest
+
+from tests.fusion.pair import letters, member, sentences
+from tinykd.errors import ModelError, RunError
+from tinykd.fusion import Cascade, Parallel, load
+
+TEXTS = ["Mara Low won 2-1 in Nice.", "Nice"]
+
+
+@pytest.fixture(scope="module", params=["cascade", "parallel"])
+def fusion(request, tokenizer):
+    teacher, student = member(tokenizer, 1, layers=2), member(letters(), 2)
+    if request.param == "cascade":
+        return Cascade(teacher, student, 0.8, "word", teacher_temperature=1.5, student_temperature=2.5)
+    members = {"teacher": teacher, "student": student, "weights": member(tokenizer, 3)}  # a name is only a name
+    return Parallel(
+        members,
+        {"student": 0.3, "teacher": 0.5, "weights": 0.2},
+        "probabilities",
+        {"teacher": 1.5, "student": 2.0, "weights": 1.0},
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(fusion, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "fusion"
+    fusion.save(folder)
+    return folder
+
+
+def test_what_is_saved_gives_the_same_answers(fusion, folder):
+    again = load(folder)
+    assert type(again) is type(fusion)
+    assert {path.name for path in folder.iterdir()} == {*fusion.members, "fusion.json"}
+    assert list(again.predict(TEXTS)) == list(fusion.predict(TEXTS))
+    for row, same in zip(fusion.logits(sentences()), again.logits(sentences()), strict=True):
+        np.testing.assert_array_equal(row, same)
+
+
+def test_a_fusion_may_be_saved_again_and_nothing_else_is_lost(fusion, folder, tmp_path):
+    load(folder).save(folder)
+    assert list(load(folder).predict(TEXTS)) == list(fusion.predict(TEXTS))
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(RunError, match="holds other files"):
+        fusion.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_folder_that_is_no_fusion_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"not a fusion; it has no fusion\.json"):
+        load(tmp_path)
+    for note in ("{", "[]", "{}", '{"kind": "serial", "members": [], "settings": {}}'):
+        (tmp_path / "fusion.json").write_text(note)
+        with pytest.raises(ModelError, match="damaged"):
+            load(tmp_path)
+
+
+def test_a_missing_member_or_setting_is_named(fusion, tmp_path):
+    fusion.save(tmp_path / "one")
+    note = json.loads((tmp_path / "one" / "fusion.json").read_text())
+    note["settings"]["speed"] = 1
+    (tmp_path / "one" / "fusion.json").write_text(json.dumps(note))
+    with pytest.raises(ModelError, match=r"damaged \(.*'speed'\)"):
+        load(tmp_path / "one")
+    (tmp_path / "one" / "teacher" / "config.json").unlink()
+    with pytest.raises(ModelError, match="teacher: not a model folder"):
+        load(tmp_path / "one")

@@ -1,0 +1,86 @@
+"""Dynamic samples: who is drawn how often, with what weight, and the same again after a stop."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinykd.samples import DisagreementSampler, Dynamic
+
+ROWS = 60
+
+
+def sampler(dynamic, disagreement=None, step=0, seed=0, batch_size=4):
+    rows = Dataset.from_dict({"number": list(range(ROWS)), "length": [5 + i % 7 for i in range(ROWS)]})
+    of = disagreement or (lambda number: 1.0)
+
+    def ask(batch):
+        return torch.tensor([of(row["number"]) for row in batch])
+
+    state = SimpleNamespace(global_step=step)
+    return DisagreementSampler(rows, batch_size, dynamic, seed, ask, lambda: state)
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 30), st.floats(1, 5), st.integers(1, 17))
+def test_an_epoch_has_as_many_rows_as_the_corpus(refresh, candidates, batch_size):
+    drawn = list(sampler(Dynamic(refresh, candidates), batch_size=batch_size))
+    assert len(drawn) == ROWS and set(drawn) <= set(range(ROWS))
+
+
+def test_the_same_step_draws_the_same_and_another_step_others():
+    dynamic = Dynamic(refresh=5)
+    assert list(sampler(dynamic, step=3)) == list(sampler(dynamic, step=3))
+    assert list(sampler(dynamic, step=3)) != list(sampler(dynamic, step=4))
+    assert list(sampler(dynamic, seed=1)) != list(sampler(dynamic, seed=2))
+
+
+def test_where_student_and_teacher_disagree_is_drawn_more_often():
+    dynamic = Dynamic(refresh=5, candidates=2.0, uniform=0.2)
+    counts = np.zeros(ROWS)
+    for step in range(30):
+        np.add.at(counts, list(sampler(dynamic, lambda number: float(number < 12), step)), 1)
+    # Four of five draws by disagreement: as often as they are among the candidates, never twice in a round.
+    assert counts[:12].mean() > 1.6 * counts[12:].mean()
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "disagreement"),
+    [(Dynamic(5, uniform=1.0), lambda n: float(n)), (Dynamic(5), lambda n: 0.0), (Dynamic(5, uniform=0.0), None)],
+    ids=["asked for", "nothing to disagree on", "all disagree alike"],
+)
+def test_uniform_choice(dynamic, disagreement):
+    counts = np.zeros(ROWS)
+    for step in range(40):
+        np.add.at(counts, list(sampler(dynamic, disagreement, step)), 1)
+    assert counts.std() / counts.mean() < 0.2
+    drawn = sampler(dynamic, disagreement)
+    list(drawn)
+    assert torch.allclose(drawn.weight, torch.ones(ROWS))
+
+
+def test_the_correction_weighs_by_the_inverse_of_the_chance():
+    def disagreement(number):
+        return 3.0 if number % 2 else 1.0
+
+    drawn = sampler(Dynamic(refresh=5, candidates=3.0, uniform=0.0, correction=1.0), disagreement)
+    chosen = list(drawn)
+    ratio = drawn.weight[[n for n in chosen if n % 2 == 0]].mean() / drawn.weight[[n for n in chosen if n % 2]].mean()
+    assert ratio == pytest.approx(3.0, rel=0.05)
+
+
+def test_batches_hold_sentences_of_like_length():
+    lengths = [5 + i % 7 for i in range(ROWS)]
+    drawn = list(sampler(Dynamic(refresh=15, candidates=1.0)))
+    spread = np.mean([np.ptp([lengths[i] for i in drawn[k : k + 4]]) for k in range(0, ROWS, 4)])
+    assert spread < 1
+
+
+@pytest.mark.parametrize("wrong", [{"refresh": 0}, {"candidates": 0.5}, {"uniform": 2}, {"correction": -1}])
+def test_impossible_values(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Dynamic(**wrong)

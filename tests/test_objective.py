@@ -1,0 +1,142 @@
+"""An objective weighs the pure losses; it refuses what it cannot compute, and never takes a loss for 0."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+from transformers import BertConfig, BertForTokenClassification
+
+from tinykd import losses
+from tinykd.errors import ModelError, RunError
+from tinykd.internals import Layers, Watched
+from tinykd.objective import Objective, Weights
+
+IDS = torch.tensor([[2, 6, 7, 8, 3], [2, 11, 3, 0, 0]])
+BATCH = {
+    "input_ids": IDS,
+    "attention_mask": (IDS > 0).long(),
+    "labels": torch.tensor([[-100, 1, -100, 2, -100], [-100, 0, -100, -100, -100]]),
+    "word_starts": torch.tensor([[1, 3], [1, -1]]),
+}
+WORDS = torch.tensor([[True, True], [True, False]])
+ALL = Weights(embedding=0.5, hidden=2, cosine=3, patient=0.1, attention=0.7, relations=5, minilm=0.3)
+
+
+def bert(layers, hidden=16, heads=4, seed=0):
+    torch.manual_seed(seed)
+    return BertForTokenClassification(
+        BertConfig(
+            vocab_size=50, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
+            intermediate_size=32, num_labels=3,
+        )
+    ).eval()  # fmt: skip
+
+
+def told(teacher, layers):
+    """What a teacher says of the batch, as the columns of a transfer set."""
+    asked = {key: BATCH[key] for key in ("input_ids", "attention_mask", "word_starts")}
+    with torch.no_grad():
+        return {f"teacher_{name}": values for name, values in Watched(teacher, layers)(**asked).items()}
+
+
+def test_every_loss_is_the_pure_function_and_the_sum_is_weighted():
+    student, teacher = bert(2), bert(4, seed=1)
+    signals = told(teacher, ALL.teacher_layers(teacher.config, student.config))
+    out = Objective(student, ALL)(**BATCH, **signals, alpha=0.3, temperature=2.0)
+    own = Watched(student, ALL.layers(2))(*(BATCH[k] for k in ("input_ids", "attention_mask", "word_starts")))
+    states = [own["hidden_states"].unbind(2), signals["teacher_hidden_states"].unbind(2)]
+    last = [[own[n][:, :, -1] for n in ("queries", "keys", "values")]]
+    last += [[signals[f"teacher_{n}"][:, :, -1] for n in ("queries", "keys", "values")]]
+
+    def layers(loss):
+        return (loss(states[0][1], states[1][1], WORDS) + loss(states[0][2], states[1][2], WORDS)) / 2
+
+    scores = [
+        [losses.attention_scores(side["queries"][:, :, n], side["keys"][:, :, n], 4) for n in (0, 1)]
+        for side in (own, {n: signals[f"teacher_{n}"] for n in ("queries", "keys")})
+    ]
+    labels = torch.tensor([[1, 2], [0, -100]])
+    expected = {
+        "prediction": losses.mixture(own["logits"], signals["teacher_logits"], labels, 0.3, 2.0),
+        "embedding": losses.hidden_states(states[0][0], states[1][0], WORDS),
+        "hidden": layers(losses.hidden_states),
+        "cosine": layers(losses.cosine),
+        "patient": layers(losses.patient),
+        "attention": sum(losses.attention(scores[0][n], scores[1][n], WORDS) for n in (0, 1)) / 2,
+        "relations": sum(losses.relations(s, t, 4, WORDS) for s, t in zip(*last, strict=True)) / 3,
+        "minilm": losses.minilm(*last, 4, WORDS),
+    }
+    assert set(expected) == set(out) - {"loss", "logits"}
+    for name, value in expected.items():
+        assert_close(out[name], value, msg=name)
+    assert_close(out["loss"], sum(getattr(ALL, name) * value for name, value in expected.items()))
+
+
+@pytest.mark.parametrize("weight", ["embedding", "hidden", "cosine", "patient", "attention", "relations", "minilm"])
+def test_a_signal_that_is_missing_is_an_error_and_not_a_loss_of_zero(weight):
+    objective = Objective(bert(2), Weights(**{weight: 1.0}))
+    with pytest.raises(RunError, match=r"the samples bring none; make them with samples\.with_teacher"):
+        objective(**BATCH, teacher_logits=torch.zeros(2, 2, 3))
+
+
+def test_a_signal_of_other_layers_is_an_error():
+    student, teacher = bert(2), bert(4, seed=1)
+    with pytest.raises(RunError, match="hidden states of 2 layers, and the samples bring 3"):
+        Objective(student, Weights(hidden=1))(**BATCH, **told(teacher, Layers((1, 2, 3))))
+
+
+def test_a_wider_teacher_gets_a_learned_projection_and_a_narrow_student_keeps_its_shape():
+    student, teacher = bert(2), bert(4, hidden=24, seed=1)
+    weights = Weights(embedding=1, hidden=1)
+    objective = Objective(student, weights, teacher_hidden=24)
+    assert {name: tuple(p.shape) for name, p in objective.lift.named_parameters()} == {
+        "embedding.weight": (24, 16),
+        "hidden.weight": (24, 16),
+    }
+    out = objective(**BATCH, **told(teacher, weights.teacher_layers(teacher.config, student.config)))
+    out["loss"].backward()
+    assert all(p.grad.abs().sum() > 0 for p in objective.lift.parameters())
+    assert not any("lift" in name for name in student.state_dict())
+
+
+def test_relations_need_no_common_number_of_heads_but_attention_does():
+    student, teacher = bert(2), bert(4, heads=2, seed=1)
+    signals = told(teacher, Weights(relations=1).teacher_layers(teacher.config, student.config))
+    assert Objective(student, Weights(relations=1), heads=8)(**BATCH, **signals)["relations"] > 0
+    for name in ("attention", "minilm"):
+        with pytest.raises(ModelError, match="the teacher has 2 attention heads, the student 4"):
+            Weights(**{name: 1.0}).teacher_layers(teacher.config, student.config)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("uniform", (0, 2, 4)), ("first", (0, 1, 2)), ("last", (0, 3, 4)), ((0, 3), (0, 1, 4))]
+)
+def test_layer_maps(kind, expected):
+    weights = Weights(embedding=1, hidden=1)
+    assert weights.teacher_layers(bert(4).config, bert(2).config, kind).hidden_states == expected
+
+
+def test_the_weight_of_a_row_scales_its_share():
+    student, teacher = bert(2), bert(4, seed=1)
+    signals, objective = told(teacher, Layers()), Objective(student)
+    whole, first, second = (
+        objective(**BATCH, **signals, weight=torch.tensor(w))["loss"] for w in ([1.0, 1.0], [1.0, 0.0], [0.0, 1.0])
+    )
+    assert_close(whole, first + second)
+    assert_close(whole, objective(**BATCH, **signals)["loss"])
+
+
+def test_the_student_in_the_target_weakens_the_teachers_pull():
+    student, signals = bert(2), told(bert(4, seed=1), Layers())
+    objective, parameter = Objective(student), student.classifier.weight
+
+    def pull(share):
+        loss = objective(**BATCH, **signals, alpha=0.0, temperature=2.0, teacher_share=share)["loss"]
+        return torch.autograd.grad(loss, parameter)[0]
+
+    assert_close(pull(0.25), 0.25 * pull(1.0), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("wrong", "says"), [({"hidden": -1}, "hidden is -1"), ({"prediction": 0}, "nothing to learn")])
+def test_impossible_weights(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        Weights(**wrong)

@@ -1,0 +1,52 @@
+"""What an answer costs, in multiply-accumulate operations: counted, not timed. Taught in lesson 09."""
+
+import numpy as np
+from datasets import Dataset
+from transformers import PreTrainedConfig
+
+from tinykd import data
+from tinykd.errors import ModelError
+from tinykd.fusion.members import Member
+from tinykd.models import task_of
+
+
+def macs(config: PreTrainedConfig, length: int | np.ndarray) -> int | np.ndarray:
+    """Return the multiply-accumulate operations of one forward pass over ``length`` word pieces.
+
+    With L pieces, a model of width d, K labels, and in each layer heads of together width a (a = d unless heads were
+    pruned) and f feed-forward neurons::
+
+        sum over layers (4·L·d·a        +  2·L²·a      +  2·L·d·f)       +  head
+                         Q, K, V and O     Q·Kᵀ, A·V      feed-forward
+
+    The head is L·d·K for tagging, and d² + d·K for classification, which reads one piece. Looking up embeddings,
+    normalization and activations are no matrix products and are left out. An operation counts the same in 8 bits as
+    in 32: what a quantized model gains must be timed.
+
+    Raises:
+        ModelError: an architecture whose sizes have other names.
+    """
+    layers, width = getattr(config, "num_hidden_layers", None), getattr(config, "hidden_size", None)
+    # DistilBERT has a name of its own for the feed-forward neurons.
+    neurons = getattr(config, "intermediate_size", None) or getattr(config, "hidden_dim", None)
+    if not (layers and width and neurons):
+        raise ModelError(f"{type(config).__name__}: its sizes are not known to tinykd; compare measured times instead")
+    heads = config.num_attention_heads
+    # A pruned BERT tells the shape of each layer.
+    heads_by_layer = getattr(config, "heads_by_layer", None) or [heads] * layers
+    neurons_by_layer = getattr(config, "neurons_by_layer", None) or [neurons] * layers
+    attention = sum(heads_by_layer) * width // heads
+    body = 4 * length * width * attention + 2 * length**2 * attention + 2 * length * width * sum(neurons_by_layer)
+    classes = config.num_labels
+    return body + (length * width * classes if task_of(config) == "tagging" else width**2 + width * classes)
+
+
+def row_macs(member: Member, dataset: Dataset, max_length: int = 128) -> np.ndarray:
+    """Return the operations that each row costs this member, with its own tokenizer: (rows,).
+
+    A long document costs all its windows. Padding is not counted; batches are sorted by length, so there is little.
+    """
+    model, tokenizer = member
+    encoded = data.encode(dataset, tokenizer, max_length)
+    operations = macs(model.config, np.asarray(encoded["length"][:], np.int64))
+    return np.bincount(encoded["row"][:], operations, len(dataset))

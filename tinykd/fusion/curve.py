@@ -1,0 +1,184 @@
+"""Every threshold of a cascade at once: what it scores and what it costs, from stored logits. Taught in lesson 09."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from datasets import Dataset
+
+from tinykd import data
+from tinykd.fusion.confidence import check_by, confidence_of_row, confidence_of_words
+from tinykd.inference import entities
+
+ALWAYS = 2.0  #: a threshold above every confidence
+
+
+class Point(NamedTuple):
+    """One threshold of a cascade: its cost (1 is the teacher alone), its score, the share of rows sent on."""
+
+    threshold: float
+    cost: float
+    score: float
+    asked: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A cascade at every threshold that makes a difference, rising; all arrays are (points,).
+
+    The first point is the student alone, the last the teacher's answers at the cost of both. ``scores`` are strict
+    entity F1 for tagging, accuracy for classification.
+    """
+
+    thresholds: np.ndarray
+    costs: np.ndarray
+    scores: np.ndarray
+    asked: np.ndarray
+
+    @property
+    def front(self) -> np.ndarray:
+        """Indices of the points that no other point beats, by rising cost."""
+        return pareto(self.costs, self.scores)
+
+    def __getitem__(self, i: int) -> Point:
+        columns = (self.thresholds, self.costs, self.scores, self.asked)
+        return Point(*(float(column[i]) for column in columns))
+
+
+def curve(
+    student_logits: list[np.ndarray],
+    teacher_logits: list[np.ndarray],
+    dataset: Dataset,
+    student_cost: float,
+    row_costs: np.ndarray | None = None,
+    by: str = "entropy",
+) -> Curve:
+    """Score a cascade at every threshold, without running a model.
+
+    Raising the threshold hands over one row (or one word) after the other, the least sure first. Each changes the
+    counts of right, found and gold entities by a fixed amount, so that one sort and one running sum give the curve.
+
+    Args:
+        student_logits, teacher_logits: one array a row, columns in the corpus's label order, as from
+            :func:`tinykd.fusion.logits_by_name`. Divide them by the temperatures that the cascade will use.
+        student_cost: the student's cost on all rows, in the teacher's: of :func:`tinykd.fusion.row_macs`, or of
+            milliseconds measured with ``evaluation.latency``.
+        row_costs: (rows,), the teacher's cost of each row, in any unit; the number of words by default.
+        by: as in :class:`tinykd.fusion.Cascade`.
+
+    Raises:
+        ValueError: an unknown ``by``.
+    """
+    check_by(by)
+    gold = _gold(dataset)
+    if row_costs is None:
+        row_costs = np.array([len(row) for row in student_logits])
+    names, is_tagging = data.label_names(dataset), data.task(dataset) == "tagging"
+    sure = np.array([confidence_of_row(row, by) for row in student_logits])
+    start, moments, changes = np.zeros(3, int), [], []
+    for i, (by_student, by_teacher) in enumerate(zip(student_logits, teacher_logits, strict=True)):
+        tags, better = _tags(by_student, names), _tags(by_teacher, names)
+        now = _counts(gold[i], tags, is_tagging)
+        start += now
+        words = confidence_of_words(by_student) if by == "word" else np.full(len(tags), sure[i])
+        differ = [k for k in np.argsort(words) if tags[k] != better[k]]
+        for k in differ if by == "word" else differ[:1]:
+            tags = [*tags[:k], better[k], *tags[k + 1 :]] if by == "word" else better
+            before, now = now, _counts(gold[i], tags, is_tagging)
+            moments.append(words[k])
+            changes.append(now - before)
+    moments, changes = np.array(moments), np.array(changes, int).reshape(-1, 3)
+    values = np.unique(np.concatenate([sure, moments]))
+    # Halfway between two confidences, so that a rounding error on another machine moves no row.
+    thresholds = np.unique(np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [ALWAYS]]))
+    share = _running(sure, row_costs / row_costs.sum(), thresholds)
+    return Curve(
+        thresholds,
+        student_cost + share,
+        f1(start + _running(moments, changes, thresholds)),
+        _running(sure, np.full(len(sure), 1 / len(sure)), thresholds),
+    )
+
+
+def pareto(costs: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the indices of the points that no other beats, by rising cost and score.
+
+    A point beats another if it costs no more and scores no less, and one of the two is better. Of equal points the
+    first is kept.
+
+    >>> pareto(np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.4, 0.9])).tolist()
+    [0, 2]
+    """
+    order = np.lexsort((-scores, costs))
+    best_before = np.maximum.accumulate(np.concatenate([[-np.inf], scores[order][:-1]]))
+    return order[scores[order] > best_before]
+
+
+def choose(curve: Curve, budget: float | None = None, target: float | None = None) -> Point:
+    """Return one point of the curve; make the curve on ``valid``, never on test.
+
+    A threshold is a promise about confidence, not about cost: where more rows are in doubt than on ``valid``, more are
+    handed over. :meth:`tinykd.fusion.Cascade.cost` tells what it came to.
+
+    Args:
+        budget: the highest cost allowed, 1 being the teacher alone: gives the best score within it.
+        target: the share of the teacher's score to keep, such as 0.995: gives the cheapest point that keeps it.
+
+    Raises:
+        ValueError: not exactly one of the two, or no point satisfies it.
+    """
+    if (budget is None) == (target is None):
+        raise ValueError("give either a budget or a target")
+    front = curve.front
+    if budget is not None:
+        within = front[curve.costs[front] <= budget]
+        if not len(within):
+            raise ValueError(f"the budget is {budget:.3f}, the student alone costs {curve.costs[0]:.3f} of the teacher")
+        return curve[within[-1]]
+    enough = front[curve.scores[front] >= target * curve.scores[-1]]
+    if not len(enough):
+        best = curve.scores.max() / curve.scores[-1]
+        raise ValueError(f"the target is {target:.3f} of the teacher's score; the cascade reaches {best:.3f}")
+    return curve[enough[0]]
+
+
+def score(rows: list[np.ndarray], dataset: Dataset, labels: list[str] | None = None) -> float:
+    """Return strict entity F1 (tagging) or accuracy (classification) of logits, in [0, 1].
+
+    Args:
+        rows: one array a row, (words, classes) or (1, classes).
+        labels: names of the columns; the corpus's own order by default.
+    """
+    labels, is_tagging = labels or data.label_names(dataset), data.task(dataset) == "tagging"
+    pairs = zip(_gold(dataset), rows, strict=True)
+    return float(f1(sum(_counts(tags, _tags(row, labels), is_tagging) for tags, row in pairs)))
+
+
+def f1(counts: np.ndarray) -> np.ndarray:
+    """Return F1 of the counts (…, 3): right, found, gold. Where found is gold, as in accuracy, it is right / gold."""
+    right, found, gold = np.moveaxis(np.asarray(counts), -1, 0)
+    return 2 * right / np.maximum(found + gold, 1)
+
+
+def _gold(dataset: Dataset) -> list[list[str]]:
+    names = data.label_names(dataset)
+    rows = dataset["labels"][:] if data.task(dataset) == "tagging" else [[label] for label in dataset["label"][:]]
+    return [[names[k] for k in row] for row in rows]
+
+
+def _tags(row: np.ndarray, names: list[str]) -> list[str]:
+    return [names[k] for k in row.argmax(-1)]
+
+
+def _counts(gold: list[str], found: list[str], is_tagging: bool) -> np.ndarray:
+    if not is_tagging:
+        return np.array([gold == found, 1, 1], int)
+    right, wrong = set(entities(gold)), set(entities(found))
+    return np.array([len(right & wrong), len(wrong), len(right)])
+
+
+def _running(moments: np.ndarray, changes: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """For each threshold, the sum of the changes whose moment lies below it."""
+    sums = np.cumsum(changes[np.argsort(moments, kind="stable")], axis=0)
+    sums = np.concatenate([np.zeros((1, *sums.shape[1:]), sums.dtype), sums])
+    return sums[np.searchsorted(np.sort(moments), thresholds)]

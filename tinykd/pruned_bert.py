@@ -1,0 +1,69 @@
+"""BERT with fewer heads and neurons in each layer than its neighbours have. Taught in lesson 08.
+
+``transformers`` builds every layer of a BERT in one shape. Here the configuration tells how many heads and how many
+feed-forward neurons each layer has, so that a pruned model reloads like any other. The size of a head stays
+``hidden_size / num_attention_heads``, where ``num_attention_heads`` is the number before pruning.
+
+Importing this module registers the architecture; :mod:`tinykd.models` does. ``transformers`` alone refuses such a
+folder by its ``model_type``.
+"""
+
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    PreTrainedModel,
+)
+
+
+class PrunedBertConfig(BertConfig):
+    """A ``BertConfig`` with ``heads_by_layer`` and ``neurons_by_layer``, one number a layer."""
+
+    model_type = "pruned-bert"
+    heads_by_layer: list[int] | None = None
+    neurons_by_layer: list[int] | None = None
+
+
+class PrunedBertForTokenClassification(BertForTokenClassification):
+    """A ``BertForTokenClassification`` in the shapes of its configuration."""
+
+    config: PrunedBertConfig
+
+    def __init__(self, config: PrunedBertConfig):
+        super().__init__(config)
+        _shape(self)
+
+
+class PrunedBertForSequenceClassification(BertForSequenceClassification):
+    """A ``BertForSequenceClassification`` in the shapes of its configuration."""
+
+    config: PrunedBertConfig
+
+    def __init__(self, config: PrunedBertConfig):
+        super().__init__(config)
+        _shape(self)
+
+
+def _shape(model: PreTrainedModel) -> None:
+    """Give every layer its own number of heads and neurons; all that is new in such a model."""
+    config = model.config
+    layers = model.bert.encoder.layer
+    for layer, heads, neurons in zip(layers, config.heads_by_layer, config.neurons_by_layer, strict=True):
+        attention = layer.attention.self
+        width = heads * attention.attention_head_size
+        attention.num_attention_heads, attention.all_head_size = heads, width
+        for name in ("query", "key", "value"):
+            setattr(attention, name, nn.Linear(config.hidden_size, width))
+        layer.attention.output.dense = nn.Linear(width, config.hidden_size)
+        layer.intermediate.dense = nn.Linear(config.hidden_size, neurons)
+        layer.output.dense = nn.Linear(neurons, config.hidden_size)
+    model.post_init()
+
+
+AutoConfig.register(PrunedBertConfig.model_type, PrunedBertConfig)
+AutoModelForTokenClassification.register(PrunedBertConfig, PrunedBertForTokenClassification)
+AutoModelForSequenceClassification.register(PrunedBertConfig, PrunedBertForSequenceClassification)
