@@ -35,7 +35,12 @@ def evaluate(
     names = data.label_names(dataset)
     check_labels(list(model.config.id2label.values()), names, "the model", "the corpus")
     gold, found = predictions(model, tokenizer, dataset, max_length, batch_size, progress)
-    if data.task(dataset) == "classification":
+    return scores(data.task(dataset), gold, found)
+
+
+def scores(task: str, gold: list[list[str]], found: list[list[str]]) -> dict:
+    """Return the scores of :func:`evaluate` from label names, a list a row; one name a row for classification."""
+    if task == "classification":
         gold, found = [tags[0] for tags in gold], [tags[0] for tags in found]
         return {
             "accuracy": accuracy_score(gold, found),

@@ -62,11 +62,12 @@ class Weights:
         """
         own = self.layers(student.num_hidden_layers)
         chosen = layer_map(teacher.num_hidden_layers, student.num_hidden_layers, kind)
-        heads = teacher.num_attention_heads, student.num_attention_heads
-        if (self.attention or self.minilm) and heads[0] != heads[1]:
+        theirs, mine = _heads(teacher), _heads(student)
+        pairs = [(theirs[layer], n) for layer, n in zip(chosen, mine, strict=True)]
+        if (self.attention and any(t != s for t, s in pairs)) or (self.minilm and pairs[-1][0] != pairs[-1][1]):
             raise ModelError(
-                f"the teacher has {heads[0]} attention heads, the student {heads[1]}: attention and minilm need as "
-                "many; relations do not"
+                f"the teacher has {theirs[0]} attention heads, the student {' or '.join(map(str, sorted(set(mine))))}: "
+                "attention and minilm need as many; relations do not"
             )
         stands_for = {0: 0} | {place: layer + 1 for place, layer in enumerate(chosen, 1)}
         return Layers(*(tuple(stands_for[n] for n in part) for part in (own.hidden_states, own.attention)))
@@ -197,3 +198,8 @@ class Objective(nn.Module):
                 "make them with samples.with_teacher(…, layers=weights.teacher_layers(…))"
             )
         return signal
+
+
+def _heads(config: PreTrainedConfig) -> list[int]:
+    """The number of attention heads of every layer; a pruned model has its own in each."""
+    return getattr(config, "heads_by_layer", None) or [config.num_attention_heads] * config.num_hidden_layers

@@ -1,4 +1,4 @@
-"""BERT with fewer heads and neurons in each layer than its neighbours have. Taught in lesson 08.
+"""BERT with fewer heads and neurons in each layer than its neighbours have. Taught in lesson 07.
 
 ``transformers`` builds every layer of a BERT in one shape. Here the configuration tells how many heads and how many
 feed-forward neurons each layer has, so that a pruned model reloads like any other. The size of a head stays

@@ -1,0 +1,303 @@
+import copy
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from torch import nn
+
+from tests import tiny
+from tests.untrained import tagger
+from tinykd import data, export, models, runtime, samples, training
+from tinykd.errors import DataError, ModelError
+from tinykd.inference import logits
+from tinykd.quantization import (
+    dynamic_int8,
+    fake_quantize,
+    finish,
+    is_prepared,
+    openvino_int8,
+    prepare,
+    scale_and_zero_point,
+    static_int8,
+    to_bfloat16,
+)
+
+matrices = arrays.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 5), st.integers(1, 6)),
+    elements=st.floats(-100, 100, width=32, allow_subnormal=False),
+).map(torch.from_numpy)
+grids = st.fixed_dictionaries(
+    {"bits": st.integers(2, 9), "channel_dim": st.sampled_from([None, 0, 1, -1]), "symmetric": st.booleans()}
+)
+
+
+@given(matrices, grids)
+def test_no_value_moves_over_half_a_scale(tensor, grid):
+    scale, _ = scale_and_zero_point(tensor, **grid)
+    moved = (fake_quantize(tensor, **grid) - tensor).abs()
+    assert (moved <= scale / 2 + 1e-5 * tensor.abs().amax()).all()
+
+
+@given(matrices, grids)
+def test_values_on_the_grid_stay_and_zero_is_one_of_them(tensor, grid):
+    scale, zero_point = scale_and_zero_point(tensor, **grid)
+    once = fake_quantize(tensor, **grid)
+    integers = once / scale + zero_point
+    torch.testing.assert_close(integers, integers.round(), atol=1e-2, rtol=0)
+    assert len(integers.round().unique()) <= 2 ** grid["bits"]
+    assert (once[tensor == 0] == 0).all()
+    if grid["symmetric"]:  # here the largest value is on the grid, so that the grid stays too
+        torch.testing.assert_close(fake_quantize(once, **grid), once, atol=1e-4, rtol=1e-5)
+
+
+@given(matrices, st.integers(2, 9), st.sampled_from([0, 1]))
+def test_a_scale_for_each_channel_is_never_coarser(tensor, bits, channel_dim):
+    apart, _ = scale_and_zero_point(tensor, bits, channel_dim)
+    together, _ = scale_and_zero_point(tensor, bits)
+    filled = tensor.abs().amax(1 - channel_dim, keepdim=True) > 1e-30
+    assert apart.numel() == tensor.shape[channel_dim]
+    assert (apart <= together)[filled].all()
+
+
+def test_scale_and_zero_point_by_hand():
+    symmetric = scale_and_zero_point(torch.tensor([-2.54, 0.5]))
+    assert [round(float(value), 6) for value in symmetric] == [0.02, 0]
+    shifted = scale_and_zero_point(torch.tensor([-1.0, 0.5, 4.1]), symmetric=False)
+    assert [round(float(value), 6) for value in shifted] == [0.02, 50]
+    positive = scale_and_zero_point(torch.tensor([2.0, 5.1]), symmetric=False)  # stretched to take in 0
+    assert [round(float(value), 6) for value in positive] == [0.02, 0]
+
+
+def test_each_further_bit_halves_the_error():
+    weights = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+    errors = [(fake_quantize(weights, bits) - weights).square().mean().sqrt().item() for bits in range(3, 11)]
+    for more, fewer in itertools.pairwise(errors):
+        assert 0.4 < fewer / more < 0.6
+    apart = (fake_quantize(weights, 8, channel_dim=0) - weights).square().mean().sqrt().item()
+    assert apart < errors[8 - 3]
+
+
+def test_the_gradient_goes_straight_through():
+    tensor = torch.randn(4, 5, requires_grad=True)
+    weight = torch.randn(4, 5)
+    (fake_quantize(tensor, 2, channel_dim=0) * weight).sum().backward()
+    torch.testing.assert_close(tensor.grad, weight)
+
+
+def test_bfloat16_is_rounded_in_float32():
+    tensor = torch.linspace(-1, 3, 200)
+    rounded = fake_quantize(tensor.bfloat16(), symmetric=False)
+    assert rounded.dtype == torch.bfloat16
+    assert (rounded.float() - tensor).abs().max() < 3 / 2**8 + 4 / 255
+
+
+@pytest.mark.parametrize("bits", [1, 17])
+def test_impossible_bits_are_refused(bits, tokenizer):
+    with pytest.raises(ValueError, match=f"bits is {bits}; it must lie between 2 and 16"):
+        fake_quantize(torch.ones(2), bits)
+    with pytest.raises(ValueError, match="between 2 and 16"):
+        prepare(tagger(tokenizer), bits)
+
+
+def batch(tokenizer):
+    return tokenizer(["Mara Low won 2-1 in Nice.", "No."], padding=True, return_tensors="pt")
+
+
+def test_finish_bakes_what_prepare_computes(tokenizer, tmp_path):
+    model, inputs = tagger(tokenizer), batch(tokenizer)
+    before = copy.deepcopy(model.state_dict())
+    prepared = prepare(model, bits=4, activations=False)
+    plain = finish(prepared)
+    assert {type(module) for module in plain.modules() if "Rounded" in type(module).__name__} == set()
+    assert is_prepared(prepared) and not is_prepared(plain) and not is_prepared(model)
+    with torch.inference_mode():
+        exact, aware, baked = (m(**inputs).logits for m in (model, prepared, plain))
+    torch.testing.assert_close(aware, baked)
+    assert (exact - baked).abs().max() > 0.1
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], atol=0, rtol=0)
+    for layer in plain.modules():
+        if isinstance(layer, nn.Linear):
+            assert all(len(row.unique()) < 2**4 for row in layer.weight)
+    models.save(plain, tokenizer, tmp_path / "model")
+    again = models.load(tmp_path / "model")[0]
+    with torch.inference_mode():
+        torch.testing.assert_close(again(**inputs).logits, baked, atol=0, rtol=0)
+
+
+def test_activations_are_rounded_too(tokenizer):
+    model, inputs = tagger(tokenizer), batch(tokenizer)
+    with torch.inference_mode():
+        weights, both = (prepare(model, 8, on)(**inputs).logits for on in (False, True))
+    assert not torch.allclose(weights, both, atol=1e-6)
+
+
+def test_what_cannot_be_prepared_or_finished_is_refused(tokenizer):
+    model = tagger(tokenizer)
+    prepared = prepare(model, 4)
+    for wrong, message in (
+        (lambda: prepare(prepared), "prepared for quantization already"),
+        (lambda: prepare(nn.LayerNorm(2)), "no linear layer and no embedding"),
+        (lambda: finish(model), "say how many bits"),
+        (lambda: finish(prepared, 8), "prepared with 4 bits, not 8"),
+        (lambda: export.to_onnx(prepared, tokenizer, "nowhere"), "finish it first"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            wrong()
+
+
+def test_distillation_with_rounded_weights(tmp_path):
+    """A prepared student trains, saves plain exact weights, and its rounded form has learned."""
+    base = str(tiny.base_model(tmp_path / "base"))
+    rows = data.load(str(tiny.corpus(tmp_path / "corpus")))["train"]
+    teacher, tokenizer = models.teacher(base, tiny.LABELS, seed=7)
+    student = models.teacher(base, tiny.LABELS, seed=1)[0]
+    transfer = samples.with_teacher(rows, teacher, tokenizer, tmp_path / "signals")
+    settings = training.Settings(epochs=3, learning_rate=3e-3, batch_size=8, alpha=0.0)
+
+    def distance(model):
+        pairs = zip(logits(model, tokenizer, rows), transfer["teacher_logits"], strict=True)
+        return np.mean([np.square(mine - np.array(theirs, np.float32)).mean() for mine, theirs in pairs])
+
+    before = prepare(student, bits=4)
+    after = training.distill(before, tokenizer, transfer, tmp_path / "out", settings, progress=False)
+    assert is_prepared(after)
+    assert distance(after) < 0.9 * distance(prepare(student, bits=4))
+    saved = models.load(tmp_path / "out")[0]
+    for (name, mine), (same, theirs) in zip(saved.named_parameters(), after.named_parameters(), strict=True):
+        assert name == same
+        torch.testing.assert_close(mine, theirs, atol=0, rtol=0)
+    for one, other in zip(finish(saved, 4).parameters(), finish(after).parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=0, rtol=0)
+
+
+def test_bfloat16_halves_the_bytes_and_reloads(tokenizer, tmp_path):
+    model, inputs = tagger(tokenizer), batch(tokenizer)
+    half = to_bfloat16(model)
+    models.save(model, tokenizer, tmp_path / "full")
+    models.save(half, tokenizer, tmp_path / "half")
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("full", "half")]
+    assert 0.49 < sizes[1] / sizes[0] < 0.51
+    again = models.load(tmp_path / "half")[0]
+    assert again.dtype == torch.bfloat16
+    with torch.inference_mode():
+        torch.testing.assert_close(again(**inputs).logits, half(**inputs).logits, atol=0, rtol=0)
+
+
+TEXTS = ["Mara Low won 2-1 in the U.S.", "Orkla's shares fell in Oslo.", "Nice " * 40, "Bonn", "No one came."] * 4
+
+
+@pytest.fixture(scope="module")
+def rounded(tokenizer):
+    """A tagger whose weights lie on a grid of 8 bits."""
+    return finish(tagger(tokenizer), bits=8)
+
+
+@pytest.fixture(scope="module")
+def exported(rounded, tokenizer, tmp_path_factory):
+    return export.to_onnx(rounded, tokenizer, tmp_path_factory.mktemp("exported") / "fp32", max_length=32)
+
+
+def quantize(kind, folder, out, **options):
+    if kind == "dynamic":
+        return dynamic_int8(folder, out, **options)
+    return static_int8(folder, out, TEXTS, **options)
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "static"])
+def test_int8_is_a_quarter_and_agrees(kind, exported, tmp_path):
+    out = quantize(kind, exported, tmp_path / "int8")
+    full, small = runtime.load(exported, threads=1), runtime.load(out, threads=1)
+    assert small.path.name == "model_quantized.onnx"
+    assert not (out / runtime.MODEL).exists()
+    assert small.path.stat().st_size < 0.3 * full.path.stat().st_size
+    pairs = list(zip(full.logits(TEXTS), small.logits(TEXTS), strict=True))
+    agree = np.concatenate([mine.argmax(-1) == theirs.argmax(-1) for mine, theirs in pairs]).mean()
+    assert agree > 0.9
+    assert any(not np.allclose(mine, theirs, atol=1e-4) for mine, theirs in pairs)
+
+
+def test_a_folder_for_a_browser_holds_both(exported, tmp_path):
+    out = tiny.copy(exported, tmp_path / "web")
+    assert dynamic_int8(out, out, keep_float32=True) == out
+    names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    wanted = {"config.json", "tokenizer.json", "tokenizer_config.json", runtime.MODEL, runtime.QUANTIZED}
+    assert names == wanted | {"export.json"}
+    assert runtime.load(out).path == runtime.load(out, quantized=True).path == out / runtime.QUANTIZED
+    assert runtime.load(out, quantized=False).path == out / runtime.MODEL
+
+
+def test_rounded_weights_reach_int8_unchanged(rounded, exported, tmp_path):
+    """ONNX Runtime's 8-bit grid is that of ``finish``: nothing that distillation has learned is rounded again."""
+    import onnx
+
+    graph = onnx.load(dynamic_int8(exported, tmp_path / "int8", reduce_range=False) / runtime.QUANTIZED).graph
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    found = []
+    for name, integers in stored.items():
+        if name.endswith("_quantized"):
+            scale, zero_point = (stored[name.removesuffix("quantized") + kind] for kind in ("scale", "zero_point"))
+            assert integers.dtype.itemsize == 1
+            found.append((integers - zero_point.astype(np.float32)) * scale)
+    weights = [layer.weight.detach().numpy() for layer in rounded.modules() if isinstance(layer, nn.Linear)]
+    tables = [layer.weight.detach().numpy() for layer in rounded.modules() if isinstance(layer, nn.Embedding)]
+    for wanted in [weight.T for weight in weights] + tables:
+        alike = [values for values in found if values.shape == wanted.shape]
+        assert any(np.allclose(values, wanted, rtol=1e-5, atol=1e-6) for values in alike)
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "static"])
+def test_quantizing_twice_is_refused(kind, exported, tmp_path):
+    once = dynamic_int8(exported, tmp_path / "once", keep_float32=True)
+    with pytest.raises(ModelError, match=r"once: quantized already \(int8-dynamic\); start from"):
+        quantize(kind, once, tmp_path / "twice")
+    assert [path.name for path in tmp_path.iterdir()] == ["once"]
+
+
+def test_a_damaged_or_foreign_folder_is_not_quantized(exported, tmp_path):
+    broken = tiny.copy(exported, tmp_path / "broken")
+    content = (broken / runtime.MODEL).read_bytes()
+    (broken / runtime.MODEL).write_bytes(content[: len(content) // 2])
+    (tmp_path / "empty").mkdir()
+    for name, message in (("broken", "model.onnx: cut short"), ("empty", "not an exported model")):
+        with pytest.raises(ModelError, match=message):
+            dynamic_int8(tmp_path / name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_quantizer_that_fails_leaves_nothing(exported, tmp_path, monkeypatch):
+    import onnxruntime.quantization
+
+    def fail(source, target, **_):
+        target.write_bytes(b"half")
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(onnxruntime.quantization, "quantize_dynamic", fail)
+    with pytest.raises(RuntimeError):
+        dynamic_int8(exported, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_static_needs_texts(exported, tmp_path):
+    with pytest.raises(DataError, match="it got none"):
+        static_int8(exported, tmp_path / "out", [])
+
+
+def test_openvino(exported, tmp_path):
+    try:
+        import nncf  # noqa: F401
+        import openvino  # noqa: F401
+    except ImportError:
+        with pytest.raises(ModelError, match="OpenVINO is an extra; run: pip install"):
+            openvino_int8(exported, tmp_path / "out", TEXTS)
+        return
+    out = openvino_int8(exported, tmp_path / "out", TEXTS)
+    full, small = (runtime.load(folder, threads=1).logits(TEXTS) for folder in (exported, out))
+    pairs = zip(full, small, strict=True)
+    agree = np.concatenate([mine.argmax(-1) == theirs.argmax(-1) for mine, theirs in pairs]).mean()
+    assert agree > 0.9

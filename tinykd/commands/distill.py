@@ -1,0 +1,46 @@
+"""``tinykd distill``: fine-tune a teacher, distil a student, compare them."""
+
+from pathlib import Path
+
+from tinykd.commands import progress, shared
+
+
+def add(commands):
+    """Describe the options."""
+    parser = commands.add_parser("distill", help="fine-tune a teacher, distil a student, compare them")
+    parser.add_argument(
+        "--data", required=True, metavar="NAME|FOLDER", help="a named corpus, or a folder with train/valid/test"
+    )
+    parser.add_argument("--teacher", default="minilm", metavar="minilm|FOLDER|HUB_ID", help="default: %(default)s")
+    parser.add_argument("--student", default="cut:3", metavar="cut:3|tinybert-4|FOLDER", help="default: %(default)s")
+    methods = "logits, hidden, attention, relations or two-stage"
+    parser.add_argument("--losses", default="logits", metavar="NAME", help=f"{methods} (default: %(default)s)")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where models, report and figure go")
+    for name, kind, meaning in (
+        ("alpha", float, "share of the labels in the loss, 0 to 1"),
+        ("temperature", float, "softness of both models' answers, above 0"),
+        ("epochs", int, "epochs of student and baseline"),
+        ("teacher-epochs", int, "epochs of the teacher"),
+        ("lr", float, "learning rate"),
+        ("batch-size", int, "sentences a step"),
+        ("max-train", int, "use only so many training sentences"),
+    ):
+        parser.add_argument(f"--{name}", type=kind, metavar="N", help=f"{meaning} (default: what suits the corpus)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    boards = "curves to tensorboard, wandb or trackio"
+    parser.add_argument("--report-to", default="none", metavar="NAME", help=f"{boards} (default: %(default)s)")
+    return shared(parser)
+
+
+def call(options) -> None:
+    """Run the main job."""
+    from tinykd import recipes
+
+    chosen = {key: value for key, value in vars(options).items() if key not in ("call", "out", "columns", "report_to")}
+    setup = recipes.Run(**chosen, columns=tuple(options.columns.split()) if options.columns else None)
+    report = recipes.run(setup, options.out, progress(), options.report_to)
+    if report is None:  # one of several processes; the first one speaks
+        return
+    print(recipes.table(report))
+    print(f"\nopen next: {options.out / 'scoreboard.png'}")
+    print(f'try it:    tinykd predict --model {options.out / "student"} "Mara Hope left Jordan for Nice."')

@@ -1,0 +1,30 @@
+"""``tinykd export``: an ONNX folder that answers without torch, on a server, in a browser or on a phone."""
+
+import tempfile
+from pathlib import Path
+
+
+def add(commands):
+    """Describe the options."""
+    parser = commands.add_parser("export", help="write an ONNX folder that answers without torch")
+    parser.add_argument("--model", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--int8", action="store_true", help="round the weights to 8 bits")
+    parser.add_argument("--max-length", type=int, default=128, metavar="N")
+    return parser
+
+
+def call(options) -> None:
+    """Export, check, and say how large it is."""
+    from tinykd import export, models, quantization
+
+    model, tokenizer = models.load(options.model)
+    if options.int8:
+        with tempfile.TemporaryDirectory() as place:
+            plain = export.to_onnx(model, tokenizer, Path(place) / "plain", options.max_length)
+            quantization.dynamic_int8(plain, options.out)
+    else:
+        export.to_onnx(model, tokenizer, options.out, options.max_length)
+    for file in sorted((options.out / "onnx").glob("*.onnx")):
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    print(f'try it: tinykd predict --model {options.out} "Mara Hope left Jordan for Nice."')

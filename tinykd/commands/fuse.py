@@ -1,0 +1,40 @@
+"""``tinykd fuse``: let teacher and student answer together, by cascade or in parallel."""
+
+from pathlib import Path
+
+from tinykd.commands import corpus_of, shared
+
+
+def add(commands):
+    """Describe the options."""
+    parser = commands.add_parser("fuse", help="let teacher and student answer together")
+    parser.add_argument("--teacher", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--student", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--data", required=True, metavar="NAME|FOLDER", help="fitted on its split valid")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--how", choices=("cascade", "parallel"), default="cascade")
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument("--budget", type=float, metavar="N", help="cascade: at most so much of the teacher's cost")
+    limit.add_argument("--target", type=float, metavar="N", help="cascade: at least so much of the teacher's score")
+    parser.add_argument(
+        "--space", choices=("logits", "probabilities"), default="logits", help="parallel: what is added"
+    )
+    return shared(parser)
+
+
+def call(options) -> None:
+    """Fit on ``valid``, save one folder, print what was chosen."""
+    from tinykd import fusion, models
+
+    valid = corpus_of(options)["valid"]
+    teacher, student = models.load(options.teacher), models.load(options.student)
+    if options.how == "cascade":
+        budget = options.budget if options.budget or options.target else 1.0
+        fused = fusion.Cascade.fit(teacher, student, valid, budget, options.target, max_length=options.max_length)
+        print(f"below a confidence of {fused.threshold:.4f} the teacher answers")
+    else:
+        members = {"teacher": teacher, "student": student}
+        fused = fusion.Parallel.fit(members, valid, options.space, max_length=options.max_length)
+        print("weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in fused.weights.items()))
+    fused.save(options.out)
+    print(f'try it: tinykd predict --model {options.out} "Mara Hope left Jordan for Nice."')

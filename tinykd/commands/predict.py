@@ -1,0 +1,68 @@
+"""``tinykd predict``: tag or classify texts. A plain model, an exported one (without torch), or a fusion answers."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tinykd.errors import DataError
+
+
+def add(commands):
+    """Describe the options."""
+    parser = commands.add_parser("predict", help="tag or classify texts; JSON lines out")
+    parser.add_argument("--model", required=True, type=Path, metavar="DIR")
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="none: one text a line from standard input")
+    parser.add_argument("--max-length", type=int, default=128, metavar="N")
+    return parser
+
+
+def call(options) -> None:
+    """Print an answer a line, as soon as it is there."""
+    if options.texts:
+        for i, text in enumerate(options.texts, 1):
+            if not text.strip():
+                raise DataError(f"text {i} is empty")
+        batches = iter([options.texts])
+    else:
+        batches = _lines(sys.stdin.buffer)
+    answers = _answerer(options.model, options.max_length)
+    for texts in batches:
+        for answer in answers(texts):
+            print(json.dumps(answer, ensure_ascii=False), flush=True)
+
+
+def _answerer(folder: Path, max_length: int):
+    if (folder / "export.json").exists():
+        from tinykd import runtime
+
+        return runtime.load(folder).predict
+    if (folder / "fusion.json").exists():
+        from tinykd import fusion
+
+        fused = fusion.load(folder)
+        return lambda texts: fused.predict(texts, max_length)
+    from tinykd import models
+    from tinykd.inference import predict
+
+    model, tokenizer = models.load(folder)
+    return lambda texts: predict(model, tokenizer, texts, max_length)
+
+
+def _lines(stream, size: int = 32) -> Iterator[list[str]]:
+    """Batches of lines, as they come; one at a time where a person or another program types them."""
+    batch: list[str] = []
+    size = size if stream.seekable() else 1
+    for number, raw in enumerate(stream, 1):
+        try:
+            text = raw.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise DataError(f"standard input, line {number}: not UTF-8 (byte 0x{raw[error.start]:02x})") from None
+        if not text.strip():
+            raise DataError(f"standard input, line {number}: the text is empty")
+        batch.append(text)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,182 @@
+"""The ladder: one student followed through every rung, each measured in a process of its own. Taught in lesson 08.
+
+A rung is a folder: a model saved by ``training`` or ``pruning``, or one exported by ``export`` or ``quantization``.
+Two runtimes in one process disturb each other's threads, and what one has loaded counts as the other's memory; so the
+process of an exported model imports no torch. The scores are computed afterwards, from the answers.
+"""
+
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+LATENCY_ROWS = 200  #: sentences that are timed one at a time
+PACE_ROWS = 512  #: sentences that are timed in batches of 32
+
+
+def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int = 2, rounds: int = 3) -> list[dict]:
+    """Measure every rung on one split of a corpus.
+
+    Args:
+        rungs: by name, folders.
+        corpus: for ``data.load``.
+        threads: of the matrix products.
+        rounds: each rung is measured so often, the rungs taking turns; times are medians over the rounds.
+
+    Returns:
+        A dict a rung: ``name``; ``entity_f1`` and ``token_accuracy``, or ``accuracy`` and ``macro_f1``; ``parameters``;
+        ``size_bytes``, of the weights; ``latency_ms``, the median sentence at batch size 1; ``pace``, sentences a
+        second at batch size 32; ``memory_bytes``, the highest of the process; and ``spread_ms``, the lowest and the
+        highest latency.
+
+    Raises:
+        RunError: a process that failed, with its last line.
+    """
+    from tinykd import data, evaluation
+    from tinykd.errors import RunError
+
+    dataset = data.load(corpus)[split]
+    task, names = data.task(dataset), data.label_names(dataset)
+    rows = dataset["tokens"][:] if task == "tagging" else dataset["text"][:]
+    gold = dataset["labels"][:] if task == "tagging" else [[label] for label in dataset["label"][:]]
+    seen: dict[str, list[dict]] = {name: [] for name in rungs}
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
+        for round_ in range(rounds):
+            for name, folder in rungs.items():
+                command = [
+                    sys.executable,
+                    "-m",
+                    "tinykd.ladder",
+                    str(folder),
+                    place,
+                    str(threads),
+                    str(int(round_ == 0)),
+                ]
+                done = subprocess.run(command, capture_output=True, text=True)
+                if done.returncode:
+                    raise RunError(f"{name} ({folder}): {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
+                seen[name].append(json.loads((Path(place) / "measured.json").read_text(encoding="utf-8")))
+    found = []
+    for name, runs in seen.items():
+        first = runs[0]
+        times = [run["latency_ms"] for run in runs]
+        scores = evaluation.scores(task, [[names[k] for k in row] for row in gold], first.pop("answers"))
+        found.append(
+            {"name": name}
+            | {key: value for key, value in scores.items() if key != "by_type"}
+            | first
+            | {"latency_ms": statistics.median(times), "spread_ms": [min(times), max(times)]}
+            | {"pace": statistics.median(run["pace"] for run in runs)}
+        )
+    return found
+
+
+def table(rungs: list[dict]) -> str:
+    """Return the ladder as a Markdown table; the first rung is what the others are compared with."""
+    top = rungs[0]
+    score = "entity_f1" if "entity_f1" in top else "accuracy"
+    lines = [
+        f"| rung | {score.replace('_', ' ')} | of the first | on disk | smaller | one sentence | faster | "
+        "32 at a time | memory |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for rung in rungs:
+        lines.append(
+            f"| {rung['name']} | {rung[score]:.3f} | {100 * rung[score] / top[score]:.1f} % "
+            f"| {rung['size_bytes'] / 1e6:.1f} MB | {top['size_bytes'] / rung['size_bytes']:.1f}x "
+            f"| {rung['latency_ms']:.2f} ms | {top['latency_ms'] / rung['latency_ms']:.1f}x "
+            f"| {rung['pace']:.0f} a second | {rung['memory_bytes'] / 1e6:.0f} MB |"
+        )
+    return "\n".join(lines)
+
+
+def _measure(folder: Path, rows: list, threads: int, with_answers: bool) -> dict:
+    """Time one rung in this process, whatever it is; with its answers, a list of label names a row."""
+    answer, labels, parameters, files = (_exported if (folder / "export.json").exists() else _plain)(folder, threads)
+    size = sum(file.stat().st_size for file in files)
+    few = rows[:: max(1, len(rows) // LATENCY_ROWS)][:LATENCY_ROWS]
+    for row in few[:20]:
+        answer([row])
+    times = []
+    for row in few:
+        start = time.perf_counter()
+        answer([row])
+        times.append(1000 * (time.perf_counter() - start))
+    many = sorted(rows[:PACE_ROWS], key=len)
+    start = time.perf_counter()
+    for first in range(0, len(many), 32):
+        answer(many[first : first + 32])
+    pace = len(many) / (time.perf_counter() - start)
+    found = {"parameters": parameters, "size_bytes": size, "latency_ms": statistics.median(times), "pace": pace}
+    found["memory_bytes"] = _peak_memory()
+    if with_answers:
+        found["answers"] = [
+            [labels[k] for k in logits.argmax(-1).tolist()]
+            for first in range(0, len(rows), 32)
+            for logits in answer(rows[first : first + 32])
+        ]
+    return found
+
+
+def _exported(folder: Path, threads: int) -> tuple[Callable, list[str], int | None, list[Path]]:
+    from tinykd import manifest, runtime
+
+    model = runtime.load(folder, threads=threads)
+    files = [model.path, model.path.with_suffix(".bin")] if model.path.suffix == ".xml" else [model.path]
+    return (lambda rows: model.logits(rows)), model.labels, manifest.read(folder).get("parameters"), files
+
+
+def _plain(folder: Path, threads: int) -> tuple[Callable, list[str], int, list[Path]]:
+    import torch
+
+    from tinykd import models
+    from tinykd.internals import of_words
+
+    torch.set_num_threads(threads)
+    model, tokenizer = models.load(folder)
+    tagging = models.task_of(model.config) == "tagging"
+
+    @torch.inference_mode()
+    def answer(rows: list) -> list:
+        options = {"padding": True, "truncation": True, "max_length": model.config.max_position_embeddings}
+        batch = tokenizer(rows, is_split_into_words=tagging, return_tensors="pt", **options)
+        logits = model(**batch).logits
+        if not tagging:
+            return list(logits[:, None])
+        answers = []
+        for i, row in enumerate(rows):
+            starts = [-1] * len(row)
+            for position, word in reversed(list(enumerate(batch.word_ids(i)))):
+                if word is not None:
+                    starts[word] = position
+            answers.append(of_words(logits[i : i + 1], torch.tensor([starts]))[0])
+        return answers
+
+    labels = [model.config.id2label[k] for k in range(model.config.num_labels)]
+    return answer, labels, sum(p.numel() for p in model.parameters()), sorted(Path(folder).glob("*.safetensors"))
+
+
+def _peak_memory() -> int:
+    """The highest resident memory of this process, in bytes; 0 where the system does not tell."""
+    with contextlib.suppress(OSError):  # Linux; getrusage would count the parent's memory at the fork as ours
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    with contextlib.suppress(ImportError):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
+    return 0
+
+
+if __name__ == "__main__":
+    model_folder, work, thread_count, wants_answers = sys.argv[1:]
+    texts = json.loads((Path(work) / "rows.json").read_text(encoding="utf-8"))
+    measured = _measure(Path(model_folder), texts, int(thread_count), wants_answers == "1")
+    (Path(work) / "measured.json").write_text(json.dumps(measured), encoding="utf-8")

@@ -1,0 +1,105 @@
+"""How much a model would miss a head, a neuron or a layer. Taught in lesson 07."""
+
+from dataclasses import dataclass
+
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tinykd import data
+from tinykd.errors import DataError, ModelError
+from tinykd.pruning.gates import Corpus, by_gates, by_skipping
+from tinykd.pruning.parts import layers_of, shape_of
+
+MEASURES = ("magnitude", "gradient", "distillation")
+
+
+@dataclass(frozen=True)
+class Importance:
+    """A number for each part of a model; the lowest goes first.
+
+    ``heads`` and ``neurons`` hold a float32 tensor a layer, (heads,) and (neurons,); ``layers`` is (layers,).
+    """
+
+    heads: tuple[Tensor, ...]
+    neurons: tuple[Tensor, ...]
+    layers: Tensor
+
+
+def importance(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    dataset: Dataset,
+    by: str = "distillation",
+    temperature: float = 1.0,
+    max_length: int = 128,
+    batch_size: int = 32,
+    seed: int = 0,
+    progress: str | None = None,
+) -> Importance:
+    """Measure every head, neuron and layer of a BERT. Taught in lesson 07.
+
+    ``"magnitude"`` looks at the weights alone: the Frobenius norm of what a part computes, ``‖W_out [W_in, b_in]‖`` (of
+    a head: through its values), in no unit; of a layer, the norm of all these. The other two are in nats a word, of a
+    loss L on ``dataset``; ξ is a part's gate (:mod:`tinykd.pruning.gates`):
+
+    - ``"gradient"``: ``Σ |∂L/∂ξ|`` over the sentences, L being the cross-entropy with the labels: gradient times
+      activation (Michel et al. 2019, equation 2; Molchanov et al. 2019 take squares). The bars hide a sign: what does
+      harm counts as much as what does good.
+    - ``"distillation"``: how far ``L = T² KL(teacher ‖ model)`` rises without the part, by the second-order term of its
+      Taylor series, ``½ Σ (∂ log q(y)/∂ξ)²`` over the sentences: q is the model's softmax, and the labels y are drawn
+      from the teacher's (Fisher pruning, Theis et al. 2018, who take the corpus's labels). It needs no second
+      derivative, and says something even where a teacher prunes itself and every ∂L/∂ξ is 0.
+
+    The first-order term ``-∂L/∂ξ`` is left out on purpose. With it the estimate is better for any one part and worse
+    for many: of a student that is not yet at its best, a hundred neurons would each help a little by going, and all go
+    together, far past the point where that was true.
+
+    A whole layer is too large a step for a derivative: with these two, ``layers`` is the rise of L measured when one
+    layer after the other is skipped.
+
+    Args:
+        dataset: a validation split, never the test split; for ``"distillation"`` with the column ``teacher_logits`` of
+            :func:`tinykd.samples.with_teacher`. ``"magnitude"`` does not look at it.
+        by: one of the three.
+        temperature: T of ``"distillation"``.
+        seed: draws the labels y.
+        progress: what to call the progress bar; none without it.
+
+    Raises:
+        ModelError: not a BERT, an unknown measure, or labels in another order than the corpus has.
+        DataError: no rows, or no ``teacher_logits``.
+    """
+    shape_of(model)  # refuses what is not a BERT
+    if by not in MEASURES:
+        raise ModelError(f"unknown importance {by!r}; expected one of {', '.join(MEASURES)}")
+    if by == "magnitude":
+        return _magnitude(model)
+    if not len(dataset):
+        raise DataError("importance is measured on sentences, and the dataset has none")
+    if by == "distillation" and "teacher_logits" not in dataset.column_names:
+        raise DataError("the teacher-aware importance needs a column teacher_logits; make it with samples.with_teacher")
+    names = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    if names != data.label_names(dataset):
+        raise ModelError(f"the model's labels are {names}, those of the corpus {data.label_names(dataset)}")
+    corpus = Corpus(model, tokenizer, dataset, by, temperature, max_length, batch_size, progress)
+    with corpus.bar:
+        return Importance(*by_gates(corpus, by, torch.Generator().manual_seed(seed)), by_skipping(corpus))
+
+
+@torch.no_grad()
+def _magnitude(model: PreTrainedModel) -> Importance:
+    heads, neurons = [], []
+    for layer, (count, _) in zip(layers_of(model), shape_of(model), strict=True):
+        value, out = _with_bias(layer.attention.self.value), layer.attention.output.dense.weight
+        value = value.unflatten(0, (count, -1))  # (heads, size, hidden + 1)
+        out = out.unflatten(1, (count, -1)).movedim(1, 0)  # (heads, hidden, size)
+        heads.append(torch.linalg.matrix_norm(out @ value))
+        neurons.append(_with_bias(layer.intermediate.dense).norm(dim=1) * layer.output.dense.weight.norm(dim=0))
+    layers = torch.stack([torch.cat(parts).norm() for parts in zip(heads, neurons, strict=True)])
+    return Importance(tuple(heads), tuple(neurons), layers)
+
+
+def _with_bias(linear: nn.Linear) -> Tensor:
+    return torch.cat([linear.weight, linear.bias[:, None]], dim=1)

@@ -1,0 +1,96 @@
+"""Cut heads, neurons and layers out of a BERT, for good. Taught in lesson 07.
+
+A mask of zeros makes nothing smaller and nothing faster. Here the rows and columns leave the matrices, and the
+configuration of the new model tells how many each layer has left (:mod:`tinykd.pruned_bert`).
+"""
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import prune_linear_layer
+
+from tinykd import models
+from tinykd.errors import ModelError
+from tinykd.pruned_bert import PrunedBertConfig
+from tinykd.pruning.importance import Importance
+from tinykd.pruning.parts import layers_of, shape_of
+
+
+def prune(
+    model: PreTrainedModel,
+    importance: Importance,
+    heads: float = 0.0,
+    neurons: float = 0.0,
+    layers: float = 0.0,
+    per_layer: bool = False,
+) -> PreTrainedModel:
+    """Return a smaller copy of ``model``, without its least important parts. Taught in lesson 07.
+
+    Layers go first; ``heads`` and ``neurons`` are shares of what the layers that stay hold. What stays keeps its order
+    and its weights; :func:`tinykd.training.distill` helps it to recover.
+
+    Args:
+        model: a BERT with a task head, pruned before or not; it is left as it is.
+        importance: of this model, from :func:`tinykd.pruning.importance`.
+        heads, neurons, layers: the share of each that goes, in [0, 1]; rounded to a whole number.
+        per_layer: take the same share of every layer; by default the heads of all layers compete, and so do the
+            neurons, and only the best of each layer are safe.
+
+    Returns:
+        A model that :func:`tinykd.models.save` keeps and ``load`` rebuilds; a plain BERT if only layers went.
+
+    Raises:
+        ModelError: a share outside [0, 1], or one that leaves a layer nothing; importance of another model.
+    """
+    for name, share in (("heads", heads), ("neurons", neurons), ("layers", layers)):
+        if not 0 <= share <= 1:
+            raise ModelError(f"{name} is {share}; the share that goes must lie in [0, 1]")
+    measured = [(len(one), len(other)) for one, other in zip(importance.heads, importance.neurons, strict=True)]
+    if measured != shape_of(model):
+        raise ModelError(
+            "this importance is of another model: it has (heads, neurons) by layer "
+            f"{measured}, the model {shape_of(model)}"
+        )
+    kept = _kept([importance.layers], layers, True, "layers")[0].tolist()
+    kept_heads = _kept([importance.heads[n] for n in kept], heads, per_layer, "heads")
+    kept_neurons = _kept([importance.neurons[n] for n in kept], neurons, per_layer, "neurons")
+    pruned = models._cut(model, kept)
+    return _narrowed(pruned, kept_heads, kept_neurons) if heads or neurons else pruned
+
+
+def _kept(scores: list[Tensor], share: float, per_layer: bool, name: str) -> list[Tensor]:
+    """Return for each layer the numbers of what stays, in order."""
+    if per_layer and len(scores) > 1:
+        return [_kept([layer], share, True, name)[0] for layer in scores]
+    sizes = [len(layer) for layer in scores]
+    gone = round(share * sum(sizes))
+    if gone > sum(sizes) - len(sizes):
+        raise ModelError(f"{name} is {share}; this would leave nothing in a layer, and one of its {name} must stay")
+    ranked = torch.cat([_with_the_best_safe(layer) for layer in scores])
+    stays = torch.ones(sum(sizes), dtype=torch.bool)
+    stays[ranked.argsort(stable=True)[:gone].cpu()] = False
+    return [layer.nonzero()[:, 0] for layer in stays.split(sizes)]
+
+
+def _with_the_best_safe(scores: Tensor) -> Tensor:
+    return scores.index_fill(0, scores.argmax(), torch.inf)
+
+
+def _narrowed(model: PreTrainedModel, heads: list[Tensor], neurons: list[Tensor]) -> PreTrainedModel:
+    """Return ``model`` with these heads and neurons of each layer only. It takes ``model`` apart: give it a copy."""
+    for layer, some_heads, some_neurons in zip(layers_of(model), heads, neurons, strict=True):
+        attention = layer.attention.self
+        size = attention.attention_head_size
+        rows = (some_heads[:, None] * size + torch.arange(size)).flatten()
+        for name in ("query", "key", "value"):
+            setattr(attention, name, prune_linear_layer(getattr(attention, name), rows, dim=0))
+        layer.attention.output.dense = prune_linear_layer(layer.attention.output.dense, rows, dim=1)
+        layer.intermediate.dense = prune_linear_layer(layer.intermediate.dense, some_neurons, dim=0)
+        layer.output.dense = prune_linear_layer(layer.output.dense, some_neurons, dim=1)
+    shapes = {"heads_by_layer": [len(n) for n in heads], "neurons_by_layer": [len(n) for n in neurons]}
+    config = PrunedBertConfig.from_dict(model.config.to_dict() | shapes | {"model_type": PrunedBertConfig.model_type})
+    task = models.task_of(model.config)
+    pruned = models._HEADS[task].from_config(config)
+    pruned.load_state_dict(model.state_dict())
+    pruned.config.architectures = [type(pruned).__name__]
+    return pruned.eval()

@@ -1,0 +1,155 @@
+"""The real int8 of an exported model: smaller files, integer matrix products. Taught in lesson 11.
+
+Each function reads a folder of ``export.to_onnx`` and writes another, for :func:`tinykd.runtime.load`. Time a precision
+in a process of its own: the runtimes keep threads and buffers.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tinykd import manifest
+from tinykd.errors import DataError, ModelError
+from tinykd.files import new_folder
+from tinykd.runtime import MODEL, OPENVINO, QUANTIZED, load
+
+
+def dynamic_int8(folder: str | Path, out: str | Path, reduce_range: bool = True, keep_float32: bool = False) -> Path:
+    """Quantize the weights, embeddings too; the range of each activation is found anew while the model runs.
+
+    Args:
+        folder: made by ``export.to_onnx``.
+        out: the new folder; ``folder`` itself with ``keep_float32`` gives a browser both files.
+        reduce_range: 7 bits for the matrices (embeddings keep 8). Without it, processors that have AVX2 or AVX-512 but
+            no VNNI add two products in 16 bits, and large sums are cut off.
+        keep_float32: leave ``onnx/model.onnx`` beside ``onnx/model_quantized.onnx``.
+
+    Raises:
+        ModelError: a folder that is quantized already, damaged, or not an export.
+        RunError: the disk is full, or the place cannot be written.
+    """
+
+    def quantize(source: Path, target: Path) -> None:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        # A scale for each output halves the error at the same speed; unsigned weights are slower.
+        quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=reduce_range)
+
+    return _quantized(folder, out, "int8-dynamic", QUANTIZED, quantize, keep_float32)
+
+
+def static_int8(
+    folder: str | Path,
+    out: str | Path,
+    calibration: Sequence[str] | Sequence[list[str]],
+    reduce_range: bool = True,
+    keep_float32: bool = False,
+) -> Path:
+    """Quantize weights and activations; the range of each activation is the widest seen on ``calibration``.
+
+    Nothing is measured while it runs, but a range that one rare value has stretched stays so: look at the scores.
+
+    Args:
+        calibration: a hundred texts or so of the kind to come (lists of words for tagging), of training data.
+        folder, out, reduce_range, keep_float32: as for :func:`dynamic_int8`.
+
+    Raises:
+        DataError: nothing to calibrate with.
+        ModelError, RunError: as for :func:`dynamic_int8`.
+    """
+    feeds = _feeds(folder, calibration)
+
+    def quantize(source: Path, target: Path) -> None:
+        from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
+
+        class Reader(CalibrationDataReader):
+            def __init__(self):
+                self.rest = iter(feeds)
+
+            def get_next(self):
+                return next(self.rest, None)
+
+        # The embeddings apart, as in dynamic_int8: the call below would round them more coarsely.
+        embedded = target.with_name("embedded.onnx")
+        quantize_dynamic(source, embedded, op_types_to_quantize=["Gather"])
+        quantize_static(
+            embedded,
+            target,
+            Reader(),
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            reduce_range=reduce_range,
+            activation_type=QuantType.QUInt8,  # the default, signed times signed, has no fast product on a PC
+            weight_type=QuantType.QInt8,
+            extra_options={
+                "MatMulConstBOnly": True,  # not the products of two activations inside the attention
+                "OpTypesToExcludeOutputQuantization": ["MatMul"],  # only what enters a product is rounded
+            },
+        )
+        embedded.unlink()
+
+    return _quantized(folder, out, "int8-static", QUANTIZED, quantize, keep_float32)
+
+
+def openvino_int8(
+    folder: str | Path,
+    out: str | Path,
+    calibration: Sequence[str] | Sequence[list[str]],
+    keep_float32: bool = False,
+) -> Path:
+    """Quantize statically with NNCF, for OpenVINO, Intel's own runtime: ``openvino/model_quantized.xml`` and ``.bin``.
+
+    Args, errors: as for :func:`static_int8`; also ModelError where OpenVINO or NNCF is not installed.
+    """
+    try:
+        import nncf
+        import openvino
+    except ImportError:
+        raise ModelError('OpenVINO is an extra; run: pip install "tinykd[openvino]"') from None
+    feeds = _feeds(folder, calibration)
+
+    def quantize(source: Path, target: Path) -> None:
+        target.parent.mkdir(exist_ok=True)
+        model = openvino.convert_model(source)
+        data = nncf.Dataset(feeds)
+        quantized = nncf.quantize(model, data, subset_size=len(feeds), model_type=nncf.ModelType.TRANSFORMER)
+        openvino.save_model(quantized, target)
+
+    return _quantized(folder, out, "int8-openvino", OPENVINO, quantize, keep_float32)
+
+
+def _feeds(folder: str | Path, calibration: Sequence) -> list[dict]:
+    if not len(calibration):
+        raise DataError("static quantization needs texts to calibrate with; it got none")
+    _float32(Path(folder))
+    return [feeds for feeds, _ in load(folder, quantized=False).batches(list(calibration), batch_size=8)]
+
+
+def _float32(folder: Path) -> dict:
+    facts = manifest.read(folder)
+    if facts["precision"] != "fp32":
+        raise ModelError(f"{folder}: quantized already ({facts['precision']}); start from the folder of export.to_onnx")
+    return facts
+
+
+def _quantized(
+    folder: str | Path,
+    out: str | Path,
+    precision: str,
+    name: str,
+    quantize: Callable[[Path, Path], None],
+    keep_float32: bool,
+) -> Path:
+    from tinykd.export import silent
+
+    folder, out = Path(folder), Path(out)
+    facts = _float32(folder)
+    with new_folder(out) as unfinished, silent():
+        shutil.copytree(folder, unfinished, dirs_exist_ok=True)
+        quantize(unfinished / MODEL, unfinished / name)
+        if not keep_float32:
+            (unfinished / MODEL).unlink()
+            if name == OPENVINO:
+                (unfinished / MODEL).parent.rmdir()
+        manifest.seal(unfinished, facts | {"precision": precision})
+    return out

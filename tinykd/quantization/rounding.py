@@ -1,0 +1,74 @@
+"""Quantization by hand: a number becomes an integer of few bits, times a scale. Taught in lesson 11.
+
+``x ≈ scale * (q - zero_point)``, with ``q = round(x / scale) + zero_point`` held between two ends; Jacob et al. 2018,
+equations 1 and 10. The result is kept in floating point here ("fake"), to see and to train what the rounding does.
+"""
+
+import copy
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+
+def integer_range(bits: int, symmetric: bool) -> tuple[int, int]:
+    """Return the smallest and the largest integer: 8 bits give (-127, 127) if symmetric, else (0, 255).
+
+    Raises:
+        ValueError: less than 2 bits or more than 16.
+    """
+    if not 2 <= bits <= 16:
+        raise ValueError(f"bits is {bits}; it must lie between 2 and 16")
+    return (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if symmetric else (0, 2**bits - 1)
+
+
+@torch.no_grad()
+def scale_and_zero_point(
+    tensor: Tensor, bits: int = 8, channel_dim: int | None = None, symmetric: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Return the scale and the zero point that spread the integers over the range of ``tensor``.
+
+    Args:
+        tensor: any shape, not empty.
+        channel_dim: the dimension whose every index gets a scale of its own; without it the whole tensor shares one.
+        symmetric: as far below zero as above, zero point 0 (weights); else from the lowest to the highest value, both
+            stretched to take in 0 (activations).
+
+    Returns:
+        Two tensors that broadcast against ``tensor``: of 1 in every dimension but ``channel_dim``.
+
+    Raises:
+        ValueError: see :func:`integer_range`.
+    """
+    lowest, highest = integer_range(bits, symmetric)
+    others = [dim for dim in range(tensor.dim()) if channel_dim is None or dim != channel_dim % tensor.dim()]
+    low = tensor.amin(others, keepdim=True).clamp(max=0)  # 0 must be on the grid: it is what padding holds
+    high = tensor.amax(others, keepdim=True).clamp(min=0)
+    scale = torch.maximum(-low, high) / highest if symmetric else (high - low) / (highest - lowest)
+    scale = scale.where(scale > 0, 1)  # nothing but zeros: any scale will do
+    zero_point = torch.zeros_like(scale) if symmetric else (-low / scale).round()
+    return scale, zero_point
+
+
+def fake_quantize(tensor: Tensor, bits: int = 8, channel_dim: int | None = None, symmetric: bool = True) -> Tensor:
+    """Return ``tensor`` rounded to its ``2 ** bits`` grid, in its own shape and type; no value moves over scale / 2.
+
+    Rounding is flat: its gradient is 0 almost everywhere, and nothing would learn. The gradient goes straight through,
+    as if nothing had been rounded (Bengio et al. 2013).
+
+    Args, errors: as :func:`scale_and_zero_point`.
+    """
+    exact = tensor.to(torch.promote_types(tensor.dtype, torch.float32))  # bfloat16 has no 8 bits to spare
+    scale, zero_point = scale_and_zero_point(exact, bits, channel_dim, symmetric)
+    integers = ((exact / scale).round() + zero_point).clamp(*integer_range(bits, symmetric))
+    rounded = ((integers - zero_point) * scale).to(tensor.dtype)
+    return tensor + (rounded - tensor).detach()
+
+
+def to_bfloat16(model: PreTrainedModel) -> PreTrainedModel:
+    """Return a copy of ``model`` in bfloat16: half the bytes, 8 significant bits, the exponents of float32.
+
+    It saves and reloads as it is. Only a processor that multiplies bfloat16 is faster for it; see
+    ``training.has_bf16``.
+    """
+    return copy.deepcopy(model).to(torch.bfloat16)
