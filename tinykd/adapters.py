@@ -2,15 +2,16 @@
 
 Fine-tuning moves every weight. Three methods freeze them all, and train a few numbers beside a layer ``W x + b``:
 
-- ``"lora"`` (Hu et al. 2021): a matrix of low rank, ``(W + B A) x + b``, on queries and values; ``A`` is
+- ``"lora"`` (Hu et al. 2022): a matrix of low rank, ``(W + B A) x + b``, on queries and values; ``A`` is
   ``(rank, in)``, ``B`` is ``(out, rank)`` and begins at zero;
-- ``"ia3"`` (Liu et al. 2022), the adapter that merges: a learned vector ``l``, which begins at one, rescales keys,
-  values and the inner activations of the feed-forward layer, ``l * (W x + b)``;
-- ``"bitfit"`` (Ben Zaken et al. 2021): nothing new, only the biases ``b`` that are there.
+- ``"ia3"`` (Liu et al. 2022), the adapter that merges: learned vectors ``l``, which begin at one, rescale keys and
+  values, ``l * (W x + b)``, and what enters the second matrix of the feed-forward layer, ``W (l * x) + b``;
+- ``"bitfit"`` (Ben Zaken et al. 2022): nothing new, only the biases ``b`` that are there, LayerNorm's too.
 
-The task head is trained too, always. The bottleneck adapter of Houlsby et al. 2019 is not here: it has a nonlinearity
-of its own, so no ``W`` and ``b`` of a plain model can stand for it, it slows every prediction for ever, and ``peft``
-has none. ``ia3`` keeps the idea, new parameters inside frozen layers, and folds into ``W`` and ``b`` without a trace.
+The task head is trained as well, always. The bottleneck adapter of Houlsby et al. 2019 is not here: it has a
+nonlinearity of its own, so no ``W`` and ``b`` of a plain model can stand for it, it slows every prediction for ever,
+and ``peft`` has none. ``ia3`` keeps the idea, new parameters inside frozen layers, and folds into ``W`` and ``b``
+without a trace; take the nonlinearity out of the bottleneck, and what is left is ``lora``.
 
 Taught in lesson 10.
 """
@@ -33,9 +34,9 @@ _LAYERS = dict.fromkeys(["bert", "roberta", "xlm-roberta", "camembert", "electra
 def adapt(model: PreTrainedModel, method: str = "lora", rank: int = 8, seed: int = 0) -> PreTrainedModel:
     """Return a copy of ``model`` that computes the same, in which only ``method`` and the task head can be trained.
 
-    The copy is trained like any other model, teacher or student; :func:`merge` makes it plain again. It learns at
-    higher rates than fine-tuning does, about 1e-3 for ``lora`` and ``bitfit``, 5e-3 for ``ia3``. Of a student with
-    random weights it makes little: frozen noise stays noise.
+    Give the copy to ``training.fine_tune`` or ``training.distill`` like any other model, teacher or student; both
+    return it merged. It wants ten times the learning rate of fine-tuning and more, ``ia3`` the highest. Of a student
+    with random weights it makes little: frozen noise stays noise.
 
     Args:
         model: an encoder with a task head; it is left as it is.
@@ -46,12 +47,18 @@ def adapt(model: PreTrainedModel, method: str = "lora", rank: int = 8, seed: int
     Raises:
         ModelError: an unknown method, a rank below 1, a model adapted before, or a family whose layers we do not know.
     """
+    family = model.config.model_type
     if method not in METHODS:
         raise ModelError(f"unknown method {method!r}; expected one of {', '.join(METHODS)}")
     if rank < 1:
         raise ModelError(f"rank is {rank}; LoRA needs at least 1")
-    if is_adapted(model):
-        raise ModelError(f"this model is adapted already, by {model.adapted_by}; merge it first")
+    if adapted_by(model):
+        raise ModelError(f"this model is adapted already, by {adapted_by(model)['method']}; merge it first")
+    if method != "bitfit" and family not in _LAYERS:
+        raise ModelError(
+            f"{method} does not know the layers of {family!r}; it knows those of {', '.join(_LAYERS)}. bitfit needs "
+            "no names of layers"
+        )
     model = copy.deepcopy(model).requires_grad_(False)
     if method != "bitfit":
         _inject(model, method, rank, seed)
@@ -59,20 +66,20 @@ def adapt(model: PreTrainedModel, method: str = "lora", rank: int = 8, seed: int
         in_head = not name.startswith(f"{model.base_model_prefix}.")
         if in_head or (method == "bitfit" and name.endswith(".bias")):
             parameter.requires_grad = True
-    model.adapted_by = method
+    model.adapted_by = {"method": method} | ({"rank": rank, "seed": seed} if method == "lora" else {})
     return model
 
 
 def merge(model: PreTrainedModel) -> PreTrainedModel:
     """Return a plain copy of an adapted model: class, weight names and shapes of before, the outputs of now.
 
-    ``lora``: ``W + B A``; ``ia3``: ``l * W`` and ``l * b``; a bias that ``bitfit`` has trained is in its place already.
-    Every weight of the copy can be trained again.
+    ``lora``: ``W + B A``. ``ia3``: ``l * W`` and ``l * b`` by rows, in the feed-forward layer ``l * W`` by columns. A
+    bias that ``bitfit`` has trained is in its place already. Every weight of the copy can be trained again.
 
     Raises:
         ModelError: the model is plain.
     """
-    if not is_adapted(model):
+    if not adapted_by(model):
         raise ModelError("this model is plain; there is nothing to merge")
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -86,9 +93,9 @@ def merge(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def is_adapted(model: PreTrainedModel) -> bool:
-    """Whether :func:`adapt` made this model, and :func:`merge` has not made it plain again."""
-    return hasattr(model, "adapted_by")
+def adapted_by(model: PreTrainedModel) -> dict[str, str | int]:
+    """Return the arguments of :func:`adapt` that made this model; none, an empty ``dict``, if it is plain."""
+    return getattr(model, "adapted_by", {})
 
 
 def trainable_share(model: PreTrainedModel) -> float:
@@ -102,10 +109,7 @@ def _inject(model: PreTrainedModel, method: str, rank: int, seed: int) -> None:
     import torch
     from peft import IA3Config, LoraConfig, inject_adapter_in_model
 
-    family = model.config.model_type
-    if family not in _LAYERS:
-        raise ModelError(f"{method} does not know the layers of {family!r}; it knows those of {', '.join(_LAYERS)}")
-    query, key, value, feed_forward = _LAYERS[family]
+    query, key, value, feed_forward = _LAYERS[model.config.model_type]
     if method == "lora":
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=rf".*\.({query}|{value})")
     else:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, load_dataset
 
+from tinykd.data import blocks
 from tinykd.data.readers import SUFFIXES, read_file
 from tinykd.errors import DataError
 
@@ -22,6 +23,8 @@ TRANSFER = "transfer"
 HUB = {"conll2003": ("lhoestq/conll2003", "tokens", "ner_tags")}
 #: The embedded corpus that stands in for a real one where neither folder nor Hub is there
 STAND_IN = {"conll2003": "newswire"}
+#: Columns that a corpus may have beside text and labels
+MORE = ("kind", "story", "topic", "entity")
 
 
 def load(name: str, columns: list[str] | None = None, max_train: int | None = None, seed: int = 0) -> DatasetDict:
@@ -38,7 +41,8 @@ def load(name: str, columns: list[str] | None = None, max_train: int | None = No
 
     Returns:
         For tagging the columns ``tokens`` (list of str) and ``labels`` (list of ClassLabel, ``O`` first); for
-        classification ``text`` and ``label``. Inline corpora add ``kind`` and ``story``.
+        classification ``text`` and ``label``. Inline corpora add ``kind`` and ``story``, *finance* ``topic`` and
+        ``entity``.
 
     Raises:
         DataError: no such corpus, a missing split, or a fault in a file (named with its line).
@@ -98,6 +102,10 @@ def _find(name: str) -> Path | None:
 
 
 def _from_folder(folder: Path, columns: list[str] | None, seed: int) -> DatasetDict:
+    if blocks.is_blocks(folder):
+        rows = blocks.splits(folder)
+        names = _label_names(rows["train"], False)
+        return DatasetDict({split: _dataset(part, names, False) for split, part in rows.items()})
     rows = {split: read_file(path, columns) for split in (*SPLITS, TRANSFER) if (path := _split_file(folder, split))}
     for split in ("train", "test"):
         if split not in rows:
@@ -110,20 +118,20 @@ def _from_folder(folder: Path, columns: list[str] | None, seed: int) -> DatasetD
     names = _label_names(rows["train"], tagging)
     for split, part in rows.items():
         _check_labels(_split_file(folder, split), part, set(names), tagging)
-    if tagging:
-        features = {"tokens": List(Value("string")), "labels": List(ClassLabel(names=names))}
-    else:
-        features = {"text": Value("string"), "label": ClassLabel(names=names)}
-    features |= {key: Value("string") for key in ("kind", "story") if key in rows["train"][0]}
-    corpus = DatasetDict({split: _dataset(part, Features(features)) for split, part in rows.items()})
+    corpus = DatasetDict({split: _dataset(part, names, tagging) for split, part in rows.items()})
     if "valid" not in corpus:
         _set_valid_aside(folder, corpus, seed)
     return DatasetDict({split: corpus[split] for split in (*SPLITS, TRANSFER) if split in corpus})
 
 
-def _dataset(rows: list[dict], features: Features) -> Dataset:
+def _dataset(rows: list[dict], names: list[str], tagging: bool) -> Dataset:
+    if tagging:
+        features = {"tokens": List(Value("string")), "labels": List(ClassLabel(names=names))}
+    else:
+        features = {"text": Value("string"), "label": ClassLabel(names=names)}
+    features |= {key: Value("string") for key in MORE if key in rows[0]}
     columns = {key: [row.get("tags" if key == "labels" else key) for row in rows] for key in features}
-    return Dataset.from_dict(columns, features=features)
+    return Dataset.from_dict(columns, features=Features(features))
 
 
 def _split_file(folder: Path, split: str) -> Path | None:
@@ -162,7 +170,7 @@ def _set_valid_aside(folder: Path, corpus: DatasetDict, seed: int) -> None:
 
 def _from_hub(name: str) -> DatasetDict:
     embedded = embedded_names()
-    instead = STAND_IN.get(name, embedded[0])
+    instead = STAND_IN.get(name, "newswire")
     if name not in HUB:
         root = os.environ.get("TINYKD_DATA")
         raise DataError(

@@ -32,7 +32,7 @@ def read_file(path: Path, columns: list[str] | None = None) -> list[dict]:
         DataError: names file, line, what was found there and the way out.
     """
     path = Path(path)
-    text = _read_text(path)
+    text = read_text(path)
     if path.suffix == ".csv":
         rows = list(_csv(path, text))
     elif path.suffix == ".jsonl":
@@ -49,7 +49,12 @@ def read_file(path: Path, columns: list[str] | None = None) -> list[dict]:
     return rows
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file, with plain line ends.
+
+    Raises:
+        DataError: not UTF-8; names the line and the way out.
+    """
     try:
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

@@ -37,6 +37,7 @@ def swap_entities(dataset: Dataset, copies: int = 1, seed: int = 0) -> Dataset:
     """
     _check(copies >= 1, f"copies is {copies}; a sentence gives at least 1")
     _check(task(dataset) == "tagging", "a corpus without tags has no entities to swap; replace_words takes it")
+    _check_tags(dataset)
     names = label_names(dataset)
     ids = {name: i for i, name in enumerate(names)}
     pool = entities_by_type(dataset)
@@ -55,7 +56,8 @@ def swap_entities(dataset: Dataset, copies: int = 1, seed: int = 0) -> Dataset:
                 if tokens != row["tokens"]:
                     yield row | {"tokens": tokens, "labels": labels}
 
-    return streamed(dataset, swap, without_teacher(dataset.features))
+    texts = without_teacher(dataset)
+    return streamed(texts, swap, texts.features)
 
 
 def replace_words(
@@ -88,7 +90,7 @@ def replace_words(
         The new sentences alone, as from :func:`swap_entities`.
 
     Raises:
-        DataError: ``copies``, ``share``, ``neighbours`` or ``how`` out of range.
+        DataError: ``copies``, ``share``, ``neighbours`` or ``how`` out of range, or sentences without tags.
         ModelError: ``"masked"`` with a model that fills no masks.
     """
     _check(copies >= 1, f"copies is {copies}; a sentence gives at least 1")
@@ -96,8 +98,12 @@ def replace_words(
     _check(neighbours >= 1, f"neighbours is {neighbours}; it must be at least 1")
     _check(how in ("embedding", "masked"), f"how is {how!r}; expected 'embedding' or 'masked'")
     tagging = task(dataset) == "tagging"
+    if tagging:
+        _check_tags(dataset)
     entity_words = set(chain(*chain(*entities_by_type(dataset).values()))) if tagging else set()
     vocabulary = PlainWords(model, tokenizer, forbidden={word.lower() for word in entity_words}, max_length=max_length)
+    most = int((~vocabulary.forbidden).sum()) - 1
+    _check(neighbours <= most, f"neighbours is {neighbours}; this vocabulary has {most} for a word")
     similar = vocabulary.nearest if how == "embedding" else vocabulary.likeliest
     outside = label_names(dataset).index("O") if tagging else None
 
@@ -117,7 +123,8 @@ def replace_words(
                 if drawn:
                     yield row | _with_words(row, drawn)
 
-    return streamed(dataset, replace, without_teacher(dataset.features), batch_size=16)
+    texts = without_teacher(dataset)
+    return streamed(texts, replace, texts.features, batch_size=16)
 
 
 def _with_words(row: dict, drawn: dict[int, str]) -> dict:
@@ -139,6 +146,10 @@ def _another(pool: list[tuple[str, ...]], own: tuple[str, ...], rng: np.random.G
         return own
     drawn = pool[rng.integers(len(pool) - 1)]
     return pool[-1] if drawn == own else drawn
+
+
+def _check_tags(dataset: Dataset) -> None:
+    _check("labels" in dataset.column_names, "these sentences have no tags; let a teacher write them: labelled_by")
 
 
 def _check(ok: bool, otherwise: str) -> None:

@@ -20,10 +20,12 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import inference
-from tinykd.errors import RunError
+from tinykd.data import label_names
+from tinykd.errors import DataError, RunError
 from tinykd.files import new_folder, write_json
 from tinykd.internals import Layers, Watched
-from tinykd.models import sha256
+from tinykd.models import check_labels, sha256
+from tinykd.samples.streaming import flat, without_teacher
 
 logger = logging.getLogger("tinykd")
 NONE = Layers()
@@ -41,26 +43,35 @@ def with_teacher(
     """Add what the teacher says to a corpus split.
 
     Args:
+        dataset: may hold what a teacher said before; that is left out.
         store: folder of the stored signals. Reused if it was made by the same teacher, tokenizer, texts, ``max_length``
             and ``layers`` and is undamaged; made anew otherwise. Of several processes one makes it, the others wait.
         layers: what to keep beside the logits; ``Weights.teacher_layers`` tells what a set of losses needs.
 
     Returns:
-        ``dataset`` with, a row, in float16: ``teacher_logits`` (words, classes), (1, classes) for classification; and,
-        if asked for, ``teacher_hidden_states``, ``teacher_queries``, ``teacher_keys`` and ``teacher_values``, each
-        (words, layers, hidden).
+        ``dataset`` with, a row, in float16: ``teacher_logits`` (words, classes), (1, classes) for classification, the
+        classes in the order of ``dataset``; and, if asked for, ``teacher_hidden_states``, ``teacher_queries``,
+        ``teacher_keys`` and ``teacher_values``, each (words, layers, hidden).
 
     Raises:
+        DataError: texts without labels.
+        ModelError: teacher and ``dataset`` have other labels.
         RunError: no space for the store, or values that float16 cannot hold; nothing half-written is left.
     """
-    store = Path(store)
-    key = _fingerprint(dataset, teacher, tokenizer, max_length, layers)
+    if not {"labels", "label"} & set(dataset.column_names):
+        raise DataError("these texts have no labels; let a teacher write them first: samples.labelled_by")
+    store, names = Path(store), label_names(dataset)
+    theirs = [teacher.config.id2label[i] for i in range(teacher.config.num_labels)]
+    check_labels(theirs, names, "the teacher", "the corpus")
+    order = [theirs.index(name) for name in names]
+    dataset = flat(without_teacher(dataset))
+    key = _fingerprint(dataset, teacher, tokenizer, max_length, layers, order)
     store.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(store.with_name(f".{store.name}.lock")):
         if not _is_sound(store, key):
             with new_folder(store) as unfinished:
                 rows = inference.signals(teacher, tokenizer, dataset, layers, max_length, progress=progress)
-                _write(rows, _features(teacher, layers), unfinished / "signals.arrow")
+                _write(rows, _features(teacher, layers), order, unfinished / "signals.arrow")
                 write_json(unfinished / "signal.json", {"fingerprint": key, "files": _digests(unfinished)})
     return concatenate_datasets([dataset, Dataset.from_file(str(store / "signals.arrow"))], axis=1)
 
@@ -94,9 +105,10 @@ def _features(teacher: PreTrainedModel, layers: Layers) -> Features:
     return Features(features)
 
 
-def _write(rows, features: Features, path: Path) -> None:
+def _write(rows, features: Features, order: list[int], path: Path) -> None:
     with ArrowWriter(path=str(path), features=features, writer_batch_size=256) as writer:
         for number, row in enumerate(rows):
+            row["logits"] = row["logits"][:, order]
             signals = {f"teacher_{name}": values.astype(np.float16) for name, values in row.items()}
             for name, values in signals.items():
                 if not np.isfinite(values).all():
@@ -109,12 +121,12 @@ def _write(rows, features: Features, path: Path) -> None:
 
 
 def _fingerprint(
-    dataset: Dataset, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int, layers: Layers
+    dataset: Dataset, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *settings: object
 ) -> str:
-    sha = hashlib.sha256(f"{type(teacher).__name__} {max_length} {layers}".encode())
+    sha = hashlib.sha256(f"{type(teacher).__name__} {settings}".encode())
     for name, tensor in teacher.state_dict().items():
         sha.update(name.encode())
-        sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        sha.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())  # NumPy knows no bfloat16
     sha.update(tokenizer.backend_tokenizer.to_str().encode())
     column = "tokens" if "tokens" in dataset.column_names else "text"
     for rows in dataset.select_columns([column]).iter(1000):
@@ -138,4 +150,5 @@ def _is_sound(store: Path, key: str) -> bool:
 
 
 def _digests(store: Path) -> dict[str, str]:
-    return {file.name: sha256(file) for file in sorted(store.glob("*")) if file.name != "signal.json"}
+    # Only our own file: ``Dataset.map`` and ``filter`` keep their results beside it.
+    return {file.name: sha256(file) for file in store.glob("signals.arrow")}

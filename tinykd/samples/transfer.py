@@ -106,18 +106,19 @@ def combine(transfer_sets: list[Dataset], weights: list[float]) -> Dataset:
             raise DataError(f"transfer set {i} has no column teacher_logits; add it first: samples.with_teacher(…)")
         if len(part) != len(sets[0]) or any(part.features.get(name) != sets[0].features[name] for name in corpus):
             raise DataError(f"transfer set {i} has other rows or other label names than the first")
+    texts, sets = without_teacher(sets[0]), [part.select_columns([*corpus, "teacher_logits"]) for part in sets]
+    features = Features(texts.features | {"teacher_logits": sets[0].features["teacher_logits"]})
     log_weights = (torch.tensor(weights) / sum(weights)).log().view(-1, 1, 1)
 
     def mean(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
         parts = [part.select(range(numbers[0], numbers[-1] + 1)).to_list() for part in sets]
-        for number, *same in zip(numbers, *parts, strict=True):
-            if any(row[name] != same[0][name] for row in same for name in corpus):
+        for number, row, *same in zip(numbers, rows, *parts, strict=True):
+            if any(other[name] != row[name] for other in same for name in corpus):
                 raise DataError(f"row {number}: the transfer sets have other texts or labels")
-            said = [torch.tensor(row["teacher_logits"]) for row in same]  # (words, classes) of each teacher
+            said = [torch.tensor(other["teacher_logits"]) for other in same]  # (words, classes) of each teacher
             if any(logits.shape != said[0].shape for logits in said):
                 raise DataError(f"row {number}: the teachers' logits have the shapes {[tuple(x.shape) for x in said]}")
             log_p = (log_weights + torch.stack(said).log_softmax(-1)).logsumexp(0)
-            yield same[0] | {"teacher_logits": log_p.clamp(min=torch.finfo(torch.half).min).numpy()}
+            yield row | {"teacher_logits": log_p.clamp(min=torch.finfo(torch.half).min).numpy()}
 
-    features = without_teacher(sets[0].features)
-    return streamed(sets[0], mean, Features(features | {"teacher_logits": sets[0].features["teacher_logits"]}))
+    return streamed(texts, mean, features, batch_size=100)

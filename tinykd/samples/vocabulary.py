@@ -42,7 +42,7 @@ class PlainWords:
         plain = {w: i for w, (_, i), ids in found if ids == [i] and _is_plain(w)}
         self.words, self.ids = list(plain), torch.tensor(list(plain.values()))
         self.number = {word: i for i, word in enumerate(plain)}
-        self.forbidden = torch.tensor([word in forbidden for word in plain])
+        self.forbidden = torch.tensor([word in forbidden for word in plain], dtype=torch.bool)
         self.before, self.after = special_tokens(tokenizer)
         self.room = max_length - len(self.before) - len(self.after)
 
@@ -66,10 +66,11 @@ class PlainWords:
         """Mask all places, and return for each the words that the masked-language head finds likeliest there.
 
         Raises:
-            ModelError: the model has no such head.
+            ModelError: the model has no such head, or its tokenizer no mask.
         """
-        if self.model.get_output_embeddings() is None:
+        if self.model.get_output_embeddings() is None or self.tokenizer.mask_token_id is None:
             raise ModelError(f"a {type(self.model).__name__} fills no masks; load a model with masked_language_model")
+        self.model.eval()
         mask, rows, at = self.tokenizer.mask_token_id, [], []
         for pieces, masked in zip(pieces_of_words(texts, self.tokenizer), places, strict=True):
             starts = len(self.before) + np.cumsum([0, *(len(ids) for ids in pieces)])
