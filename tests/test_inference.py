@@ -5,7 +5,8 @@ from datasets import Dataset
 
 from tests.untrained import LABELS, classifier, tagger
 from tinykd import data
-from tinykd.inference import entities, logits, predict
+from tinykd.inference import logits, predict
+from tinykd.text import entities
 
 ODD = [
     "Mara Low won 2-1 in the U.S.",

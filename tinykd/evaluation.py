@@ -11,8 +11,9 @@ from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_su
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
-from tinykd.inference import entities, logits
+from tinykd.inference import logits
 from tinykd.models import check_labels
+from tinykd.text import entities
 
 
 def evaluate(

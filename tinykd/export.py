@@ -1,4 +1,4 @@
-"""Give a model away: an ONNX graph with its tokenizer and labels, proved equal to torch. Taught in lesson 12.
+"""Give a model away: an ONNX graph with its tokenizer and labels, proved equal to torch. Taught in lesson 08.
 
 The folder runs without torch (:mod:`tinykd.runtime`) and is laid out as ``transformers.js`` wants it, for a browser or
 a phone: ``config.json``, ``tokenizer.json``, ``tokenizer_config.json``, ``onnx/model.onnx``. ``export.json`` holds

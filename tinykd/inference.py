@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import data
 from tinykd.internals import Layers, Watched
 from tinykd.models import task_of
+from tinykd.text import classified, tagged
 
 CHUNK = 1024  #: rows that are in memory at a time
 
@@ -121,34 +122,4 @@ def answers(
         tokens = [[word.text for word in found] for found in split]
         dataset = Dataset.from_dict({"tokens": tokens, "labels": [[0] * len(found) for found in tokens]})
     for i, row in enumerate(ask(dataset)):
-        scores = torch.from_numpy(row).softmax(-1)
-        best = scores.argmax(-1)
-        chosen = scores.gather(-1, best[:, None])[:, 0]
-        if "text" in dataset.column_names:
-            yield {"text": texts[i], "label": names[int(best[0])], "score": round(float(chosen[0]), 4)}
-            continue
-        found = []
-        for type_, first, last in entities([names[k] for k in best.tolist()]):
-            start, end = split[i][first].start, split[i][last - 1].end
-            score = round(float(chosen[first:last].min()), 4)
-            found.append({"type": type_, "text": texts[i][start:end], "start": start, "end": end, "score": score})
-        yield {"text": texts[i], "entities": found}
-
-
-def entities(tags: list[str]) -> list[tuple[str, int, int]]:
-    """Return the entities of an IOB2 tag sequence as ``(type, first, last)``, ``last`` not included.
-
-    The rule of the CoNLL-2003 scorer: an ``I-`` that continues nothing begins an entity all the same, so that a model's
-    slip costs one entity and not two.
-
-    >>> entities(["B-PER", "I-PER", "O", "I-LOC"])
-    [('PER', 0, 2), ('LOC', 3, 4)]
-    """
-    found, first, type_ = [], 0, None
-    for i, tag in enumerate([*tags, "O"]):
-        continues = tag[0] == "I" and tag[2:] == type_
-        if not continues:
-            if type_:
-                found.append((type_, first, i))
-            first, type_ = i, tag[2:] or None
-    return found
+        yield classified(texts[i], row, names) if task == "classification" else tagged(texts[i], split[i], row, names)

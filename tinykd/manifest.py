@@ -1,4 +1,4 @@
-"""What an exported folder holds, and proof that it still does. Taught in lesson 12."""
+"""What an exported folder holds, and proof that it still does. Taught in lesson 08."""
 
 import hashlib
 import json

@@ -1,7 +1,6 @@
 """Teachers, students and the maps between their layers. Taught in lesson 03."""
 
 import contextlib
-import hashlib
 import importlib.metadata
 import logging
 from pathlib import Path
@@ -19,6 +18,7 @@ from transformers import (
 
 from tinykd import pruned_bert  # noqa: F401  importing it tells transformers how to load pruned models
 from tinykd.errors import ModelError
+from tinykd.manifest import sha256
 
 logger = logging.getLogger("tinykd")
 
@@ -187,12 +187,6 @@ def quiet():
         transformers.logging.set_verbosity(level)
         if bars:
             transformers.logging.enable_progress_bar()
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _minilm_folder() -> Path:

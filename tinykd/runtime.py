@@ -1,4 +1,4 @@
-"""Run an exported model without torch: only numpy, tokenizers and ONNX Runtime. Taught in lesson 12.
+"""Run an exported model without torch: only numpy, tokenizers and ONNX Runtime. Taught in lesson 08.
 
 The answers are those of :mod:`tinykd.inference`, windows for long texts included; both go through :mod:`tinykd.text`.
 """

@@ -90,8 +90,8 @@ def test_an_unknown_corpus_says_where_it_was_looked_for(monkeypatch):
         with pytest.raises(DataError) as error:
             data.load("mine")
         assert str(error.value) == (
-            f"no corpus 'mine': not inside the package (newswire), not a folder, not in $TINYKD_DATA ({root}), "
-            "not known on the Hub (conll2003)"
+            f"no corpus 'mine': not inside the package ({', '.join(corpora.embedded_names())}), not a folder, "
+            f"not in $TINYKD_DATA ({root}), not known on the Hub (conll2003)"
         )
         monkeypatch.setenv("TINYKD_DATA", "/nowhere")
 

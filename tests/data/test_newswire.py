@@ -5,7 +5,7 @@ import pytest
 from tinykd import data
 from tinykd.data.corpora import EMBEDDED, SPLITS
 from tinykd.evaluation import entity_scores
-from tinykd.inference import entities
+from tinykd.text import entities
 
 FOLDER = EMBEDDED / "newswire"
 TYPES = {"LOC", "MISC", "ORG", "PER"}

@@ -1,9 +1,9 @@
 """Corpora in, batches out: named corpora, readers, word alignment. Taught in lesson 06."""
 
 from tinykd.data.corpora import digest, label_names, load, task
-from tinykd.data.encode import IGNORE, collate, encode, windows
+from tinykd.data.encode import IGNORE, collate, encode
 from tinykd.data.readers import read_file
-from tinykd.data.words import Word, words
+from tinykd.text import Word, windows, words
 
 __all__ = [
     "IGNORE",

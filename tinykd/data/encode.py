@@ -6,14 +6,13 @@ its words ``first_word, first_word + 1, …``: that is all a stored teacher sign
 place, whatever the tokenizer. Taught in lesson 06.
 """
 
-import itertools
-
 import numpy as np
 import torch
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
 from tinykd.errors import DataError
+from tinykd.text import cut
 
 IGNORE = -100  #: a position that no loss and no score counts
 
@@ -80,45 +79,16 @@ def _encode_texts(rows: dict, start: int, tokenizer: PreTrainedTokenizerBase, ma
 
 def _encode_words(rows: dict, start: int, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
     before, after = special_tokens(tokenizer)
-    room = max_length - len(before) - len(after)
     columns = {"input_ids": [], "labels": [], "word_starts": [], "row": [], "first_word": []}
     documents = pieces_of_words(rows["tokens"], tokenizer)
     for row, (pieces, labels) in enumerate(zip(documents, rows["labels"], strict=True), start):
-        for first, last, owned, owned_end in windows([len(ids[:room]) for ids in pieces], room):
-            ids, piece_labels, starts = list(before), [IGNORE] * len(before), []
-            for word in range(first, last):
-                if owned <= word < owned_end:
-                    starts.append(len(ids))
-                ids += pieces[word][:room]
-                piece_labels.append(labels[word] if owned <= word < owned_end else IGNORE)
-                piece_labels += [IGNORE] * (len(ids) - len(piece_labels))
-            row_of = (ids + after, piece_labels + [IGNORE] * len(after), starts, row, owned)
-            for key, value in zip(columns, row_of, strict=True):
+        for ids, starts, first_word in cut(pieces, before, after, max_length):
+            piece_labels = [IGNORE] * len(ids)
+            for word, position in enumerate(starts, first_word):
+                piece_labels[position] = labels[word]
+            for key, value in zip(columns, (ids, piece_labels, starts, row, first_word), strict=True):
                 columns[key].append(value)
     return columns
-
-
-def windows(sizes: list[int], room: int) -> list[tuple[int, int, int, int]]:
-    """Cut a document, given the number of pieces of each word, into windows of at most ``room`` pieces.
-
-    Returns:
-        A list of ``(first, last, owned, owned_end)``: the window shows the words ``[first, last)`` and owns
-        ``[owned, owned_end)``. Windows overlap by about half; every word is owned exactly once.
-
-    >>> windows([2, 2, 2, 2, 2, 2], room=8)
-    [(0, 4, 0, 3), (2, 6, 3, 6)]
-    """
-    if room < max(sizes):
-        raise ValueError(f"a window of {room} pieces is too small; use a larger max_length")
-    ends = np.cumsum(sizes)
-    spans, first, last = [], 0, 0
-    while last < len(sizes):
-        last = int(np.searchsorted(ends, ends[first] - sizes[first] + room, side="right"))
-        spans.append((first, last))
-        half_back = int(np.searchsorted(ends, ends[last - 1] - room // 2, side="right"))
-        first = max(first + 1, half_back)
-    borders = [0] + [(end + start) // 2 for (_, end), (start, _) in itertools.pairwise(spans)] + [len(sizes)]
-    return [(*span, *owned) for span, owned in zip(spans, itertools.pairwise(borders), strict=True)]
 
 
 def collate(tokenizer: PreTrainedTokenizerBase, signals: Dataset | None = None):

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tinykd.data.words import words
 from tinykd.errors import DataError
+from tinykd.text import words
 
 _STORY = re.compile(r"## ([a-z]+(?:-[a-z]+)*)-(\d+)")
 _PIECE = re.compile(r"\\(?P<escaped>[\[\]#\\])|\[(?P<type>[A-Z]+) |(?P<close>\])|(?P<plain>[^\\\[\]]+|.)")

@@ -8,7 +8,7 @@ from datasets import Dataset
 
 from tinykd import data
 from tinykd.fusion.confidence import check_by, confidence_of_row, confidence_of_words
-from tinykd.inference import entities
+from tinykd.text import entities
 
 ALWAYS = 2.0  #: a threshold above every confidence
 

@@ -1,4 +1,4 @@
-"""Fewer bits a weight: rounding by hand, training with it, and the real int8 of an exported model. Lesson 11."""
+"""Fewer bits a weight: rounding by hand, training with it, and the real int8 of an exported model. Lesson 08."""
 
 from tinykd.quantization.aware import finish, is_prepared, prepare
 from tinykd.quantization.exported import dynamic_int8, openvino_int8, static_int8

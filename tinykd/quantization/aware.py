@@ -1,4 +1,4 @@
-"""Quantization-aware distillation: the student feels the rounding while it learns. Taught in lesson 11.
+"""Quantization-aware distillation: the student feels the rounding while it learns. Taught in lesson 08.
 
 Only the ``forward`` of the layers changes. Their weights keep their names and stay exact between steps, so that
 checkpoints, resuming and ``models.save`` work as with any model, and what is saved is a plain one.

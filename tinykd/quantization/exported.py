@@ -1,4 +1,4 @@
-"""The real int8 of an exported model: smaller files, integer matrix products. Taught in lesson 11.
+"""The real int8 of an exported model: smaller files, integer matrix products. Taught in lesson 08.
 
 Each function reads a folder of ``export.to_onnx`` and writes another, for :func:`tinykd.runtime.load`. Time a precision
 in a process of its own: the runtimes keep threads and buffers.

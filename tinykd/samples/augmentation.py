@@ -12,9 +12,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd.data import label_names, task, words
 from tinykd.errors import DataError
-from tinykd.inference import entities
 from tinykd.samples.streaming import entities_by_type, streamed, without_teacher
 from tinykd.samples.vocabulary import PlainWords
+from tinykd.text import entities
 
 
 def swap_entities(dataset: Dataset, copies: int = 1, seed: int = 0) -> Dataset:

@@ -9,7 +9,7 @@ from datasets.fingerprint import generate_random_fingerprint, get_temporary_cach
 from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from tinykd.data import label_names
-from tinykd.inference import entities
+from tinykd.text import entities
 
 
 def streamed(

@@ -1,0 +1,33 @@
+"""Customer service: intents by a distilled student, a knowledge base behind it, a person behind both. Lesson 11.
+
+A message goes through three doors. The student names its intent; where it is sure, the answer is that intent's
+template, with its slots filled. Where it isn't, the question goes to the knowledge base. What that doesn't know either
+is handed to a person, with the reason and everything that was said.
+"""
+
+from tinykd.scenarios.support.desk import Conversation, Desk, Reply
+from tinykd.scenarios.support.files import Article, Intent, Question, intents, knowledge, out_of_scope, questions
+from tinykd.scenarios.support.retrieval import KnowledgeBase, embed, recall, reciprocal_rank
+from tinykd.scenarios.support.work import measure, open_desk, set_thresholds, threshold, train
+
+__all__ = [
+    "Article",
+    "Conversation",
+    "Desk",
+    "Intent",
+    "KnowledgeBase",
+    "Question",
+    "Reply",
+    "embed",
+    "intents",
+    "knowledge",
+    "measure",
+    "open_desk",
+    "out_of_scope",
+    "questions",
+    "recall",
+    "reciprocal_rank",
+    "set_thresholds",
+    "threshold",
+    "train",
+]

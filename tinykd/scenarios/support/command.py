@@ -1,0 +1,64 @@
+"""``tinykd support train | chat | measure``. Taught in lesson 11."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+
+def add_command(commands) -> None:
+    """Add ``support`` to the command line.
+
+    Args:
+        commands: what ``ArgumentParser.add_subparsers`` returned.
+    """
+    support = commands.add_parser("support", help="customer service: intents, a knowledge base, a person")
+    steps = support.add_subparsers(required=True, metavar="STEP")
+
+    train = steps.add_parser("train", help="train teacher and student on the messages of the embedded shop")
+    train.set_defaults(call=_train)
+    train.add_argument("--out", required=True, type=Path, metavar="DIR", help="where models and thresholds go")
+    train.add_argument("--student", metavar="cut:2|tinybert-4", help="default: cut:2")
+    train.add_argument("--max-train", type=int, metavar="N", help="use only so many messages")
+    train.add_argument("--seed", type=int, metavar="N", help="default: 0")
+    for name in ("teacher-epochs", "epochs"):
+        train.add_argument(f"--{name}", type=int, metavar="N")
+
+    chat = steps.add_parser("chat", help="answer the messages of one conversation; JSON lines out")
+    chat.set_defaults(call=_chat)
+    chat.add_argument("messages", nargs="*", metavar="MESSAGE", help="none: one a line from standard input")
+
+    measure = steps.add_parser("measure", help="measure a desk on the test messages and questions")
+    measure.set_defaults(call=_measure)
+    for step in (chat, measure):
+        step.add_argument("--desk", required=True, type=Path, metavar="DIR", help="the folder of `support train`")
+        step.add_argument("--model", default="student", metavar="NAME", help="who reads (default: %(default)s)")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from tinykd import recipes
+    from tinykd.scenarios.support import work
+
+    names = ("student", "max_train", "seed", "teacher_epochs", "epochs")
+    chosen = {name: value for name in names if (value := getattr(options, name)) is not None}
+    setup = replace(work.SETUP, **chosen)
+    report = recipes.run(setup, options.out)
+    desk = work.open_desk(options.out)
+    print(recipes.table(report))
+    print(f"\nthe student is believed from {desk.sure:.2f} on, an article from a cosine of {desk.close:.2f} on")
+    print(f'try it: tinykd support chat --desk {options.out} "where is my tent?" "HS-40817"')
+
+
+def _chat(options: argparse.Namespace) -> None:
+    from tinykd.scenarios.support import Conversation, open_desk
+
+    desk, conversation = open_desk(options.desk, options.model), Conversation()
+    for message in options.messages or (line.decode("utf-8", "replace").rstrip("\r\n") for line in sys.stdin.buffer):
+        print(json.dumps(asdict(desk.answer(message, conversation)), ensure_ascii=False), flush=True)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from tinykd.scenarios.support import measure, open_desk
+
+    print(json.dumps(measure(open_desk(options.desk, options.model)), indent=2))

@@ -1,0 +1,180 @@
+"""Train a desk, set its thresholds on ``valid``, open it again, and say on ``test`` what it is worth. Lesson 11."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from tinykd import data, inference, models, recipes, runtime
+from tinykd.errors import ModelError
+from tinykd.files import write_json
+from tinykd.fusion import confidence_of_row
+from tinykd.scenarios.support.desk import MAX_LENGTH, Desk
+from tinykd.scenarios.support.files import FOLDER, intents, knowledge, out_of_scope, questions
+from tinykd.scenarios.support.retrieval import BY, KnowledgeBase, recall
+
+#: A third of the teacher's layers; the epochs were compared on ``valid``
+SETUP = recipes.Run(data="support", student="cut:2", teacher_epochs=5, epochs=10)
+NOTE = "desk.json"  #: the thresholds of a trained desk
+
+
+def train(out: Path, setup: recipes.Run = SETUP, progress: bool = True) -> Desk:
+    """Train teacher, student and baseline as ``recipes.run`` does, then open the desk with the student.
+
+    Raises:
+        as ``recipes.run``.
+    """
+    recipes.run(setup, Path(out), progress)
+    return open_desk(out)
+
+
+def open_desk(run: Path, model: str = "student", folder: Path = FOLDER) -> Desk:
+    """Open a trained desk; the first time its thresholds are set on ``valid`` and kept in ``desk.json``.
+
+    Args:
+        run: made by :func:`train`.
+        model: which of its folders reads the messages; an exported one will do too.
+        folder: where intents, knowledge base, questions and messages are.
+
+    Raises:
+        ModelError: no such model, or one that knows other intents than ``intents.txt``.
+        DataError: a fault in a file, with its line.
+    """
+    read, labels = reader(Path(run) / model)
+    frames = intents(folder)
+    models.check_labels(labels, list(frames), "the student", "intents.txt")
+    encoder = models.teacher("minilm", labels, "classification")
+    desk = Desk(read, labels, frames, KnowledgeBase(knowledge(folder), encoder), sure=1.0, close=1.0)
+    note = Path(run) / model / NOTE
+    if not note.exists():
+        desk = set_thresholds(desk, folder)
+        write_json(note, {"sure": desk.sure, "close": desk.close})
+    return replace(desk, **json.loads(note.read_text(encoding="utf-8")))
+
+
+def reader(folder: Path) -> tuple[Callable[[list[str]], list[np.ndarray]], list[str]]:
+    """Return what reads messages, and its labels: a saved model, or an exported one without torch.
+
+    Raises:
+        ModelError: neither, or made for another task.
+    """
+    if (folder / "export.json").exists():
+        exported = runtime.load(folder)
+        task, labels = exported.task, exported.labels
+        length = min(MAX_LENGTH, exported.positions)
+        read = lambda texts: exported.logits(texts, max_length=length)  # noqa: E731
+    else:
+        model, tokenizer = models.load(folder)
+        task, labels = models.task_of(model.config), [model.config.id2label[i] for i in range(model.config.num_labels)]
+        read = lambda texts: inference.logits(  # noqa: E731
+            model, tokenizer, Dataset.from_dict({"text": texts, "label": [0] * len(texts)}), MAX_LENGTH
+        )
+    if task != "classification":
+        raise ModelError(f"{folder}: this model tags words; a desk needs one that classifies texts")
+    return read, labels
+
+
+def set_thresholds(desk: Desk, folder: Path = FOLDER) -> Desk:
+    """Return the desk with ``sure`` and ``close`` set on ``valid``.
+
+    ``sure`` parts the messages that have an intent from those that have none, ``close`` the questions that have an
+    article from the same.
+    """
+    known, unknown, asked = _texts(folder, "valid")
+    sure = threshold(confidences(desk, known), confidences(desk, unknown))
+    close = threshold(_cosines(desk, [question.text for question in asked]), _cosines(desk, unknown))
+    return replace(desk, sure=sure, close=close)
+
+
+def threshold(inside: Sequence[float], outside: Sequence[float]) -> float:
+    """Return the score t with the largest sum of two shares: of inside at or above t, of outside below it.
+
+    Youden's index (1950). Both kinds weigh the same, however many there are of each.
+
+    >>> threshold([0.9, 0.8, 0.4], [0.5, 0.3])
+    0.8
+    """
+    false, true, scores = roc_curve(*_marked(inside, outside))
+    return float(scores[np.argmax(true - false)])
+
+
+def confidences(desk: Desk, texts: Sequence[str]) -> np.ndarray:
+    """Return the student's probability of its best intent: (texts,)."""
+    return np.array([confidence_of_row(row, "lowest") for row in desk.read(list(texts))])
+
+
+def measure(desk: Desk, folder: Path = FOLDER) -> dict:
+    """Measure a desk on ``test``.
+
+    Returns:
+        ``accuracy`` of the intents; ``auroc``, how well confidence parts messages in scope from those out of scope;
+        ``recall`` of the articles, by kind of search and number shown; ``outcomes``, what became of messages of each
+        kind, as shares; ``messages_a_second``, read in batches; ``milliseconds``, the median and the 95th percentile of
+        a whole answer.
+    """
+    known, unknown, asked = _texts(folder, "test")
+    gold = dict(_gold(folder, "test"))
+    start = time.perf_counter()
+    rows = desk.read(known)
+    pace = len(known) / (time.perf_counter() - start)
+    right = [desk.labels[int(row[0].argmax())] == gold[text] for row, text in zip(rows, known, strict=True)]
+    times: list[float] = []
+    outcomes = {
+        "in scope": _outcomes(desk, [(text, gold[text], None) for text in known], times),
+        "questions": _outcomes(desk, [(question.text, None, question.article) for question in asked], times),
+        "out of scope": _outcomes(desk, [(text, None, None) for text in unknown], times),
+    }
+    return {
+        "accuracy": float(np.mean(right)),
+        "auroc": float(roc_auc_score(*_marked(confidences(desk, known), confidences(desk, unknown)))),
+        "recall": {by: {str(k): recall(desk.knowledge, asked, k, by) for k in (1, 5)} for by in BY},
+        "outcomes": outcomes,
+        "sure": desk.sure,
+        "close": desk.close,
+        "messages_a_second": pace,
+        "milliseconds": {"median": float(np.median(times)), "p95": float(np.percentile(times, 95))},
+    }
+
+
+def _outcomes(desk: Desk, rows: list[tuple[str, str | None, str | None]], times: list[float]) -> dict[str, float]:
+    """What became of (text, intent, article) rows, as shares; a template or an article nobody named right is wrong."""
+    names = ("right intent", "wrong intent", "right article", "wrong article", "asked for words", "person")
+    counts = Counter(dict.fromkeys(names, 0))
+    for text, intent, article in rows:
+        start = time.perf_counter()
+        reply = desk.answer(text)
+        times.append(1000 * (time.perf_counter() - start))
+        if reply.kind == "person":
+            counts["person"] += 1
+        elif reply.kind == "knowledge":
+            counts["right article" if reply.article == article else "wrong article"] += 1
+        elif reply.intent is None:
+            counts["asked for words"] += 1
+        else:
+            counts["right intent" if reply.intent == intent else "wrong intent"] += 1
+    return {name: counts[name] / len(rows) for name in names}
+
+
+def _texts(folder: Path, split: str) -> tuple[list[str], list[str], list]:
+    return [text for text, _ in _gold(folder, split)], out_of_scope(folder)[split], questions(folder)[split]
+
+
+def _gold(folder: Path, split: str) -> list[tuple[str, str]]:
+    part = data.load(str(folder))[split]
+    names = data.label_names(part)
+    return [(row["text"], names[row["label"]]) for row in part]
+
+
+def _marked(inside: Sequence[float], outside: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    return np.r_[np.ones(len(inside)), np.zeros(len(outside))], np.r_[inside, outside]
+
+
+def _cosines(desk: Desk, texts: list[str]) -> np.ndarray:
+    """The cosine of the article that each text would be shown."""
+    return np.array([desk.knowledge.search(text, limit=1)[0].cosine for text in texts])
