@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
+from datasets import ClassLabel, Dataset
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import BertConfig, BertForTokenClassification, TrainerCallback, get_linear_schedule_with_warmup
 
 from tests import tiny
 from tinykd import data, inference, losses, models, samples, training
-from tinykd.errors import RunError
+from tinykd.errors import DataError, RunError
 from tinykd.objective import Weights
 from tinykd.samples import Dynamic
 from tinykd.training import Settings, distill, fine_tune
@@ -185,6 +185,9 @@ def test_impossible_settings_are_refused_before_any_work(wrong):
 def test_classification_trains_and_distils_too(room, tmp_path):
     texts = [f"{word} it is {i}" for i in range(12) for word in ("yes", "no")]
     rows = Dataset.from_dict({"text": texts, "label": [0, 1] * 12})
+    with pytest.raises(DataError, match="numbers without names"):
+        data.label_names(rows)
+    rows = rows.cast_column("label", ClassLabel(names=["no", "yes"]))
     model, tokenizer = models.teacher(room[0], ["no", "yes"], "classification")
     transfer = samples.with_teacher(rows, model, tokenizer, tmp_path / "signals")
     assert np.asarray(transfer[0]["teacher_logits"]).shape == (1, 2)

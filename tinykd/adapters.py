@@ -25,7 +25,7 @@ from tinykd.errors import ModelError
 METHODS = ("lora", "ia3", "bitfit")
 #: Where each family of encoders keeps its query, key, value and last feed-forward layer.
 _BERT = ("query", "key", "value", r"output\.dense")
-_LAYERS = dict.fromkeys(["bert", "roberta", "xlm-roberta", "camembert", "electra"], _BERT) | {
+_LAYERS = dict.fromkeys(["bert", "pruned-bert", "roberta", "xlm-roberta", "camembert", "electra"], _BERT) | {
     "distilbert": ("q_lin", "k_lin", "v_lin", r"ffn\.lin2"),
     "mpnet": ("q", "k", "v", r"output\.dense"),
 }

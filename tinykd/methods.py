@@ -10,6 +10,7 @@ from pathlib import Path
 from datasets import Dataset, List, Value
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tinykd.adapters import adapt, adapted_by
 from tinykd.errors import RunError
 from tinykd.internals import Layers
 from tinykd.objective import Weights
@@ -76,8 +77,10 @@ def distill_by(
     Raises:
         RunError: an unknown method, or as in :func:`tinykd.training.distill`.
     """
-    plan = stages(method)
+    plan, how = stages(method), adapted_by(student)
     for number, stage in enumerate(plan, 1):
+        if how and not adapted_by(student):
+            student = adapt(student, **how)  # the stage before gave back a plain model
         last = number == len(plan)
         layers_unused = stage.weights.layers(1) == Layers()
         signals = [name for name in transfer.column_names if name.startswith("teacher_") and name != "teacher_logits"]

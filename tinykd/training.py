@@ -20,6 +20,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from tinykd import data, losses
+from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.errors import RunError
 from tinykd.files import clear_disk_errors, write_json
 from tinykd.internals import Layers
@@ -159,7 +160,7 @@ class DistillationTrainer(Trainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-                write_json(folder / "finished.json", {})
+                write_json(folder / "finished.json", adapted_by(self.model.student))
 
 
 class _ByLength(LengthGroupedSampler):
@@ -232,14 +233,17 @@ def distill(
 ) -> PreTrainedModel:
     """Train ``student`` on labels and on what the teacher says; otherwise as :func:`fine_tune`.
 
+    A model that ``adapters.adapt`` made trains only what it may, and is saved and returned merged, a plain model.
+
     Args:
         train: a transfer set of :func:`tinykd.samples.with_teacher`.
         teacher: asked at every step, if the samples bring no signals; needs the student's tokenizer.
         teacher_layers: what to ask that teacher beside its logits; see ``Weights.teacher_layers``.
     """
-    out = Path(out)
+    out, how = Path(out), adapted_by(student)
+    asked = asdict(settings) | ({"adapted_by": how} if how else {})
     if (done := out / "settings.json").exists():
-        if json.loads(done.read_text(encoding="utf-8")) == json.loads(json.dumps(asdict(settings))):
+        if json.loads(done.read_text(encoding="utf-8")) == json.loads(json.dumps(asked)):
             logger.info("%s: already finished, loaded from %s", title, out)
             return load(out)[0]
         raise RunError(f"{out} holds a model trained with other settings; choose another folder or delete it")
@@ -262,13 +266,15 @@ def distill(
     trainer.remove_callback(PrinterCallback)
     if progress and trainer.is_world_process_zero():
         trainer.add_callback(_Bar(title))
+    if how:
+        logger.info("%s: %s trains %.2f %% of the parameters", title, how["method"], 100 * trainable_share(student))
     with quiet():
         trainer.train(resume_from_checkpoint=_last_finished(checkpoints, trainer))
-    student.eval()
+    student = (merge(student) if how else student).eval()
     if trainer.is_world_process_zero():
         save(student, tokenizer, out)
         write_json(out / "log.json", trainer.state.log_history)
-        write_json(out / "settings.json", asdict(settings))
+        write_json(out / "settings.json", asked)
         shutil.rmtree(checkpoints, ignore_errors=True)
     trainer.accelerator.wait_for_everyone()
     return student
@@ -326,5 +332,7 @@ def _last_finished(checkpoints: Path, trainer: Trainer) -> str | None:
             shutil.rmtree(folder)
         found.remove(folder)
     if found:
+        if json.loads((found[-1] / "finished.json").read_text(encoding="utf-8")) != adapted_by(trainer.model.student):
+            raise RunError(f"{found[-1]} is of a model adapted otherwise; adapt it as then, or delete {checkpoints}")
         logger.info("resuming from %s", found[-1])
     return str(found[-1]) if found else None

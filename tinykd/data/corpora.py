@@ -64,9 +64,15 @@ def task(corpus: DatasetDict | Dataset) -> str:
 
 
 def label_names(corpus: DatasetDict | Dataset) -> list[str]:
-    """Return the labels in the order of their ids."""
+    """Return the labels in the order of their ids.
+
+    Raises:
+        DataError: the labels are numbers without names.
+    """
     features = corpus["train"].features if isinstance(corpus, DatasetDict) else corpus.features
     feature = features["labels"].feature if "labels" in features else features["label"]
+    if not isinstance(feature, ClassLabel):
+        raise DataError("the labels are numbers without names; make their column a datasets.ClassLabel")
     return list(feature.names)
 
 

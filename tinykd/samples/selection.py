@@ -62,7 +62,8 @@ def allocate(counts: np.ndarray, size: int) -> np.ndarray:
     places[largest_remainder_first[: size - places.sum()]] += 1
     if size >= len(counts):
         for empty in np.flatnonzero(places == 0):
-            places[places.argmax()] -= 1
+            over_its_share = np.where(places > 1, places - exact, -np.inf)
+            places[over_its_share.argmax()] -= 1
             places[empty] = 1
     return places
 

@@ -127,7 +127,9 @@ def _fingerprint(
     for name, tensor in teacher.state_dict().items():
         sha.update(name.encode())
         sha.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())  # NumPy knows no bfloat16
-    sha.update(tokenizer.backend_tokenizer.to_str().encode())
+    pieces = json.loads(tokenizer.backend_tokenizer.to_str())
+    pieces |= {"truncation": None, "padding": None}  # left over from its last call
+    sha.update(json.dumps(pieces).encode())
     column = "tokens" if "tokens" in dataset.column_names else "text"
     for rows in dataset.select_columns([column]).iter(1000):
         for text in rows[column]:

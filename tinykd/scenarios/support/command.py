@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,11 +20,8 @@ def add_command(commands) -> None:
     train = steps.add_parser("train", help="train teacher and student on the messages of the embedded shop")
     train.set_defaults(call=_train)
     train.add_argument("--out", required=True, type=Path, metavar="DIR", help="where models and thresholds go")
-    train.add_argument("--student", metavar="cut:2|tinybert-4", help="default: cut:2")
-    train.add_argument("--max-train", type=int, metavar="N", help="use only so many messages")
-    train.add_argument("--seed", type=int, metavar="N", help="default: 0")
-    for name in ("teacher-epochs", "epochs"):
-        train.add_argument(f"--{name}", type=int, metavar="N")
+    train.add_argument("--student", default="cut:2", metavar="cut:2|tinybert-4", help="default: %(default)s")
+    train.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
 
     chat = steps.add_parser("chat", help="answer the messages of one conversation; JSON lines out")
     chat.set_defaults(call=_chat)
@@ -37,16 +35,12 @@ def add_command(commands) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from tinykd import recipes
-    from tinykd.scenarios.support import work
+    from tinykd.scenarios.support import open_desk, work
 
-    names = ("student", "max_train", "seed", "teacher_epochs", "epochs")
-    chosen = {name: value for name in names if (value := getattr(options, name)) is not None}
-    setup = replace(work.SETUP, **chosen)
-    report = recipes.run(setup, options.out)
-    desk = work.open_desk(options.out)
-    print(recipes.table(report))
-    print(f"\nthe student is believed from {desk.sure:.2f} on, an article from a cosine of {desk.close:.2f} on")
+    settings = tuple(replace(one, seed=options.seed) for one in (work.TEACHER, work.STUDENT))
+    work.train(options.out, student=options.student, settings=settings, progress=not os.environ.get("CI"))
+    desk = open_desk(options.out)
+    print(f"the student is believed from {desk.sure:.2f} on, an article is shown from a cosine of {desk.close:.2f} on")
     print(f'try it: tinykd support chat --desk {options.out} "where is my tent?" "HS-40817"')
 
 

@@ -116,11 +116,15 @@ def ranking(words: np.ndarray, cosines: np.ndarray, by: str = "fused") -> np.nda
     return np.argsort(-scores[by], axis=-1, kind="stable")
 
 
-def recall(base: KnowledgeBase, questions: Sequence[Question], limit: int = 5, by: str = "fused") -> float:
-    """Return the share of the questions whose article is among the first ``limit``."""
+def recall(
+    base: KnowledgeBase, questions: Sequence[Question], limits: Sequence[int] = (1, 5)
+) -> dict[str, dict[str, float]]:
+    """Return, by kind of search and number of articles shown, the share of questions whose article is among them."""
     ids = [article.id for article in base.articles]
-    best = ranking(*base.scores([question.text for question in questions]), by)[:, :limit]
-    return float(np.mean([ids.index(q.article) in row for q, row in zip(questions, best.tolist(), strict=True)]))
+    right = np.array([ids.index(question.article) for question in questions])
+    words, cosines = base.scores([question.text for question in questions])
+    places = {by: (ranking(words, cosines, by) == right[:, None]).argmax(-1) for by in BY}
+    return {by: {str(k): float(np.mean(place < k)) for k in limits} for by, place in places.items()}
 
 
 def _words(texts: Sequence[str]) -> list[list[str]]:
