@@ -1,0 +1,75 @@
+"""What the errata page says of the article's code and table, run. The functions are the article's, word for word."""
+
+import pytest
+import torch
+import transformers
+
+from tests import tiny, untrained
+
+
+def generate_distillation_samples(large_model, tokenizer, max_seq_length, batch_size):
+    large_model.eval()
+    inputs = tokenizer("Hello, world!", padding=True, truncation=True, max_length=max_seq_length, return_tensors="pt")
+    with torch.no_grad():
+        outputs = large_model(inputs)
+    return outputs.logits.argmax(dim=1)  # the article goes on; it never comes to this line
+
+
+def fuse_models(large_model, small_model):
+    large_model.eval()
+    small_model.eval()
+    with torch.no_grad():
+        large_outputs = large_model(inputs)  # noqa: F821  the article's name, defined nowhere
+        small_outputs = small_model(inputs)  # noqa: F821
+    outputs = (large_outputs + small_outputs) / 2
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    folder = tiny.base_model(tmp_path_factory.mktemp("base") / "model")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return untrained.classifier(tokenizer, {"no": 0.5, "yes": 0.5}), tokenizer
+
+
+def test_what_the_code_imports_is_not_there():
+    for name in ("AdamW", "TinyBertForSequenceClassification", "TinyBertTokenizer"):
+        assert not hasattr(transformers, name)
+
+
+def test_a_model_wants_its_inputs_by_name(parts):
+    model, tokenizer = parts
+    with pytest.raises(AttributeError):
+        generate_distillation_samples(model, tokenizer, max_seq_length=128, batch_size=16)
+    assert model(**tokenizer("Hello, world!", return_tensors="pt")).logits.shape == (1, 2)
+
+
+def test_the_fusion_reads_a_name_that_is_nowhere(parts):
+    model, _ = parts
+    with pytest.raises(NameError, match="inputs"):
+        fuse_models(model, model)
+
+
+ROWS = {  # tag: precision, recall, F1, support; the article's section 5.4
+    "B-LOC": (0.926, 0.906, 0.916, 1668),
+    "I-LOC": (0.900, 0.805, 0.850, 257),
+    "B-MISC": (0.875, 0.856, 0.865, 702),
+    "I-MISC": (0.838, 0.782, 0.809, 216),
+    "B-ORG": (0.914, 0.898, 0.906, 1661),
+    "I-ORG": (0.911, 0.894, 0.902, 835),
+    "B-PER": (0.964, 0.957, 0.960, 1617),
+    "I-PER": (0.983, 0.980, 0.982, 1156),
+    "O": (0.993, 0.995, 0.994, 38323),
+}
+MICRO, MACRO, WORDS = 0.973, (0.923, 0.897, 0.909), 46435
+HALF = 0.0005  # how far a printed figure may be from what it was rounded from
+
+
+def test_the_reports_rows_agree_with_themselves_and_not_with_their_average():
+    for precision, recall, f1, _ in ROWS.values():
+        lowest, highest = (2 * (precision + d) * (recall + d) / (precision + recall + 2 * d) for d in (-HALF, HALF))
+        assert lowest - HALF <= f1 <= highest + HALF
+    for column, printed in enumerate(MACRO):
+        assert sum(row[column] for row in ROWS.values()) / len(ROWS) == pytest.approx(printed, abs=2 * HALF)
+    assert sum(row[3] for row in ROWS.values()) == WORDS
+    assert sum((row[1] - HALF) * row[3] for row in ROWS.values()) / WORDS > MICRO + HALF
