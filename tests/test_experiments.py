@@ -2,15 +2,26 @@
 
 import importlib.util
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
+
+from tests import tiny
+from tinykd import data, models
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_the_readme_shows_the_recorded_results():
-    spec = importlib.util.spec_from_file_location("experiment", ROOT / "experiments" / "conll2003.py")
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "experiments" / f"{name}.py")
     experiment = importlib.util.module_from_spec(spec)
+    sys.modules[name] = experiment
     spec.loader.exec_module(experiment)
+    return experiment
+
+
+def test_the_readme_shows_the_recorded_results():
+    experiment = load("conll2003")
     results = json.loads(experiment.RESULTS.read_text(encoding="utf-8"))
     assert experiment.table(results) in (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -19,3 +30,42 @@ def test_recorded_results_say_where_they_come_from():
     for report in json.loads((ROOT / "experiments/results/conll2003.json").read_text(encoding="utf-8")).values():
         assert report["processor"] and report["versions"]["torch"] and report["corpus"]["digest"]
         assert report["setup"]["data"] == "conll2003" and report["date"]
+
+
+def test_a_row_of_the_comparison_is_measured_by_the_teacher_of_its_own_seed():
+    experiment = load("distillation")
+    runs = [("cut:3, logits", 0, 0.80), ("cut:3, logits", 1, 0.84), ("cut:2, logits", 0, 0.72)]
+    results = {
+        "teachers": {"0": {"test": 0.80}, "1": {"test": 0.875}},
+        "students": {f"{name}, seed {seed}": {"row": name, "seed": seed, "test": f1} for name, seed, f1 in runs},
+    }
+    rows = experiment.table(results).splitlines()[2:]
+    assert rows == [
+        "| cut:3, logits | 0.820 ± 0.028 | 98.0 ± 2.8 % | 2 |",
+        "| cut:2, logits | 0.720 | 90.0 % | 1 |",
+    ]
+
+
+def test_recorded_rows_are_rows_that_the_experiment_knows():
+    experiment = load("distillation")
+    recorded = json.loads(experiment.RESULTS.read_text(encoding="utf-8"))
+    for run in recorded["students"].values():
+        assert run["row"] in experiment.ROWS and run["processor"] and run["versions"]["torch"]
+        assert str(run["seed"]) in recorded["teachers"]
+
+
+def test_one_row_runs_from_end_to_end_and_goes_on(tmp_path, monkeypatch):
+    experiment = load("distillation")
+    tiny.base_model(tmp_path / "base")
+    corpus = data.load(str(tiny.corpus(tmp_path / "corpus")))
+    original = models.teacher
+    monkeypatch.setattr(
+        models, "teacher", lambda name, labels, seed: original(str(tmp_path / "base"), labels, seed=seed)
+    )
+    monkeypatch.setattr(experiment, "RUNS", tmp_path / "runs")
+    quick = replace(experiment.SHORT, epochs=1)
+    rows = {"plain": experiment.Row("cut:1", None, quick), "more": experiment.Row("cut:1", "hidden", quick, True)}
+    monkeypatch.setattr(experiment, "ROWS", rows)
+    for name in rows:
+        row = experiment.one_row(name, 0, corpus)
+        assert row["row"] == name and 0 <= row["test"] <= 1 and 0 <= row["valid"] <= 1
