@@ -45,6 +45,9 @@ lab: $(READY) ## open the lessons in JupyterLab
 .PHONY: experiments
 experiments: $(READY) ## repeat the recorded experiments (hours; goes on where it stopped)
 	$(BIN)/python experiments/conll2003.py
+	$(BIN)/python experiments/distillation.py
+	$(BIN)/python experiments/fusion.py
+	$(BIN)/python experiments/ladder.py
 
 .PHONY: bench
 bench: $(READY) ## distilling throughput on this machine

@@ -1,0 +1,274 @@
+"""The recorded fusions on CoNLL-2003: what a student and its teacher answer together, and what that costs.
+
+The models are those of ``conll2003.py`` and ``distillation.py``, which come first; a student that is not there yet is
+left out. Every model is asked once about ``valid`` and ``test``. Temperatures, thresholds and weights are fitted on
+``valid``; ``test`` is only scored. A pair is recorded when it is done. ``python experiments/fusion.py [SEED ...]``.
+"""
+
+import json
+import logging
+import statistics
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from datasets import DatasetDict
+from scipy.special import softmax
+
+from tinykd import data, evaluation, fusion, models, recipes, text
+from tinykd.files import new_folder, write_json
+from tinykd.fusion.confidence import BY
+from tinykd.fusion.curve import f1
+from tinykd.fusion.parallel import fit_weights, mix
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "experiments" / "results" / "fusion.json"
+RUNS = ROOT / "runs" / "experiments"
+STUDENTS = {
+    "cut:3": "conll2003-seed{}/student",
+    "cut:3, hidden, long": "distillation/cut3-hidden-long-seed{}",
+    "cut:3, hidden, long, augmented": "distillation/cut3-hidden-long-augmented-seed{}",
+    "cut:2, hidden, long, augmented": "distillation/cut2-hidden-long-augmented-seed{}",
+    "tinybert-4, two-stage, augmented": "distillation/tinybert-4-two-stage-augmented-seed{}",
+}
+GOALS = {f"budget {budget}": {"budget": budget} for budget in (0.35, 0.6, 0.8)} | {"target 0.995": {"target": 0.995}}
+SPACES = ("logits", "probabilities")
+DRAWS = 1000  #: resamples of the test sentences, and random cascades
+
+
+@dataclass
+class Asked:
+    """A member that was asked once: by split its logits, one array a row, and its operations, (rows,)."""
+
+    digest: str
+    logits: dict[str, list[np.ndarray]]
+    costs: dict[str, np.ndarray]
+    temperature: float
+
+    def calibrated(self, split: str) -> list[np.ndarray]:
+        """Return the logits divided by the temperature."""
+        return [row / self.temperature for row in self.logits[split]]
+
+
+def ask(folder: Path, corpus: DatasetDict) -> Asked:
+    """Return what the model in ``folder`` says; its logits are kept in ``runs/`` under the digest of its weights."""
+    member, digest = models.load(folder), models.sha256(folder / "model.safetensors")[:16]
+    store, labels = RUNS / "fusion" / digest, data.label_names(corpus["valid"])
+    if not store.exists():
+        with new_folder(store) as unfinished:
+            for split in ("valid", "test"):
+                rows = fusion.logits_by_name(member, labels, corpus[split])
+                np.save(unfinished / f"{split}.npy", np.concatenate(rows))
+    logits, costs = {}, {}
+    for split in ("valid", "test"):
+        ends = np.cumsum([len(words) for words in corpus[split]["tokens"][:]])
+        logits[split] = np.split(np.load(store / f"{split}.npy"), ends[:-1])
+        costs[split] = fusion.row_macs(member, corpus[split])
+    temperature = fusion.fit_temperature(*fusion.by_word(logits["valid"], corpus["valid"]))
+    return Asked(digest, logits, costs, temperature)
+
+
+def milliseconds(folders: dict[str, Path], corpus: DatasetDict, rounds: int = 5) -> dict[str, float]:
+    """Return the best of some medians for every model, taken in turns, so that a busy moment hurts none alone."""
+    members = {name: models.load(folder) for name, folder in folders.items()}
+    turns = [{name: evaluation.latency(*m, corpus["test"]) for name, m in members.items()} for _ in range(rounds)]
+    return {name: min(turn[name] for turn in turns) for name in members}
+
+
+def counts(rows: list[np.ndarray], dataset) -> np.ndarray:
+    """Return, for each row, how many entities are right, found and gold: (rows, 3)."""
+    names, found = data.label_names(dataset), []
+    for gold, row in zip(dataset["labels"][:], rows, strict=True):
+        there, said = (set(text.entities([names[k] for k in tags])) for tags in (gold, row.argmax(-1)))
+        found.append((len(there & said), len(said), len(there)))
+    return np.array(found)
+
+
+def interval(one: np.ndarray, other: np.ndarray, seed: int = 0) -> list[float]:
+    """Return the 95 % interval of F1(one) - F1(other), over resampled sentences (paired bootstrap)."""
+    weights = np.random.default_rng(seed).multinomial(len(one), np.full(len(one), 1 / len(one)), DRAWS)
+    return np.percentile(f1(weights @ one) - f1(weights @ other), [2.5, 97.5]).tolist()
+
+
+def hand_over(student: list[np.ndarray], teacher: list[np.ndarray], threshold: float, by: str):
+    """Return what a cascade answers, and the mask of the rows it asks about; the rule of ``Cascade.ask``."""
+    asked = np.array([fusion.confidence_of_row(row, by) < threshold for row in student])
+    unsure = [fusion.confidence_of_words(row) < (threshold if by == "word" else np.inf) for row in student]
+    pairs = zip(asked, unsure, student, teacher, strict=True)
+    return [np.where(words[:, None] & row, t, s) for row, words, s, t in pairs], asked
+
+
+def calibration(member: Asked, corpus: DatasetDict) -> dict:
+    """Return ECE and reliability diagram on ``test``, before and after dividing by the temperature."""
+    logits, labels = fusion.by_word(member.logits["test"], corpus["test"])
+    found = {"temperature": member.temperature}
+    for when, divisor in (("before", 1.0), ("after", member.temperature)):
+        probabilities = softmax(logits.astype(np.float64) / divisor, -1)
+        table = fusion.reliability(probabilities, labels)
+        bins = {key: [None if np.isnan(x) else float(x) for x in column] for key, column in table.items()}
+        found[when] = {"ece": fusion.expected_calibration_error(probabilities, labels), "bins": bins}
+    return found
+
+
+def cascades(teacher: Asked, student: Asked, corpus: DatasetDict) -> dict:
+    """Return, by what the cascade goes by: its curve on ``test``, and each goal's choice on ``valid`` and outcome."""
+    spoken = {split: (student.calibrated(split), teacher.calibrated(split)) for split in ("valid", "test")}
+    alone = counts(spoken["test"][1], corpus["test"])
+    weights = teacher.costs["test"] / teacher.costs["test"].sum()
+    found = {}
+    for by in BY:
+        curves = {}
+        for split, rows in spoken.items():
+            share = student.costs[split].sum() / teacher.costs[split].sum()
+            curves[split] = fusion.curve(*rows, corpus[split], share, teacher.costs[split], by)
+        places = np.searchsorted(curves["test"].costs, np.linspace(share, 1 + share, 121) - 1e-9)
+        places = np.append(places, len(curves["test"].costs) - 1)  # by word, the last corrections cost no more
+        found[by] = {"curve": {key: column[places].tolist() for key, column in asdict(curves["test"]).items()}}
+        for name, goal in GOALS.items():
+            try:
+                chosen = fusion.choose(curves["valid"], **goal)
+            except ValueError as refusal:
+                found[by][name] = {"refused": str(refusal)}
+                continue
+            rows, asked = hand_over(*spoken["test"], chosen.threshold, by)
+            reached = counts(rows, corpus["test"])
+            outcome = {"cost": share + weights[asked].sum(), "score": f1(reached.sum(0)), "asked": asked.mean()}
+            found[by][name] = {
+                "valid": chosen._asdict(),
+                "test": {key: float(value) for key, value in outcome.items()},
+                "over the teacher": interval(reached, alone),
+            }
+    return found
+
+
+def without_confidence(teacher: Asked, student: Asked, corpus: DatasetDict) -> dict:
+    """Return what rows drawn at random give, and what a gate gives that knows the gold labels; both on ``test``."""
+    by_student, by_teacher = (counts(member.logits["test"], corpus["test"]) for member in (student, teacher))
+    share = student.costs["test"].sum() / teacher.costs["test"].sum()
+    weights, draw = teacher.costs["test"] / teacher.costs["test"].sum(), np.random.default_rng(0)
+    found = {}
+    for budget in (goal["budget"] for goal in GOALS.values() if goal.get("budget", 0) > share):
+        scores = []
+        for _ in range(DRAWS):
+            order = draw.permutation(len(weights))
+            asked = order[np.cumsum(weights[order]) <= budget - share]
+            scores.append(float(f1(by_student.sum(0) + (by_teacher - by_student)[asked].sum(0))))
+        found[f"budget {budget}"] = {"mean": statistics.mean(scores), "spread": statistics.stdev(scores)}
+    errors = [rows[:, 1] + rows[:, 2] - 2 * rows[:, 0] for rows in (by_student, by_teacher)]
+    better = errors[1] < errors[0]
+    reached = np.where(better[:, None], by_teacher, by_student)
+    oracle = {"cost": share + weights[better].sum(), "score": f1(reached.sum(0)), "asked": better.mean()}
+    rows = zip(student.logits["test"], teacher.logits["test"], strict=True)
+    same = np.mean([np.array_equal(a.argmax(-1), b.argmax(-1)) for a, b in rows])
+    shares = {"same answer": same, "teacher better": better.mean(), "student better": (errors[0] < errors[1]).mean()}
+    return {"random": found} | {
+        name: {key: float(value) for key, value in values.items()}
+        for name, values in (("oracle", oracle), ("rows", shares))
+    }
+
+
+def parallels(teacher: Asked, student: Asked, corpus: DatasetDict) -> dict:
+    """Return fitted weights, scores, and the sweep over the student's weight; and the article's plain halves."""
+    both = [{split: member.calibrated(split) for split in ("valid", "test")} for member in (teacher, student)]
+    alone = counts(teacher.logits["test"], corpus["test"])
+    gold = fusion.by_word(both[0]["valid"], corpus["valid"])[1]
+    stacked = np.stack([np.concatenate(member["valid"]) for member in both])
+
+    def fused(split: str, weights, space: str, members=both) -> np.ndarray:
+        rows = zip(*(member[split] for member in members), strict=True)
+        return counts([mix(row, weights, space) for row in rows], corpus[split])
+
+    def scored(weights, space: str, members=both) -> dict:
+        valid, test = (fused(split, weights, space, members) for split in ("valid", "test"))
+        scores = {"valid": float(f1(valid.sum(0))), "test": float(f1(test.sum(0)))}
+        return {"weights": list(map(float, weights)), **scores, "over the teacher": interval(test, alone)}
+
+    found = {"halves": scored((0.5, 0.5), "logits", [teacher.logits, student.logits])}
+    for space in SPACES:
+        found[space] = scored(fit_weights(stacked, gold, space), space)
+        sweep = [fused("test", (1 - w / 10, w / 10), space).sum(0) for w in range(11)]
+        found[space]["sweep"] = [float(f1(total)) for total in sweep]
+    return found
+
+
+def one_pair(teacher: Asked, student: Asked, times: dict[str, float], corpus: DatasetDict) -> dict:
+    """Return all that is recorded of one student with its teacher."""
+    members = {}
+    for name, member in (("teacher", teacher), ("student", student)):
+        scores = {split: float(f1(counts(member.logits[split], corpus[split]).sum(0))) for split in ("valid", "test")}
+        cost = float(member.costs["test"].sum() / teacher.costs["test"].sum())
+        members[name] = scores | {"cost": cost, "milliseconds": times[name]} | calibration(member, corpus)
+    return {
+        "members": members,
+        "cascade": cascades(teacher, student, corpus),
+        **without_confidence(teacher, student, corpus),
+        "parallel": parallels(teacher, student, corpus),
+    }
+
+
+def lines(run: dict) -> dict[str, dict | None]:
+    """Return the table's rows of one pair: ``cost``, ``time`` and ``score``; None where a goal is out of reach."""
+    teacher, student = run["members"]["teacher"], run["members"]["student"]
+    pace = student["milliseconds"] / teacher["milliseconds"]
+    found = {
+        "teacher alone": {"cost": 1.0, "time": 1.0, "score": teacher["test"]},
+        "student alone": {"cost": student["cost"], "time": pace, "score": student["test"]},
+    }
+    for name in GOALS:
+        test = run["cascade"]["entropy"][name].get("test")
+        # What the teacher is asked about costs the same share of its time as of its operations.
+        found[f"cascade, {name}"] = test and test | {"time": pace + test["cost"] - student["cost"]}
+    for name, title in (("halves", "plain halves"), *((space, f"fitted, {space}") for space in SPACES)):
+        score = run["parallel"][name]["test"]
+        found[f"parallel, {title}"] = {"cost": 1 + student["cost"], "time": 1 + pace, "score": score}
+    return found
+
+
+def table(results: dict, student: str) -> str:
+    """Return one student's fusions as a Markdown table: means over the seeds, and their spread if there are more."""
+    runs = [lines(run) for run in results.values() if run["student"] == student]
+    rows = ["| answered by | cost | time | test entity F1 | of the teacher |", "|---|---|---|---|---|"]
+    for name in runs[0]:
+        of_seeds = [run[name] for run in runs]
+        if None in of_seeds:
+            rows.append(f"| {name} | out of reach | | | |")
+            continue
+        cost, time, score = ([row[key] for row in of_seeds] for key in ("cost", "time", "score"))
+        kept = [100 * row["score"] / run["teacher alone"]["score"] for row, run in zip(of_seeds, runs, strict=True)]
+        cells = (_mean(cost, 2), _mean(time, 2), _mean(score, 3), f"{_mean(kept, 1)} %")
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _mean(values: list[float], digits: int) -> str:
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def main() -> None:
+    """Record every pair that is there and not recorded with these weights yet, for the seeds named (0, 1, 2)."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    corpus = data.load("conll2003")
+    for seed in [int(argument) for argument in sys.argv[1:]] or [0, 1, 2]:
+        folders = {"teacher": RUNS / f"conll2003-seed{seed}" / "teacher"}
+        for name, where in STUDENTS.items():
+            folders["student"] = RUNS / where.format(seed)
+            if not all((folder / "model.safetensors").exists() for folder in folders.values()):
+                continue
+            teacher, student = (ask(folder, corpus) for folder in folders.values())
+            weights = [teacher.digest, student.digest]
+            if results.get(f"{name}, seed {seed}", {}).get("weights") == weights:
+                continue
+            found = one_pair(teacher, student, milliseconds(folders, corpus), corpus)
+            about = {"student": name, "seed": seed, "weights": weights, "corpus": data.digest(corpus)}
+            # Answers are computed in fp32, whatever the training used.
+            results[f"{name}, seed {seed}"] = about | found | recipes.provenance() | {"precision": "fp32"}
+            write_json(RESULTS, results)
+    for name in dict.fromkeys(run["student"] for run in results.values()):
+        print(f"\n{name}\n{table(results, name)}")
+
+
+if __name__ == "__main__":
+    main()
