@@ -22,7 +22,11 @@ def run(path: Path) -> float:
             cell.metadata.pop("execution", None)
     start = time.perf_counter()
     client = NotebookClient(
-        notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+        notebook,
+        timeout=1800,
+        kernel_name="python3",
+        coalesce_streams=True,
+        resources={"metadata": {"path": path.parent}},
     )
     client.execute()
     for cell in notebook.cells:
