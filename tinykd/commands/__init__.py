@@ -5,7 +5,7 @@ import os
 from argparse import ArgumentParser
 
 #: In the order in which a reader needs them.
-NAMES = ("distill", "evaluate", "predict", "compress", "export", "fuse", "bench")
+NAMES = ("distill", "evaluate", "predict", "compress", "export", "fuse", "bench", "support", "finance")
 
 
 def add_all(commands) -> None:

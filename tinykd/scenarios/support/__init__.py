@@ -7,8 +7,9 @@ is handed to a person, with the reason and everything that was said.
 
 from tinykd.scenarios.support.desk import Conversation, Desk, Reply
 from tinykd.scenarios.support.files import Article, Intent, Question, intents, knowledge, out_of_scope, questions
+from tinykd.scenarios.support.measuring import measure
 from tinykd.scenarios.support.retrieval import KnowledgeBase, embed, recall, reciprocal_rank
-from tinykd.scenarios.support.work import measure, open_desk, set_thresholds, threshold, train
+from tinykd.scenarios.support.work import open_desk, set_thresholds, threshold, train
 
 __all__ = [
     "Article",

@@ -12,7 +12,6 @@ from tinykd.scenarios.support.files import Intent
 from tinykd.scenarios.support.retrieval import KnowledgeBase
 
 LONGEST = 1000  #: characters that the student is asked to read; whoever writes more has more than one matter
-MAX_LENGTH = 512  #: word pieces, so that a message that is short enough is read to its end
 PATIENCE = 2  #: times that the desk asks back before it calls a person
 SHORT = 8  #: words; a longer message is no mere answer to the desk's question
 REPHRASE = "I can read only words. Please tell me in a sentence what you need."

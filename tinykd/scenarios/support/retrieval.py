@@ -5,16 +5,17 @@ Words: BM25 (Robertson and Zaragoza 2009), by bm25s. Meaning: the cosine of mean
 trusts both alike. Both, by score: a weighted sum, which can trust one of them more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd.errors import DataError
 from tinykd.scenarios.support.files import Article, Question
 
+MAX_LENGTH = 512  #: word pieces; as many as a BERT can take, so that a message is read to its end
 SMOOTHING = 60  #: k of Cormack et al.: how little the first places count more than the next
 #: What a point of BM25 is worth beside the cosine: chosen on the valid questions, where 0.02 to 0.05 do about as well
 WORDS = 0.03
@@ -71,23 +72,27 @@ class KnowledgeBase:
 
 
 @torch.inference_mode()
-def embed(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_size: int = 32
-) -> np.ndarray:
+def embed(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
     """Return (texts, hidden) float32 vectors of length 1: the mean over a text's pieces, padding left out."""
     vectors = np.zeros((len(texts), model.config.hidden_size), np.float32)
-    order = np.argsort([len(text) for text in texts], kind="stable")
     body = model.base_model.eval()
-    for start in range(0, len(order), batch_size):
-        part = order[start : start + batch_size]
-        batch = tokenizer(
-            [texts[i] for i in part], padding=True, truncation=True, max_length=512, return_tensors="pt"
-        ).to(body.device)
-        states = body(**batch).last_hidden_state
-        mask = batch["attention_mask"][..., None]
+    for part, batch in batches(tokenizer, texts):
+        batch = batch.to(body.device)
+        states, mask = body(**batch).last_hidden_state, batch["attention_mask"][..., None]
         pooled = (states * mask).sum(1) / mask.sum(1)
         vectors[part] = torch.nn.functional.normalize(pooled, dim=-1).float().cpu().numpy()
     return vectors
+
+
+def batches(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_size: int = 32
+) -> Iterator[tuple[np.ndarray, BatchEncoding]]:
+    """Yield the numbers of some texts of like length, and these texts as padded tensors, (batch, at most 512)."""
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    for start in range(0, len(order), batch_size):
+        part = order[start : start + batch_size]
+        chosen = [texts[i] for i in part]
+        yield part, tokenizer(chosen, padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
 
 
 def reciprocal_rank(*scores: np.ndarray) -> np.ndarray:
