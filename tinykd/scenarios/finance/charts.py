@@ -48,7 +48,7 @@ class Cusum:
     Each text adds its weight, and with every day the sum loses ``drift``, but never falls below 0. Where bad news comes
     at random, ``usual`` a day, and a crisis brings ``crisis`` a day, the sum is the largest logarithm of a likelihood
     ratio that any beginning of the crisis gives, divided by ``log(crisis / usual)``; the drift that makes it so is
-    ``(crisis - usual) / log(crisis / usual)`` (Lucas 1985, "Counted data CUSUM's", equation 2).
+    ``(crisis - usual) / log(crisis / usual)`` (Lucas 1985, "Counted Data CUSUM's").
     """
 
     drift: float
