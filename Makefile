@@ -48,6 +48,8 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 	$(BIN)/python experiments/distillation.py
 	$(BIN)/python experiments/fusion.py
 	$(BIN)/python experiments/ladder.py
+	$(BIN)/python experiments/banking77.py
+	$(BIN)/python experiments/finance.py
 
 .PHONY: bench
 bench: $(READY) ## distilling throughput on this machine
