@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROWS = 150
+ROWS = 300  # more than the writer and the reader hold at a time
 
 
 class Memory:
@@ -53,8 +53,8 @@ def measure(rows: int) -> dict[str, int]:
     datasets.disable_progress_bars()
     inference.CHUNK = 100
     folder = Path(tempfile.mkdtemp())
-    # Many labels make much to store of little text: 401 numbers a word.
-    names = ["O", *(f"{prefix}-{type_}" for type_ in range(200) for prefix in "BI")]
+    # Many labels make much to store of little text: 201 numbers a word.
+    names = ["O", *(f"{prefix}-{type_}" for type_ in range(100) for prefix in "BI")]
     tokens = data.load(str(tiny.corpus(folder / "corpus", train=10)))["train"]["tokens"][:] * (rows // 10)
     texts = {"tokens": tokens, "labels": [[0] * len(words) for words in tokens]}
     features = Features({"tokens": List(Value("string")), "labels": List(ClassLabel(names=names))})
@@ -65,8 +65,8 @@ def measure(rows: int) -> dict[str, int]:
         transfer = samples.with_teacher(corpus, teacher, tokenizer, folder / "store")
     encoded, collate = data.encode(transfer, tokenizer), data.collate(tokenizer, transfer)
     with Memory() as reading:
-        for start in range(0, rows, 20):
-            collate(encoded.select(range(start, start + 20)).to_list())
+        for start in range(0, rows, 25):
+            collate(encoded.select(range(start, start + 25)).to_list())
     with Memory() as combining:
         samples.combine([transfer, transfer], [1, 2])
     size = sum(file.stat().st_size for file in (folder / "store").iterdir())
