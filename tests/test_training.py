@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForTokenClassification, TrainerCallback
 
 from tests import tiny
 from tinykd import data, inference, losses, models, samples, training
-from tinykd.errors import DataError, RunError
+from tinykd.errors import DataError, ModelError, RunError
 from tinykd.objective import Weights
 from tinykd.samples import Dynamic
 from tinykd.training import Settings, distill, fine_tune
@@ -251,6 +251,13 @@ def test_a_teacher_asked_at_every_step_says_what_the_store_holds(room, tmp_path)
         log = json.loads((tmp_path / name / "log.json").read_text())
         curves.append([line[loss] for line in log if "loss" in line for loss in ("prediction", "hidden", "attention")])
     assert curves[0] == pytest.approx(curves[1], rel=0.01)  # the store keeps 16 bits
+
+
+def test_a_teacher_asked_at_every_step_with_labels_in_another_order_is_refused(room, tmp_path):
+    teacher = models.teacher(room[0], tiny.LABELS[::-1], seed=7)[0]
+    with pytest.raises(ModelError, match="in the student's order; it has I-PER, B-PER"):
+        distill(fresh(room), room[1], room[2], tmp_path / "out", SETTINGS, progress=False, teacher=teacher)
+    assert not (tmp_path / "out").exists()
 
 
 def test_teacher_and_student_may_split_words_differently(room, tmp_path):

@@ -21,7 +21,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from tinykd import data, losses
 from tinykd.adapters import adapted_by, merge, trainable_share
-from tinykd.errors import RunError
+from tinykd.errors import ModelError, RunError
 from tinykd.files import clear_disk_errors, write_json
 from tinykd.internals import Layers
 from tinykd.models import load, quiet, save
@@ -253,6 +253,11 @@ def distill(
         encoded = encoded.add_column("index", list(range(len(encoded))))
     collate = data.collate(tokenizer, train)
     if teacher is not None:
+        if settings.weights.prediction and teacher.config.id2label != student.config.id2label:
+            raise ModelError(
+                "a teacher that is asked at every step must have the student's labels in the student's order; it has "
+                f"{', '.join(teacher.config.id2label.values())}. samples.with_teacher matches them by name"
+            )
         collate = online(collate, teacher, teacher_layers)
     if report_to == "tensorboard":
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out.parent / "tensorboard" / out.name))
