@@ -79,8 +79,10 @@ def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int
 
 def table(rungs: list[dict]) -> str:
     """Return the ladder as a Markdown table; the first rung is what the others are compared with."""
+    from tinykd.recipes import main_score
+
     top = rungs[0]
-    score = "entity_f1" if "entity_f1" in top else "accuracy"
+    score = main_score(top)
     lines = [
         f"| rung | {score.replace('_', ' ')} | of the first | on disk | smaller | one sentence | faster | "
         "32 at a time | memory |",
