@@ -7,6 +7,8 @@ from hypothesis import settings
 
 from tinykd import models
 
+pytest_plugins = ["site_fixtures"]
+
 settings.register_profile("tinykd", deadline=None, derandomize=True, max_examples=100)
 settings.load_profile("tinykd")
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
-SITE = ROOT / "_build" / "html"
 
 #: attributes by which an element loads something; on ``a`` and ``area`` they are links
 LOADS = {"src", "srcset", "data", "poster", "href", "xlink:href", "background"}
@@ -28,6 +27,10 @@ _IN_SCRIPT = re.compile(
     r"""|\.(?:src|href)\s*=\s*|\.open\(\s*["']\w+["']\s*,\s*)["'`]((?:https?:)?//[^"'`]+)"""
 )
 _QUOTED_ADDRESS = re.compile(r"""["'`]((?:https?:)?//[^"'`\s]+)""")
+
+
+class BookError(RuntimeError):
+    """The book was not built."""
 
 
 class Page(HTMLParser):
@@ -102,24 +105,37 @@ def _is_there(folder: Path, address: str) -> bool:
     return (folder / unquote(parts.path)).exists()
 
 
+def build(source: Path, out: Path) -> Path:
+    """Build the book of ``source`` anew in ``out/_build``, warnings as errors, and return the folder of its pages.
+
+    Raises:
+        BookError: it was not built; jupyter-book's own warnings are on standard error.
+    """
+    shutil.rmtree(out / "_build", ignore_errors=True)  # a page built before would keep its warnings to itself
+    book = Path(sys.executable).parent / "jupyter-book"
+    command = [book, "build", source, "--path-output", out, "-n", "-W", "--keep-going", "-q"]
+    code = subprocess.run(command, cwd=source).returncode
+    site = out / "_build" / "html"
+    if code or not (site / "index.html").is_file():
+        raise BookError(f"the book was not built (jupyter-book says {code}); its warnings are above")
+    return site
+
+
 def main() -> int:
     """Build, check, report; return the exit code."""
     start = time.perf_counter()
-    shutil.rmtree(ROOT / "_build", ignore_errors=True)  # a page built before would keep its warnings to itself
-    book = Path(sys.executable).parent / "jupyter-book"
-    command = [book, "build", ROOT, "--path-output", ROOT, "-n", "-W", "--keep-going", "-q"]
-    code = subprocess.run(command, cwd=ROOT).returncode
-    first = SITE / "index.html"
-    if code or not first.is_file():
-        print(f"the book was not built (jupyter-book says {code}); its warnings are above", file=sys.stderr)
+    try:
+        site = build(ROOT, ROOT)
+    except BookError as error:
+        print(error, file=sys.stderr)
         return 1
-    wrong = faults(SITE)
+    wrong = faults(site)
     for line in wrong:
         print(line, file=sys.stderr)
     if wrong:
         print(f"the site is built, but {len(wrong)} loads are wrong; see above", file=sys.stderr)
         return 1
-    print(f"{time.perf_counter() - start:.0f} s, nothing loaded from elsewhere; open {first}")
+    print(f"{time.perf_counter() - start:.0f} s, nothing loaded from elsewhere; open {site / 'index.html'}")
     return 0
 
 
