@@ -50,6 +50,7 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 	$(BIN)/python experiments/ladder.py
 	$(BIN)/python experiments/banking77.py
 	$(BIN)/python experiments/finance.py
+	$(BIN)/python experiments/phrasebank.py
 
 .PHONY: bench
 bench: $(READY) ## distilling throughput on this machine

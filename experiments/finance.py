@@ -9,14 +9,12 @@ sentiment head is also scored on the Financial PhraseBank in ``$TINYKD_DATA/fina
 import argparse
 import json
 import logging
-import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 from tinykd import data, recipes
-from tinykd.errors import DataError
 from tinykd.files import write_json
 from tinykd.scenarios import finance
 from tinykd.scenarios.finance.work import QUIET, Read
@@ -65,21 +63,13 @@ def pace(read: Read, rounds: int = 3) -> float:
     return best
 
 
-def phrasebank(read: Read) -> dict[str, float]:
-    """Return the accuracy of the sentiment head by the annotators' agreement.
-
-    Raises:
-        DataError: the Financial PhraseBank is not there.
-    """
-    folder = Path(os.environ.get("TINYKD_DATA", "")) / "financial_phrasebank"
+def on_phrasebank(read: Read) -> dict[str, float]:
+    """Return the accuracy of the sentiment head by the annotators' agreement."""
     found = {}
-    for name in ("50Agree", "66Agree", "75Agree", "AllAgree"):
-        path = folder / f"Sentences_{name}.txt"
-        if not path.is_file():
-            raise DataError(f"{path}: not there; set TINYKD_DATA to the folder that holds financial_phrasebank/")
-        rows = [line.rsplit("@", 1) for line in path.read_text(encoding="latin-1").splitlines() if line.strip()]
+    for agreement in finance.AGREEMENTS:
+        rows = finance.phrasebank(agreement)
         said = read([text for text, _ in rows])
-        found[name] = statistics.mean(o.sentiment == gold for o, (_, gold) in zip(said, rows, strict=True))
+        found[agreement] = statistics.mean(o.sentiment == gold for o, (_, gold) in zip(said, rows, strict=True))
     return found
 
 
@@ -92,7 +82,7 @@ def one_seed(seed: int, with_phrasebank: bool) -> dict:
     for name, read in (("teacher", finance.reader(out / "teacher")), ("student", student)):
         found["accuracy"][name] = finance.accuracy(read, corpus["test"])
         if with_phrasebank:
-            found.setdefault("phrasebank", {})[name] = phrasebank(read)
+            found.setdefault("phrasebank", {})[name] = on_phrasebank(read)
     found["played"] = played(student([item.text for item in finance.stream()]))
     return found | {"texts_a_second": pace(student)} | recipes.provenance()
 

@@ -37,12 +37,12 @@ def test_the_recorded_file_has_every_limit_and_where_it_came_from():
 def test_a_missing_phrasebank_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYKD_DATA", str(tmp_path))
     with pytest.raises(DataError, match="financial_phrasebank"):
-        recorded.phrasebank(lambda texts: [])
+        recorded.on_phrasebank(lambda texts: [])
     folder = tmp_path / "financial_phrasebank"
     folder.mkdir()
     for name in ("50Agree", "66Agree", "75Agree", "AllAgree"):
         (folder / f"Sentences_{name}.txt").write_bytes(
             "Sales rose @ home .@positive\nLoss .@negative\n".encode("latin-1")
         )
-    found = recorded.phrasebank(lambda texts: [finance.Opinion("earnings", "positive", 0.0) for _ in texts])
+    found = recorded.on_phrasebank(lambda texts: [finance.Opinion("earnings", "positive", 0.0) for _ in texts])
     assert found["AllAgree"] == 0.5

@@ -8,6 +8,7 @@ texts, in the same transaction as the text that raised it.
 from tinykd.scenarios.finance.charts import Chart, Cusum, Mark, Quiet, Share, State, limit
 from tinykd.scenarios.finance.heads import Opinion, accuracy, labels_of, opinions, with_both
 from tinykd.scenarios.finance.monitor import Alert, Monitor, as_json
+from tinykd.scenarios.finance.phrasebank import AGREEMENTS, phrasebank
 from tinykd.scenarios.finance.sources import Item, entity_in, feed, files, lines, read_item
 from tinykd.scenarios.finance.work import (
     Crisis,
@@ -26,6 +27,7 @@ from tinykd.scenarios.finance.work import (
 )
 
 __all__ = [
+    "AGREEMENTS",
     "Alert",
     "Chart",
     "Crisis",
@@ -52,6 +54,7 @@ __all__ = [
     "load_chart",
     "measure",
     "opinions",
+    "phrasebank",
     "quiet_time",
     "read_item",
     "reader",
