@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, load_dataset
 
-from tinykd.data import blocks
+from tinykd.data import blocks, items
 from tinykd.data.readers import SUFFIXES, read_file
 from tinykd.errors import DataError
 
@@ -42,7 +42,7 @@ def load(name: str, columns: list[str] | None = None, max_train: int | None = No
     Returns:
         For tagging the columns ``tokens`` (list of str) and ``labels`` (list of ClassLabel, ``O`` first); for
         classification ``text`` and ``label``. Inline corpora add ``kind`` and ``story``, *finance* ``topic`` and
-        ``entity``.
+        ``entity``. A catalogue such as *recommend* has one split, ``items``: see :mod:`tinykd.data.items`.
 
     Raises:
         DataError: no such corpus, a missing split, or a fault in a file (named with its line).
@@ -50,6 +50,8 @@ def load(name: str, columns: list[str] | None = None, max_train: int | None = No
     folder = _find(name)
     corpus = _from_folder(folder, columns, seed) if folder else _from_hub(name)
     if max_train is not None:
+        if items.SPLIT in corpus:
+            raise DataError(f"{name}: max_train is {max_train}, but a catalogue of items has no training rows")
         if max_train < 1:
             raise DataError(f"max_train is {max_train}; a corpus needs at least one training row")
         if max_train < len(corpus["train"]):
@@ -67,8 +69,11 @@ def label_names(corpus: DatasetDict | Dataset) -> list[str]:
     """Return the labels in the order of their ids.
 
     Raises:
-        DataError: the labels are numbers without names.
+        DataError: the labels are numbers without names, or there are none, as in a catalogue of items.
     """
+    part = next(iter(corpus.values())) if isinstance(corpus, DatasetDict) else corpus
+    if "item" in part.features:
+        raise DataError("a catalogue of items has no labels to learn; it is for the recommendation scenario")
     features = corpus["train"].features if isinstance(corpus, DatasetDict) else corpus.features
     feature = features["labels"].feature if "labels" in features else features["label"]
     if not isinstance(feature, ClassLabel):
@@ -77,11 +82,18 @@ def label_names(corpus: DatasetDict | Dataset) -> list[str]:
 
 
 def digest(corpus: DatasetDict) -> str:
-    """Return a short SHA-256 of all texts and labels: two corpora with one digest are the same corpus."""
-    sha = hashlib.sha256(json.dumps(label_names(corpus)).encode())
+    """Return a short SHA-256 of all texts and labels, or of all columns of a catalogue.
+
+    Two corpora with one digest are the same corpus.
+    """
+    labels = list(items.FEATURES) if items.SPLIT in corpus else label_names(corpus)
+    sha = hashlib.sha256(json.dumps(labels).encode())
     for split in sorted(corpus):
         part = corpus[split]
-        columns = ("tokens", "labels") if task(part) == "tagging" else ("text", "label")
+        if split == items.SPLIT:
+            columns = labels
+        else:
+            columns = ("tokens", "labels") if task(part) == "tagging" else ("text", "label")
         sha.update(split.encode())
         for row in part.select_columns(list(columns)):
             sha.update(json.dumps([row[c] for c in columns], ensure_ascii=False).encode())
@@ -112,6 +124,8 @@ def _from_folder(folder: Path, columns: list[str] | None, seed: int) -> DatasetD
         rows = blocks.splits(folder)
         names = _label_names(rows["train"], False)
         return DatasetDict({split: _dataset(part, names, False) for split, part in rows.items()})
+    if (folder / items.FILE).is_file():
+        return DatasetDict({items.SPLIT: items.catalogue(folder)})
     rows = {split: read_file(path, columns) for split in (*SPLITS, TRANSFER) if (path := _split_file(folder, split))}
     for split in ("train", "test"):
         if split not in rows:
