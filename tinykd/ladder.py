@@ -100,7 +100,7 @@ def table(rungs: list[dict]) -> str:
 
 def _measure(folder: Path, rows: list, threads: int, with_answers: bool) -> dict:
     """Time one rung in this process, whatever it is; with its answers, a list of label names a row."""
-    answer, labels, parameters, files = (_exported if (folder / "export.json").exists() else _plain)(folder, threads)
+    answer, labels, parameters, files = open_rung(folder, threads)
     size = sum(file.stat().st_size for file in files)
     few = rows[:: max(1, len(rows) // LATENCY_ROWS)][:LATENCY_ROWS]
     for row in few[:20]:
@@ -116,7 +116,7 @@ def _measure(folder: Path, rows: list, threads: int, with_answers: bool) -> dict
         answer(many[first : first + 32])
     pace = len(many) / (time.perf_counter() - start)
     found = {"parameters": parameters, "size_bytes": size, "latency_ms": statistics.median(times), "pace": pace}
-    found["memory_bytes"] = _peak_memory()
+    found["memory_bytes"] = peak_memory()
     if with_answers:
         found["answers"] = [
             [labels[k] for k in logits.argmax(-1).tolist()]
@@ -124,6 +124,16 @@ def _measure(folder: Path, rows: list, threads: int, with_answers: bool) -> dict
             for logits in answer(rows[first : first + 32])
         ]
     return found
+
+
+def open_rung(folder: Path, threads: int) -> tuple[Callable, list[str], int | None, list[Path]]:
+    """Open a plain or an exported model, whichever ``folder`` holds.
+
+    Returns:
+        A function from rows (texts, or lists of words) to logits, an array or tensor a row, with no batching of its
+        own; the labels; the number of parameters, where the folder tells; the files of the weights.
+    """
+    return (_exported if (folder / "export.json").exists() else _plain)(folder, threads)
 
 
 def _exported(folder: Path, threads: int) -> tuple[Callable, list[str], int | None, list[Path]]:
@@ -164,8 +174,8 @@ def _plain(folder: Path, threads: int) -> tuple[Callable, list[str], int, list[P
     return answer, labels, sum(p.numel() for p in model.parameters()), sorted(Path(folder).glob("*.safetensors"))
 
 
-def _peak_memory() -> int:
-    """The highest resident memory of this process, in bytes; 0 where the system does not tell."""
+def peak_memory() -> int:
+    """Return the highest resident memory of this process so far, in bytes; 0 where the system does not tell."""
     with contextlib.suppress(OSError):  # Linux; getrusage would count the parent's memory at the fork as ours
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
