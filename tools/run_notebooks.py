@@ -1,34 +1,61 @@
 """Run every lesson top to bottom in a clean kernel and keep its outputs in the file.
 
-python tools/run_notebooks.py [NOTEBOOK ...]
+python tools/run_notebooks.py [--fresh] [NOTEBOOK ...]
+
+With ``--fresh`` a lesson runs alone in a copy of this repository that holds no trained model, as on a reader's first day.
+Its time goes to ``notebooks/minutes.json``, and into its own text, between ``<!-- minutes -->`` and ``<!-- /minutes -->``.
 """
 
-import sys
+import argparse
+import json
+import math
+import os
+import re
+import shutil
+import tempfile
 import time
+from datetime import date
 from pathlib import Path
 
+import filelock
 import nbformat
 from nbclient import NotebookClient
 
+from tinykd.files import write_json
+from tinykd.recipes import processor
+
 ROOT = Path(__file__).resolve().parent.parent
+MINUTES = ROOT / "notebooks" / "minutes.json"
+NOT_COPIED = shutil.ignore_patterns("runs", "_build", "build", "dist", ".*", "__pycache__", "*.egg-info")
+MARKED = re.compile(r"(<!-- minutes -->).*?(<!-- /minutes -->)", re.DOTALL)
+WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-def run(path: Path) -> float:
-    """Execute one notebook in its own folder and write it back; return the seconds it took."""
+def run(path: Path, folder: Path | None = None) -> dict[str, float]:
+    """Execute one notebook and write it back.
+
+    Args:
+        folder: where its kernel starts; the notebook's own folder by default.
+
+    Returns:
+        ``seconds`` on the clock, and ``processor_seconds`` of all cores together, which other work on the machine
+        lengthens less.
+    """
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
             cell.metadata.pop("execution", None)
-    start = time.perf_counter()
+    start, before = time.perf_counter(), os.times()
     client = NotebookClient(
         notebook,
         timeout=1800,
         kernel_name="python3",
         coalesce_streams=True,
-        resources={"metadata": {"path": path.parent}},
+        resources={"metadata": {"path": folder or path.parent}},
     )
     client.execute()
+    seconds, after = time.perf_counter() - start, os.times()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # time stamps would change the file at every run
     notebook.metadata = {
@@ -36,15 +63,62 @@ def run(path: Path) -> float:
         "language_info": {"name": "python"},
     }
     nbformat.write(notebook, path)
-    return time.perf_counter() - start
+    busy = sum(getattr(after, kind) - getattr(before, kind) for kind in ("children_user", "children_system"))
+    return {"seconds": round(seconds, 1), "processor_seconds": round(busy, 1)}
+
+
+def run_fresh(path: Path) -> dict[str, float]:
+    """Execute one notebook in a copy of the repository without any trained model, and record what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "tinykd"
+        shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
+        took = run(path, copy / "notebooks")
+    record(path.stem, took)
+    write_in(path, took["seconds"])
+    return took
+
+
+def record(lesson: str, took: dict[str, float], file: Path = MINUTES) -> None:
+    """Put a lesson's time, with the processor that it was measured on, among those of the other lessons."""
+    with filelock.FileLock(Path(tempfile.gettempdir()) / "tinykd-minutes.lock"):
+        known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        machine = {"processor": processor(), "cores": os.cpu_count(), "date": date.today().isoformat()}
+        write_json(file, dict(sorted((known | {lesson: took | machine}).items())))
+
+
+def write_in(path: Path, seconds: float) -> None:
+    """Write a lesson's time between its marks; a lesson without marks stays as it is."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = MARKED.sub(rf"\g<1>{spoken(seconds)}\g<2>", cell.source)
+    nbformat.write(notebook, path)
+
+
+def spoken(seconds: float) -> str:
+    """Return a time as one says it, rounded up.
+
+    >>> spoken(12), spoken(50), spoken(61)
+    ('half a minute', 'a minute', 'two minutes')
+    """
+    if seconds <= 30:
+        return "half a minute"
+    minutes = math.ceil(seconds / 60)
+    if minutes == 1:
+        return "a minute"
+    return f"{WORDS[minutes - 2] if minutes <= 12 else minutes} minutes"
 
 
 def main() -> None:
     """Run the notebooks named on the command line, or all."""
-    chosen = [Path(name) for name in sys.argv[1:]] or sorted((ROOT / "notebooks").glob("*.ipynb"))
-    for path in chosen:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK")
+    parser.add_argument("--fresh", action="store_true", help="without any trained model, and record the time")
+    options = parser.parse_args()
+    for path in options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
         print(f"{path.name}: ", end="", flush=True)
-        print(f"{run(path):.0f} s")
+        took = (run_fresh if options.fresh else run)(path)
+        print(f"{took['seconds']:.0f} s")
 
 
 if __name__ == "__main__":
