@@ -1,0 +1,1 @@
+"""Recommendation: what to borrow next, by what the text says. Taught in lesson 13."""
