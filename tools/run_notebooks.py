@@ -3,7 +3,8 @@
 python tools/run_notebooks.py [--fresh] [NOTEBOOK ...]
 
 With ``--fresh`` a lesson runs alone in a copy of this repository that holds no trained model, as on a reader's first
-day. Its time goes to ``notebooks/minutes.json``, and into its text, between ``<!-- minutes -->`` and ``<!-- /minutes -->``.
+day. Its time goes to ``notebooks/minutes.json`` and into its own text, between ``<!-- minutes -->`` and
+``<!-- /minutes -->``.
 """
 
 import argparse
