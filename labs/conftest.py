@@ -15,5 +15,9 @@ def pytest_addoption(parser):
 def work(request):
     """Open the work anew for each test."""
     lab = request.path.parent
-    places = [request.config.getoption("--notebook"), lab / f"{lab.name}.ipynb", lab.parent / f"solutions/{lab.name}.py"]
+    places = [
+        request.config.getoption("--notebook"),
+        lab / f"{lab.name}.ipynb",
+        lab.parent / f"solutions/{lab.name}.py",
+    ]
     return open_work(next(place for place in places if place and place.exists()))

@@ -1,0 +1,73 @@
+"""Grade lab 2: pytest in this folder."""
+
+import torch
+import torch.nn.functional as F
+from grading import expect
+
+torch.manual_seed(0)
+STUDENT, TEACHER = (3 * torch.randn(2, 5, 4, dtype=torch.float64) for _ in "st")
+LABELS = torch.tensor([[0, 1, 2, 3, 0], [1, 2, -100, -100, -100]])
+COUNTED = LABELS != -100
+T = 3.0  # not the number of classes, so that the two cannot be taken for one another
+
+
+def divergence(teacher, student, dim=-1):
+    return F.kl_div(student.log_softmax(dim), teacher.log_softmax(dim), log_target=True, reduction="none").sum(-1)
+
+
+def test_exercise_1_mean_over_the_words_that_count(work):
+    each = divergence(TEACHER / T, STUDENT / T)
+    right = T**2 * each[COUNTED].mean()
+    expect(
+        work.soft_loss(STUDENT, TEACHER, LABELS, T),
+        right,
+        {
+            "the factor T² is forgotten": right / T**2,
+            "a factor T, and not T²": right / T,
+            "the divergence is reversed, KL(student ‖ teacher)": T**2
+            * divergence(STUDENT / T, TEACHER / T)[COUNTED].mean(),
+            "the mean runs over the padding, too": T**2 * each[COUNTED].sum() / COUNTED.numel(),
+            "the teacher is heard on the padding": T**2 * each.mean(),
+            "divided by the number of sentences": T**2 * each[COUNTED].sum() / 2,
+            "the mean runs over the classes, too": right / 4,
+            "the softmax runs over the words, not over the classes": T**2
+            * divergence(TEACHER / T, STUDENT / T, dim=1)[COUNTED].mean(),
+            "the student was not softened": T**2 * divergence(TEACHER / T, STUDENT)[COUNTED].mean(),
+        },
+        "the loss of 7 words in 10 places",
+    )
+
+
+def test_exercise_2_without_the_square(work):
+    hints = {
+        "the same alpha means something else there": 0.5,
+        "only one of the two weights was scaled": 0.5 / 64,
+        "the factor was put on the wrong side": 64 / 65,
+    }
+    expect(work.their_alpha(0.5, 1 / 64), 1 / 65, hints, "alpha for ours = 0.5 and a factor of 1/64")
+
+
+def test_exercise_2_of_a_library_that_pulls_harder(work):
+    expect(work.their_alpha(0.2, 16.0), 0.8, {"the factor was put on the wrong side": 1 / 65}, "alpha for 0.2 and 16")
+
+
+def test_exercise_3_the_articles_own_mixture(work):
+    hints = {
+        "the target has changed, and so has the balance": 0.5,
+        "the labels' pull is not weakened, the teacher's is": 0.2,
+        "the two weights no longer sum to 1": 0.875,
+    }
+    expect(work.plain_alpha(0.5, 0.25), 0.8, hints, "alpha for alpha = 1/2 and λ = 1/4")
+
+
+def test_exercise_3_takes_the_same_steps(work):
+    student, teacher = STUDENT[COUNTED].clone().requires_grad_(), TEACHER[COUNTED]
+    alpha, share = 0.3, 0.6
+    target = share * teacher.softmax(-1) + (1 - share) * student.detach().softmax(-1)
+    with_joint = F.cross_entropy(student, LABELS[COUNTED]) * alpha + F.cross_entropy(student, target) * (1 - alpha)
+    found = work.plain_alpha(alpha, share)
+    without = F.cross_entropy(student, LABELS[COUNTED]) * found
+    without = without + F.cross_entropy(student, teacher.softmax(-1)) * (1 - found)
+    (one,), (other,) = (torch.autograd.grad(loss, student) for loss in (with_joint, without))
+    cosine = F.cosine_similarity(one.flatten(), other.flatten(), dim=0)
+    assert cosine > 1 - 1e-9, f"the gradients with and without a joint target point apart: their cosine is {cosine:.4f}"

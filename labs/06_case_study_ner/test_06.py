@@ -1,0 +1,82 @@
+"""Grade lab 6: pytest in this folder."""
+
+from grading import expect
+
+from tinykd import evaluation
+from tinykd.text import entities
+
+GOLD = [
+    ["B-PER", "I-PER", "O", "B-LOC", "O", "O"],
+    ["O", "O", "B-ORG", "I-ORG", "I-ORG", "O"],
+    ["B-LOC", "O", "B-MISC", "O"],
+    ["O", "O"],
+    ["B-PER", "O", "O"],
+    ["O", "O", "O"],
+]
+FOUND = [
+    ["B-PER", "I-PER", "O", "B-ORG", "O", "O"],  # the place with a wrong type
+    ["O", "O", "B-ORG", "I-ORG", "O", "O"],  # cut short
+    ["O", "O", "B-MISC", "O"],
+    ["B-MISC", "O"],  # a false alarm
+    ["B-LOC", "O", "O"],  # and a place at the beginning, as one sentence before had it
+    ["B-PER", "I-PER", "O"],  # another false alarm, which would be right in the first
+]
+
+
+def spans(rows, keep):
+    return [keep(n, *entity) for n, tags in enumerate(rows) for entity in entities(tags)]
+
+
+def f1(keep, rows=(GOLD, FOUND)):
+    gold, found = (set(spans(part, keep)) for part in rows)
+    return 2 * len(gold & found) / (len(gold) + len(found)) if gold & found else 0.0
+
+
+def test_exercise_1_type_borders_and_sentence(work):
+    by_sentence = [f1(lambda *entity: entity, ([one], [two])) for one, two in zip(GOLD, FOUND, strict=True)]
+    expect(
+        work.entity_f1(GOLD, FOUND),
+        evaluation.entity_scores(GOLD, FOUND)["entity_f1"],
+        {
+            "O is counted, and this is token accuracy": evaluation.token_accuracy(GOLD, FOUND),
+            "the type is not compared": f1(lambda n, type_, first, end: (n, first, end)),
+            "only the first border is compared": f1(lambda n, type_, first, end: (n, type_, first)),
+            "an entity of another sentence counts as found": f1(lambda n, *entity: entity),
+            "a mean over the sentences, not one division at the end": sum(by_sentence) / len(GOLD),
+        },
+        "entity F1 of six sentences",
+    )
+
+
+def test_exercise_1_nothing_found(work):
+    nothing = [["O"] * len(tags) for tags in GOLD]
+    hints = {"O is counted, and this is token accuracy": evaluation.token_accuracy(GOLD, nothing)}
+    expect(work.entity_f1(GOLD, nothing), 0.0, hints, "entity F1 of a model that says O to everything")
+
+
+def test_exercise_2_called_and_present(work):
+    gold, found = ([tag for tags in rows for tag in tags] for rows in (GOLD, FOUND))
+    accuracy = evaluation.token_accuracy(GOLD, FOUND)
+    expect(
+        work.without_o(gold, found),
+        (5 / 10, 5 / 9),
+        {
+            "O is counted": (accuracy, accuracy),
+            "words that are O were dropped, and with them the false alarms": (5 / 7, 5 / 9),
+            "a name was enough, of whatever type": (7 / 10, 7 / 9),
+            "precision and recall are exchanged": (5 / 9, 5 / 10),
+        },
+        "precision and recall without O",
+    )
+
+
+def test_exercise_3_one_tag_each(work):
+    spoilt = [work.spoil(list(tags)) for tags in GOLD]
+    assert [len(tags) for tags in spoilt] == [len(tags) for tags in GOLD], "tags were lost"
+    for tags, after in zip(GOLD, spoilt, strict=True):
+        still = set(entities(tags)) & set(entities(after))
+        outside = [word for word, tag in enumerate(tags) if tag == "O" and after[word] != "O"]
+        assert not outside, f"words outside of every name were spoilt: {tags} became {after}"
+        assert not still, f"an entity is still right: {tags} became {after}"
+        changed = sum(one != two for one, two in zip(tags, after, strict=True))
+        assert changed <= len(entities(tags)), f"one tag of each entity is enough: {tags} became {after}"

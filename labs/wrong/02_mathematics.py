@@ -1,0 +1,89 @@
+import torch.nn.functional as F
+
+
+# %% exercise 1: the factor T² is forgotten
+def soft_loss(student, teacher, labels, temperature):
+    log_q = (student / temperature).log_softmax(-1)
+    log_p = (teacher / temperature).log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)[labels != -100].mean()
+
+
+# %% exercise 1: the divergence is reversed, KL(student ‖ teacher)
+def soft_loss(student, teacher, labels, temperature):
+    log_q = (student / temperature).log_softmax(-1)
+    log_p = (teacher / temperature).log_softmax(-1)
+    return temperature**2 * (log_q.exp() * (log_q - log_p)).sum(-1)[labels != -100].mean()
+
+
+# %% exercise 1: the mean runs over the padding, too
+def soft_loss(student, teacher, labels, temperature):
+    log_q = (student / temperature).log_softmax(-1)
+    log_p = (teacher / temperature).log_softmax(-1)
+    each = (log_p.exp() * (log_p - log_q)).sum(-1) * (labels != -100)
+    return temperature**2 * each.mean()
+
+
+# %% exercise 1: the teacher is heard on the padding
+def soft_loss(student, teacher, labels, temperature):
+    log_q = (student / temperature).log_softmax(-1)
+    log_p = (teacher / temperature).log_softmax(-1)
+    return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+# %% exercise 1: divided by the number of sentences
+def soft_loss(student, teacher, labels, temperature):
+    log_q = (student / temperature).log_softmax(-1)
+    log_p = (teacher / temperature).log_softmax(-1)
+    each = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temperature**2 * each[labels != -100].sum() / len(student)
+
+
+# %% exercise 1: the mean runs over the classes, too
+def soft_loss(student, teacher, labels, temperature):
+    student, teacher = student[labels != -100], teacher[labels != -100]
+    q, p = (student / temperature).log_softmax(-1), (teacher / temperature).softmax(-1)
+    return temperature**2 * F.kl_div(q, p, reduction="none").mean()  # as reduction="mean", the default, which warns
+
+
+# %% exercise 1: the softmax runs over the words, not over the classes
+def soft_loss(student, teacher, labels, temperature):
+    log_q = (student / temperature).log_softmax(1)
+    log_p = (teacher / temperature).log_softmax(1)
+    return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1)[labels != -100].mean()
+
+
+# %% exercise 1: the student was not softened
+def soft_loss(student, teacher, labels, temperature):
+    log_q = student.log_softmax(-1)
+    log_p = (teacher / temperature).log_softmax(-1)
+    return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1)[labels != -100].mean()
+
+
+# %% exercise 2: the same alpha means something else there
+def their_alpha(ours, factor):
+    return ours
+
+
+# %% exercise 2: only one of the two weights was scaled
+def their_alpha(ours, factor):
+    return ours * factor
+
+
+# %% exercise 2: the factor was put on the wrong side
+def their_alpha(ours, factor):
+    return ours / (ours + (1 - ours) * factor)
+
+
+# %% exercise 3: the target has changed, and so has the balance
+def plain_alpha(alpha, teacher_share):
+    return alpha
+
+
+# %% exercise 3: the labels' pull is not weakened, the teacher's is
+def plain_alpha(alpha, teacher_share):
+    return alpha * teacher_share / (alpha * teacher_share + 1 - alpha)
+
+
+# %% exercise 3: the two weights no longer sum to 1
+def plain_alpha(alpha, teacher_share):
+    return 1 - (1 - alpha) * teacher_share
