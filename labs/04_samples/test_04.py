@@ -31,19 +31,19 @@ def test_exercise_1_fewer_places_than_strata(work):
     expect(work.allocate(np.array([3, 2, 2]), 2), [1, 1, 0], {}, "2 places for 3, 2 and 2 rows")
 
 
-TOKENS = "In Rome Coburg denied it".split()
+TOKENS = ["In", "Rome", "Coburg", "denied", "it"]
 TAGS = ["O", "B-LOC", "B-PER", "O", "O"]
 
 
 def test_exercise_2_a_longer_name(work):
-    tokens = "In Rome Mara Hope Lind denied it".split()
+    tokens = ["In", "Rome", "Mara", "Hope", "Lind", "denied", "it"]
     right = (tokens, ["O", "B-LOC", "B-PER", "I-PER", "I-PER", "O", "O"])
     hints = {
         "the tags of the old name were kept": (tokens, TAGS),
         "every word of the name begins a new one": (tokens, ["O", "B-LOC", "B-PER", "B-PER", "B-PER", "O", "O"]),
         "the name has no B- at its beginning": (tokens, ["O", "B-LOC", "I-PER", "I-PER", "I-PER", "O", "O"]),
         "one word too many was cut out": (
-            "In Rome Mara Hope Lind it".split(),
+            ["In", "Rome", "Mara", "Hope", "Lind", "it"],
             ["O", "B-LOC", "B-PER", "I-PER", "I-PER", "O"],
         ),
     }
@@ -52,7 +52,7 @@ def test_exercise_2_a_longer_name(work):
 
 
 def test_exercise_2_a_shorter_name(work):
-    tokens, tags = "Mara Hope left".split(), ["B-PER", "I-PER", "O"]
+    tokens, tags = ["Mara", "Hope", "left"], ["B-PER", "I-PER", "O"]
     hints = {
         "the tags of the old name were kept": (["Coburg", "left"], tags),
         "the name has no B- at its beginning": (["Coburg", "left"], ["I-PER", "O"]),

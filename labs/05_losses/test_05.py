@@ -69,6 +69,4 @@ def test_exercise_2_a_constant_a_row_costs_nothing(work):
     student, teacher = scores()
     shifted = student + torch.randn(3, 2, 7, 1, dtype=torch.float64)
     one, other = (work.centred_attention(table, teacher, MASK) for table in (student, shifted))
-    assert torch.allclose(one, other), (
-        f"a constant was added to each row, and the loss went from {one:.3f} to {other:.3f}"
-    )
+    assert torch.allclose(one, other), f"a constant a row took the loss from {one:.3f} to {other:.3f}"

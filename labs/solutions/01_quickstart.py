@@ -6,8 +6,8 @@
 # %% [markdown]
 # ## Exercise 1. Read it softly (10 minutes)
 #
-# A teacher gives `PER 0.60, LOC 0.38, O 0.02` for a word. You have no logits, only these probabilities; you want to know what the teacher
-# says at a temperature of 4. **Guess first:** does `O` gain more in proportion than `LOC`?
+# A teacher gives `PER 0.60, LOC 0.38, O 0.02` for a word. You have no logits, only these probabilities; you want to
+# know what the teacher says at a temperature of 4. **Guess first:** does `O` gain more in proportion than `LOC`?
 #
 # A softmax doesn't see a constant that is added to all logits. So which numbers may stand for the logits?
 
@@ -39,11 +39,12 @@ teacher = torch.tensor([[0.60, 0.38, 0.02]])
 # %% [markdown]
 # ## Exercise 2. Two gaps (10 minutes)
 #
-# Three models have the same shape. The *baseline* was cut before the teacher was fine-tuned. *Weights only* was cut after it and
-# trained on labels. The *student* was cut after it too, and had the teacher's soft labels as well. Each was trained with the same
-# seeds, so that the first score of one belongs to the first score of the others.
+# Three models have the same shape. The *baseline* was cut before the teacher was fine-tuned. *Weights only* was cut
+# after it and trained on labels. The *student* was cut after it too, and had the teacher's soft labels as well. Each
+# was trained with the same seeds, so that the first score of one belongs to the first score of the others.
 #
-# What is owed to the weights, and what to the soft labels? A gap that changes its sign with the seed hasn't been measured yet.
+# What is owed to the weights, and what to the soft labels? A gap that changes its sign with the seed hasn't been
+# measured yet.
 
 # %%
 import numpy as np

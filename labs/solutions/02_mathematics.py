@@ -1,14 +1,16 @@
 # %% [markdown]
 # # Lab 2. What the mean is over
 #
-# It goes with lesson 02, *The mathematics of a soft label*. You need `softmax`, `log_softmax` and a mean over the words that count.
+# It goes with lesson 02, *The mathematics of a soft label*. You need `softmax`, `log_softmax` and a mean over the
+# words that count.
 
 # %% [markdown]
 # ## Exercise 1. The teacher's term (20 minutes)
 #
-# Two sentences of different lengths lie in one batch, the shorter one padded. Where nothing stands the label is -100. Write
-# $T^2 \cdot \mathrm{KL}(\text{teacher} \,\|\, \text{student})$ by hand. **Before you start,** put the four questions of the lesson to your own
-# loss: is there a $T^2$? What is the mean over? Is the padding in it? And from which of the two is the divergence taken?
+# Two sentences of different lengths lie in one batch, the shorter one padded. Where nothing stands the label is -100.
+# Write $T^2 \cdot \mathrm{KL}(\text{teacher} \,\|\, \text{student})$ by hand. **Before you start,** put the four
+# questions of the lesson to your own loss: is there a $T^2$? What is the mean over? Is the padding in it? And from
+# which of the two is the divergence taken?
 
 # %%
 import torch
@@ -42,9 +44,9 @@ def soft_loss(student: Tensor, teacher: Tensor, labels: Tensor, temperature: flo
 # %% [markdown]
 # ## Exercise 2. Whose alpha? (10 minutes)
 #
-# Ours is $\alpha \cdot \text{labels} + (1 - \alpha) \cdot \text{teacher}$. A library has the same mixture, but its teacher's term is another factor of ours:
-# without $T^2$, at $T = 8$, the factor is 1/64. You know a good $\alpha$ for ours. Which $\alpha$ must be typed into theirs, so that both
-# terms keep the same balance?
+# Ours is $\alpha \cdot \text{labels} + (1 - \alpha) \cdot \text{teacher}$. A library has the same mixture, but its
+# teacher's term is another factor of ours: without $T^2$, at $T = 8$, the factor is 1/64. You know a good $\alpha$
+# for ours. Which $\alpha$ must be typed into theirs, so that both terms keep the same balance?
 
 
 # %%
@@ -71,9 +73,9 @@ def their_alpha(ours: float, factor: float) -> float:
 # %% [markdown]
 # ## Exercise 3. The student's own voice (10 minutes)
 #
-# A joint target is $\lambda \cdot \text{teacher} + (1 - \lambda) \cdot \text{student}$. The lesson shows that the gradient against it is $\lambda$ times that
-# against the teacher. Somebody trains with $\alpha$ and $\lambda$. Which $\alpha$ *without* a joint target takes the same steps, up to
-# their length?
+# A joint target is $\lambda \cdot \text{teacher} + (1 - \lambda) \cdot \text{student}$. The lesson shows that the
+# gradient against it is $\lambda$ times that against the teacher. Somebody trains with $\alpha$ and $\lambda$. Which
+# $\alpha$ *without* a joint target takes the same steps, up to their length?
 
 
 # %%

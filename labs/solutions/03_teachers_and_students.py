@@ -6,10 +6,11 @@
 # %% [markdown]
 # ## Exercise 1. Count without loading (20 minutes)
 #
-# Your device has room for half of a model. Before you download it, you want its number of parameters, from its shape alone. A BERT has a
-# table of word pieces, one of positions and one of two segment types, all *width* wide, and a LayerNorm over their sum. Each layer has four
-# square matrices (queries, keys, values, output), two of the feed-forward part, *width* to *neurons* and back, and two LayerNorms. Every
-# matrix of a layer has a bias; a LayerNorm has a weight and a bias. The head for tagging is one matrix with a bias.
+# Your device has room for half of a model. Before you download it, you want its number of parameters, from its shape
+# alone. A BERT has a table of word pieces, one of positions and one of two segment types, all *width* wide, and a
+# LayerNorm over their sum. Each layer has four square matrices (queries, keys, values, output), two of the
+# feed-forward part, *width* to *neurons* and back, and two LayerNorms. Every matrix of a layer has a bias; a
+# LayerNorm has a weight and a bias. The head for tagging is one matrix with a bias.
 #
 # **Guess first:** if the number of heads is halved, how many parameters are saved?
 
@@ -41,9 +42,10 @@ def count_parameters(pieces: int, positions: int, width: int, layers: int, neuro
 # %% [markdown]
 # ## Exercise 2. Who stands for whom (15 minutes)
 #
-# A student of three layers learns from a teacher of six. The map is uniform: the student's last layer stands for the teacher's last, and the
-# steps are equal. A layer map counts the teacher's layers from 0. `hidden_states` counts the embeddings as 0, and the first layer as 1.
-# You need both: the map, and the hidden states to store. The embeddings are always stored, too.
+# A student of three layers learns from a teacher of six. The map is uniform: the student's last layer stands for the
+# teacher's last, and the steps are equal. A layer map counts the teacher's layers from 0. `hidden_states` counts the
+# embeddings as 0, and the first layer as 1. You need both: the map, and the hidden states to store. The embeddings
+# are always stored, too.
 
 
 # %%
@@ -72,9 +74,10 @@ def layers_to_store(teacher_layers: int, student_layers: int) -> tuple[list[int]
 # %% [markdown]
 # ## Exercise 3. The loss that is 0 for ever (10 minutes)
 #
-# A fused attention returns no tables at all, and a sum over nothing is 0: the run looks perfect and learns nothing. Write an attention loss
-# that can't be caught in this trap: the mean, over the pairs of tables, of their mean squared error. Where there is nothing to compare, or
-# where the two sides have different numbers of tables, it must raise an error. One line is enough.
+# A fused attention returns no tables at all, and a sum over nothing is 0: the run looks perfect and learns nothing.
+# Write an attention loss that can't be caught in this trap: the mean, over the pairs of tables, of their mean squared
+# error. Where there is nothing to compare, or where the two sides have different numbers of tables, it must raise an
+# error. One line is enough.
 
 # %%
 import torch

@@ -6,13 +6,13 @@
 # %% [markdown]
 # ## Exercise 1. Share out the places (20 minutes)
 #
-# A corpus has 90 sentences without a name, 9 with a place and 1 with a work of art. You may choose 10, and each of the three *strata* is to
-# have its share. The shares are 9, 0.9 and 0.1, and nobody can choose a tenth of a sentence.
+# A corpus has 90 sentences without a name, 9 with a place and 1 with a work of art. You may choose 10, and each of
+# the three *strata* is to have its share. The shares are 9, 0.9 and 0.1, and nobody can choose a tenth of a sentence.
 #
-# The method of the largest remainder rounds all shares down, and gives the places that are left, one each, to those with the largest
-# remainders (the earlier stratum, if two are equal). Then every stratum that still has nothing gets one place, if there are as many places
-# as strata; it is taken from the stratum that is farthest above its exact share, of those that have two places or more. **Guess:** who pays
-# for the work of art?
+# The method of the largest remainder rounds all shares down, and gives the places that are left, one each, to those
+# with the largest remainders (the earlier stratum, if two are equal). Then every stratum that still has nothing gets
+# one place, if there are as many places as strata; it is taken from the stratum that is farthest above its exact
+# share, of those that have two places or more. **Guess:** who pays for the work of art?
 
 # %%
 import numpy as np
@@ -49,8 +49,8 @@ def allocate(counts: np.ndarray, size: int) -> np.ndarray:
 # %% [markdown]
 # ## Exercise 2. Another name (15 minutes)
 #
-# *Coburg denied it* has the tags `B-PER O O`. Put *Mara Hope* in the place of *Coburg* and you have a new sentence that nobody had to label.
-# The new name may have more words than the old one, or fewer. Its tags are built anew.
+# *Coburg denied it* has the tags `B-PER O O`. Put *Mara Hope* in the place of *Coburg* and you have a new sentence
+# that nobody had to label. The new name may have more words than the old one, or fewer. Its tags are built anew.
 
 
 # %%
@@ -79,8 +79,8 @@ def swap(tokens: list[str], tags: list[str], first: int, last: int, name: list[s
 # %% [markdown]
 # ## Exercise 3. Where the teacher hesitates (10 minutes)
 #
-# The rule *uncertain* takes the sentences of which the teacher is least sure: those with the highest mean entropy a word, in nats. Write
-# the measure. **Before you start:** what would the sum choose, instead of the mean?
+# The rule *uncertain* takes the sentences of which the teacher is least sure: those with the highest mean entropy a
+# word, in nats. Write the measure. **Before you start:** what would the sum choose, instead of the mean?
 
 
 # %%

@@ -6,11 +6,12 @@
 # %% [markdown]
 # ## Exercise 1. Patient, and by which factor (15 minutes)
 #
-# The loss of *patient* distillation scales the hidden state of each word to length 1, in both models, and takes the squared distance of the two:
-# a sum over the dimensions, as its paper writes it. Ours is the mean of that over the words that count.
+# The loss of *patient* distillation scales the hidden state of each word to length 1, in both models, and takes the
+# squared distance of the two: a sum over the dimensions, as its paper writes it. Ours is the mean of that over the
+# words that count.
 #
-# The published script says `F.mse_loss(F.normalize(t, dim=-1), F.normalize(s, dim=-1))`. **Guess first:** for states 384 wide, by
-# which factor does it differ?
+# The published script says `F.mse_loss(F.normalize(t, dim=-1), F.normalize(s, dim=-1))`. **Guess first:** for states
+# 384 wide, by which factor does it differ?
 
 # %%
 import torch
@@ -42,12 +43,12 @@ def patient(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 # %% [markdown]
 # ## Exercise 2. What the softmax throws away (20 minutes)
 #
-# Attention scores are compared before their softmax. A constant added to a row of scores changes no attention, and still costs a loss.
-# Take the mean of each row off, in both models, before you compare. A row is a word; its columns are the words that it looks at. Padding is
-# neither a row nor a column that counts.
+# Attention scores are compared before their softmax. A constant added to a row of scores changes no attention, and
+# still costs a loss. Take the mean of each row off, in both models, before you compare. A row is a word; its columns
+# are the words that it looks at. Padding is neither a row nor a column that counts.
 #
-# Compare as the course does: the squared error, its mean over the heads, its mean over the columns that count, its mean over the rows that
-# count.
+# Compare as the course does: the squared error, its mean over the heads, its mean over the columns that count, its
+# mean over the rows that count.
 
 
 # %%

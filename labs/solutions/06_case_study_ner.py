@@ -6,9 +6,9 @@
 # %% [markdown]
 # ## Exercise 1. Strict entity F1 (20 minutes)
 #
-# An entity that was found is right if its type and both of its borders are right, and it is in the right sentence. Precision is the share of
-# the found ones that are right, recall the share of the gold ones that were found. Count over the whole corpus, then divide once. Where
-# nothing was found or nothing is there, a share is 0.
+# An entity that was found is right if its type and both of its borders are right, and it is in the right sentence.
+# Precision is the share of the found ones that are right, recall the share of the gold ones that were found. Count
+# over the whole corpus, then divide once. Where nothing was found or nothing is there, a share is 0.
 #
 # `tinykd.text.entities(tags)` gives `(type, first, end)` of each entity of a sentence.
 
@@ -42,9 +42,10 @@ def entity_f1(gold: list[list[str]], found: list[list[str]]) -> float:
 # %% [markdown]
 # ## Exercise 2. Leave O out (15 minutes)
 #
-# The article's table has a *micro average* of 0.98. Nine words in ten are `O`, and a model earns them by saying nothing. Compute precision and
-# recall a *word*, over all tags but `O`: of the words that were called part of a name, how many have exactly that tag? Of the words that are
-# part of a name, how many were given exactly that tag? **Guess first:** with `O` the two are always equal. Why not without it?
+# The article's table has a *micro average*. Most words are `O`, and a model earns them by saying nothing. Compute
+# precision and recall a *word*, over all tags but `O`: of the words that were called part of a name, how many have
+# exactly that tag? Of the words that are part of a name, how many were given exactly that tag? **Guess first:** with
+# `O` the two are always equal. Why not without it?
 
 
 # %%
@@ -71,8 +72,8 @@ def without_o(gold: list[str], found: list[str]) -> tuple[float, float]:
 # %% [markdown]
 # ## Exercise 3. Spoil it (10 minutes)
 #
-# Make answers that have an entity F1 of exactly 0 and a token accuracy as high as you can, without two entities that touch: spoil one tag
-# of each entity, and nothing else. Which one, so that what is left is wrong for certain?
+# Make answers that have an entity F1 of exactly 0 and a token accuracy as high as you can, without two entities that
+# touch: spoil one tag of each entity, and nothing else. Which one, so that what is left is wrong for certain?
 
 
 # %%

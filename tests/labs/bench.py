@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LABS = ROOT / "labs"
 sys.path.insert(0, str(LABS))  # the graders say: from grading import expect
 
-import grading
+import grading  # noqa: E402
 
 NAMES = sorted(path.stem for path in (LABS / "solutions").glob("*.py"))
 
