@@ -16,6 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for stream in (sys.stdout, sys.stderr):  # JSON lines are UTF-8 in any locale, as what we read is
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("tinykd").setLevel(logging.INFO)
     try:
@@ -32,6 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a disk or a network that nobody further down could speak for
+        if os.environ.get("TINYKD_DEBUG"):
+            raise
+        print(f"tinykd: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

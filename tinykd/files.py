@@ -2,14 +2,21 @@
 
 import contextlib
 import errno
+import glob
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import filelock
 
 from tinykd.errors import RunError
+
+#: How torch and safetensors, whose errors are no ``OSError``, speak of a disk that takes no more
+_FULL = ("No space left", "StorageFull", "os error 28", "os error 122", "os error 27", "PytorchStreamWriter failed")
 
 
 @contextlib.contextmanager
@@ -20,48 +27,89 @@ def new_folder(folder: Path) -> Iterator[Path]:
         RunError: the disk is full, or the place cannot be written.
     """
     folder = Path(folder)
-    with clear_disk_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            unfinished.chmod(0o755)
-            yield unfinished
-            _sync(unfinished)
-            if folder.exists():
-                shutil.rmtree(folder)
-            unfinished.rename(folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+    with clear_disk_errors(folder), _beside(folder) as unfinished:
+        unfinished.mkdir()
+        unfinished.chmod(0o755)
+        yield unfinished
+        _sync(unfinished)
+        if folder.exists():
+            folder.rename(_old(unfinished))  # an instant; to remove it takes longer, and we may be killed meanwhile
+        unfinished.rename(folder)
 
 
 def write_json(path: Path, value: object) -> None:
     """Write ``value`` as JSON: to a new file first, which then takes the place of the old one."""
     path = Path(path)
-    with clear_disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with open(unfinished, "w", encoding="utf-8") as file:
-                json.dump(value, file, indent=2, ensure_ascii=False)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with clear_disk_errors(path), _beside(path) as unfinished:
+        with open(unfinished, "w", encoding="utf-8", errors="surrogateescape") as file:
+            json.dump(value, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+
+
+def read_json(path: Path, way_out: str) -> Any:
+    """Return what :func:`write_json` wrote.
+
+    Args:
+        way_out: what to do if it is damaged, for the message.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        RunError: damaged.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8", errors="surrogateescape"))
+    except ValueError:
+        raise RunError(f"{path}: damaged (not JSON); {way_out}") from None
 
 
 @contextlib.contextmanager
 def clear_disk_errors(path: Path) -> Iterator[None]:
-    """Turn the system's errors about a full or closed disk into one clear line."""
+    """Turn errors about a full or closed disk, whoever raises them, into one clear line."""
     try:
         yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if not full and error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+    except RunError:
+        raise
+    except Exception as error:
+        code = getattr(error, "errno", None)
+        full = code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(words in str(error) for words in _FULL)
+        if not full and code not in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             raise
         why = "the disk is full; free some space and run the same command again" if full else error.strerror
         raise RunError(f"cannot write {path}: {why}") from error
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Yield a new hidden name beside ``path``; before that, clear away what killed processes left under such names.
+
+    A lock tells the dead from the living: the system takes it from a process that ends, however it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}-*.lock"):
+        with contextlib.suppress(filelock.Timeout), filelock.FileLock(left, timeout=0):
+            _clear(left.with_name(left.name.removesuffix(".lock")))
+    unfinished = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    with filelock.FileLock(f"{unfinished}.lock"):
+        try:
+            yield unfinished
+        finally:
+            _clear(unfinished)
+
+
+def _clear(unfinished: Path) -> None:
+    for path in (unfinished, _old(unfinished)):
+        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
+    with contextlib.suppress(OSError):  # last, so that nothing is ever left without its lock
+        unfinished.with_name(f"{unfinished.name}.lock").unlink()
+
+
+def _old(unfinished: Path) -> Path:
+    return unfinished.with_name(f"{unfinished.name}.old")
 
 
 def _sync(folder: Path) -> None:

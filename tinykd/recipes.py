@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data, evaluation, methods, models, samples
 from tinykd.errors import RunError, TinykdError
-from tinykd.files import clear_disk_errors, write_json
+from tinykd.files import clear_disk_errors, read_json, write_json
 from tinykd.methods import distill_by
 from tinykd.training import Settings, fine_tune, has_bf16
 
@@ -226,9 +226,9 @@ def _claimed(out: Path, setup: dict) -> Iterator[None]:
             raise RunError(f"{out} is not empty and holds no run of tinykd; choose another folder with --out")
         out.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(out / ".lock", timeout=0):
+        with clear_disk_errors(out), filelock.FileLock(out / ".lock", timeout=0):
             if note.exists():
-                there = json.loads(note.read_text(encoding="utf-8"))
+                there = read_json(note, f"delete {out} and run the same command again")
                 differ = [f"{key} is {there.get(key)} there" for key in setup if there.get(key) != setup[key]]
                 if differ:
                     raise RunError(
@@ -251,5 +251,5 @@ def _claimed(out: Path, setup: dict) -> Iterator[None]:
 def _report(out: Path) -> dict | None:
     try:
         return json.loads((out / "report.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # none, or damaged: then the models are scored again
         return None

@@ -22,13 +22,15 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from tinykd import data, losses
 from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.errors import ModelError, RunError
-from tinykd.files import clear_disk_errors, write_json
+from tinykd.files import clear_disk_errors, read_json, write_json
 from tinykd.internals import Layers
+from tinykd.manifest import sha256
 from tinykd.models import load, quiet, save
 from tinykd.objective import Objective, Weights
 from tinykd.samples import DisagreementSampler, Dynamic, online
 
 logger = logging.getLogger("tinykd")
+WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,10 @@ class DistillationTrainer(Trainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-                write_json(folder / "finished.json", adapted_by(self.model.student))
+                files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+                write_json(folder / "finished.json", {"adapted_by": adapted_by(self.model.student), "files": files})
+                for old in _checkpoints(folder.parent)[:-2]:
+                    shutil.rmtree(old)
 
 
 class _ByLength(LengthGroupedSampler):
@@ -241,13 +246,18 @@ def distill(
         teacher_layers: what to ask that teacher beside its logits; see ``Weights.teacher_layers``.
     """
     out, how = Path(out), adapted_by(student)
+    checkpoints = out.with_name(f"{out.name}-unfinished")
     asked = asdict(settings) | ({"adapted_by": how} if how else {})
     if (done := out / "settings.json").exists():
-        if json.loads(done.read_text(encoding="utf-8")) == json.loads(json.dumps(asked)):
-            logger.info("%s: already finished, loaded from %s", title, out)
-            return load(out)[0]
-        raise RunError(f"{out} holds a model trained with other settings; choose another folder or delete it")
-    checkpoints = out.with_name(f"{out.name}-unfinished")
+        there = read_json(done, f"delete {out} and run the same command again")
+        digest = there.pop("sha256", None)
+        if there != json.loads(json.dumps(asked)):
+            raise RunError(f"{out} holds a model trained with other settings; choose another folder or delete it")
+        if (out / WEIGHTS).is_file() and digest not in (None, sha256(out / WEIGHTS)):
+            raise RunError(f"{out / WEIGHTS}: altered after training; delete {out} and run the same command again")
+        logger.info("%s: already finished, loaded from %s", title, out)
+        shutil.rmtree(checkpoints, ignore_errors=True)  # of a process that was killed after its last word
+        return load(out)[0]
     encoded = data.encode(train, tokenizer, settings.max_length)
     if settings.dynamic:
         encoded = encoded.add_column("index", list(range(len(encoded))))
@@ -279,7 +289,7 @@ def distill(
     if trainer.is_world_process_zero():
         save(student, tokenizer, out)
         write_json(out / "log.json", trainer.state.log_history)
-        write_json(out / "settings.json", asked)
+        write_json(out / "settings.json", asked | {"sha256": sha256(out / WEIGHTS)})
         shutil.rmtree(checkpoints, ignore_errors=True)
     trainer.accelerator.wait_for_everyone()
     return student
@@ -317,7 +327,7 @@ def _arguments(checkpoints: Path, settings: Settings, progress: bool, report_to:
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         save_strategy="epoch",
-        save_total_limit=2,
+        save_total_limit=None,  # the Trainer would go by the clock, which can be set back; we go by the step
         logging_strategy="steps",
         logging_steps=0.02,  # a share of all steps: fifty points a curve
         logging_nan_inf_filter=False,
@@ -329,15 +339,34 @@ def _arguments(checkpoints: Path, settings: Settings, progress: bool, report_to:
 
 
 def _last_finished(checkpoints: Path, trainer: Trainer) -> str | None:
-    """Return the newest checkpoint that was written to its end; remove those that were not."""
-    found = sorted(checkpoints.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+    """Return the newest checkpoint that is whole; remove those that were not finished, or are damaged."""
+    found = _checkpoints(checkpoints)
     trainer.accelerator.wait_for_everyone()
-    for folder in [f for f in found if not (f / "finished.json").exists()]:
+    for folder in [f for f in found if not _is_whole(f)]:
         if trainer.is_world_process_zero():
             shutil.rmtree(folder)
         found.remove(folder)
     if found:
-        if json.loads((found[-1] / "finished.json").read_text(encoding="utf-8")) != adapted_by(trainer.model.student):
+        note = json.loads((found[-1] / "finished.json").read_text(encoding="utf-8"))
+        if note["adapted_by"] != adapted_by(trainer.model.student):
             raise RunError(f"{found[-1]} is of a model adapted otherwise; adapt it as then, or delete {checkpoints}")
         logger.info("resuming from %s", found[-1])
     return str(found[-1]) if found else None
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """In the order of their steps."""
+    return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        files = json.loads((checkpoint / "finished.json").read_text(encoding="utf-8"))["files"]
+        whole = all(sha256(checkpoint / name) == digest for name, digest in files.items())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        logger.warning("%s: damaged; the one before it is taken, or the beginning", checkpoint)
+    return whole

@@ -1,6 +1,5 @@
 """Prune a little, distil, and again: the student recovers before more is taken away. Taught in lesson 07."""
 
-import json
 from pathlib import Path
 
 from datasets import Dataset
@@ -8,7 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import models
 from tinykd.errors import ModelError, RunError
-from tinykd.files import write_json
+from tinykd.files import read_json, write_json
 from tinykd.pruning.importance import importance
 from tinykd.pruning.parts import shape_of
 from tinykd.pruning.structured import prune
@@ -56,7 +55,7 @@ def gradually(
             raise ModelError(f"{name} is {share}; this would leave nothing in a layer, and one of its {name} must stay")
     plan = {"heads": heads, "neurons": neurons, "rounds": rounds, "by": by, "of": whole}
     note = Path(out) / "plan.json"
-    if note.exists() and json.loads(note.read_text(encoding="utf-8")) != plan:
+    if note.exists() and read_json(note, f"delete {out} and run the same command again") != plan:
         raise RunError(f"{out} holds the rounds of another plan; choose another folder or delete it")
     write_json(note, plan)
     for number in range(1, rounds + 1):

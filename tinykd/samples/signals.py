@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import inference
 from tinykd.data import label_names
 from tinykd.errors import DataError, RunError
-from tinykd.files import new_folder, write_json
+from tinykd.files import clear_disk_errors, new_folder, write_json
 from tinykd.internals import Layers, Watched
 from tinykd.models import check_labels, sha256
 from tinykd.samples.streaming import flat, without_teacher
@@ -66,14 +66,16 @@ def with_teacher(
     order = [theirs.index(name) for name in names]
     dataset = flat(without_teacher(dataset))
     key = _fingerprint(dataset, teacher, tokenizer, max_length, layers, order)
-    store.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(store.with_name(f".{store.name}.lock")):
+    with clear_disk_errors(store):
+        store.parent.mkdir(parents=True, exist_ok=True)
+    with clear_disk_errors(store), filelock.FileLock(store.with_name(f".{store.name}.lock")):
         if not _is_sound(store, key):
             with new_folder(store) as unfinished:
                 rows = inference.signals(teacher, tokenizer, dataset, layers, max_length, progress=progress)
                 _write(rows, _features(teacher, layers), order, unfinished / "signals.arrow")
                 write_json(unfinished / "signal.json", {"fingerprint": key, "files": _digests(unfinished)})
-    return concatenate_datasets([dataset, Dataset.from_file(str(store / "signals.arrow"))], axis=1)
+        stored = Dataset.from_file(str(store / "signals.arrow"))  # mapped before another teacher may replace it
+    return concatenate_datasets([dataset, stored], axis=1)
 
 
 def online(collate: Callable, teacher: PreTrainedModel, layers: Layers = NONE) -> Callable:

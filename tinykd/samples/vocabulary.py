@@ -111,7 +111,7 @@ def masked_language_model(folder_or_name: str | Path) -> tuple[PreTrainedModel, 
         ModelError: no model is there, or one that lost its masked-language head, as sentence encoders have.
     """
     folder = models._minilm_folder() if folder_or_name == "minilm" else folder_or_name
-    model, found = models._load(AutoModelForMaskedLM, folder, output_loading_info=True)
+    model, found = models._load(AutoModelForMaskedLM, folder, output_loading_info=True, use_safetensors=True)
     if found["missing_keys"]:
         raise ModelError(f"{folder_or_name}: no masked-language head; {min(found['missing_keys'])} is missing")
     return model.eval(), models._load(AutoTokenizer, folder)
