@@ -1,0 +1,58 @@
+"""Grade lab 7: pytest in this folder."""
+
+import torch
+from grading import expect
+
+
+def test_exercise_1_all_layers_compete(work):
+    importance = torch.tensor([[5.0, 9, 8, 7], [6, 1, 2, 3]])
+    hints = {
+        "the most important heads went": [[0], [0, 1, 2, 3]],
+        "every layer lost the same share, and the heads did not compete": [[1, 2], [0, 3]],
+        "the share that stays was taken for the share that goes": [[1, 2], [0]],
+    }
+    expect(work.kept_heads(importance, 3 / 8), [[0, 1, 2, 3], [0]], hints, "heads after 3 of 8 are gone")
+
+
+def test_exercise_1_the_best_of_a_layer_is_safe(work):
+    importance = torch.tensor([[5.0, 4, 3, 6], [1, 2, 0.5, 0.4]])
+    hints = {
+        "a layer was left without any head": [[0, 1, 3], []],
+        "the most important heads went": [[], [0, 2, 3]],
+        "every layer lost the same share, and the heads did not compete": [[0, 3], [0, 1]],
+        "the share that stays was taken for the share that goes": [[0, 1, 2, 3], [1]],
+    }
+    expect(work.kept_heads(importance, 5 / 8), [[0, 3], [1]], hints, "heads after 5 of 8 are gone")
+
+
+def test_exercise_2_rows_here_and_columns_there(work):
+    query, output = torch.arange(36.0).view(6, 6), 100 + torch.arange(36.0).view(6, 6)
+    mask = torch.tensor([1.0, 1, 0, 0, 1, 1])
+
+    def of(rows):
+        return query[rows], output[:, rows]
+
+    hints = {
+        "rows of the output matrix were cut, and the heads are its columns": (
+            query[[0, 1, 4, 5]],
+            output[[0, 1, 4, 5]],
+        ),
+        "one row was kept for each head, and a head is a block of rows": of([0, 2]),
+        "every so many rows were taken, and a head's rows stand together": of([0, 3, 2, 5]),
+        "a mask of zeros makes nothing smaller": (query * mask[:, None], output * mask),
+        "the heads that go were kept": of([2, 3]),
+    }
+    expect(work.cut(query, output, 3, [0, 2]), of([0, 1, 4, 5]), hints, "heads 0 and 2 of three, of two rows each,")
+
+
+def test_exercise_3_zeros_stay(work):
+    weight, gradient = torch.tensor([[0.0, 2, -1], [3, 0, 4]]), torch.tensor([[1.0, 1, -2], [0, 5, 0]])
+    given = weight.clone()
+    right = torch.tensor([[0.0, 1.9, -0.8], [3, 0, 4]])
+    hints = {
+        "the zeros are gone: their gradient was not held back": weight - 0.1 * gradient,
+        "weights without a gradient were set to zero": right * (gradient != 0),
+        "a step with the gradient, and not against it": torch.tensor([[0.0, 2.1, -1.2], [3, 0, 4]]),
+    }
+    expect(work.sparse_step(weight, gradient, 0.1), right, hints, "the weight after a step of 0.1")
+    assert torch.equal(weight, given), "the given weight itself was changed; return a new one"

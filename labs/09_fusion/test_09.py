@@ -1,0 +1,57 @@
+"""Grade lab 9: pytest in this folder."""
+
+import numpy as np
+from grading import expect
+
+from tinykd import fusion
+
+
+def test_exercise_1_long_sentences_are_dear(work):
+    costs, asked = np.array([4 / 3] * 3 + [6 / 7] * 7), np.arange(10) < 3
+    hints = {
+        "sentences were counted, not their work": 0.5,
+        "the student reads every sentence, also those that are handed over": 0.52,
+        "the work that is kept was counted, not what is handed over": 0.8,
+        "this is the price of asking both of everything": 1.2,
+    }
+    expect(work.cascade_cost(0.2, costs, asked), 0.6, hints, "the cost of 3 long sentences of 10")
+
+
+def test_exercise_1_nothing_handed_over(work):
+    expect(work.cascade_cost(0.3, np.array([5.0, 1.0]), np.array([False, False])), 0.3, {}, "the cost of asking nobody")
+
+
+SAID = np.array([[0.95, 0.05]] * 6 + [[0.40, 0.60]] * 4 + [[0.10, 0.90]] * 2)
+GOLD = np.array([0] * 6 + [1, 0, 0, 0] + [1, 0])
+
+
+def test_exercise_2_bins_weigh_their_words(work):
+    sure, right = SAID.max(-1), SAID.argmax(-1) == GOLD
+    gaps = np.array([0.05, -0.35, -0.40])  # accuracy minus confidence at 0.95, 0.60 and 0.90
+    of_gold = SAID[np.arange(len(GOLD)), GOLD]
+    bins = [of_gold == value for value in np.unique(of_gold)]
+    expect(
+        work.calibration_error(SAID, GOLD, 10),
+        fusion.expected_calibration_error(SAID, GOLD, 10),
+        {
+            "every bin weighs the same, however few its words": np.abs(gaps).mean(),
+            "too sure in one place and too unsure in another cancel": abs(sure.mean() - right.mean()),
+            "the probability of the right label is not the confidence": sum(
+                inside.mean() * abs(of_gold[inside].mean() - right[inside].mean()) for inside in bins
+            ),
+        },
+        "the calibration error of twelve words",
+    )
+
+
+def test_exercise_3_chosen_on_valid_read_on_test(work):
+    costs = np.array([0.3, 0.4, 0.5, 0.7, 0.9])
+    valid = np.array([0.80, 0.86, 0.84, 0.86, 0.90])
+    test = np.array([0.79, 0.82, 0.85, 0.83, 0.91])
+    hints = {
+        "the threshold was chosen on test": (2, 0.85),
+        "the score of valid was reported, on which it was chosen": (1, 0.86),
+        "the budget was passed over": (4, 0.91),
+        "the dearest within the budget need not be the best": (3, 0.83),
+    }
+    expect(work.choose(costs, valid, test, 0.7), (1, 0.82), hints, "the threshold within 0.7, and its score,")

@@ -1,0 +1,97 @@
+# %% [markdown]
+# # Lab 9. What a cascade costs, and what it is worth
+#
+# It goes with lesson 09, *Fusion*. You need NumPy, and the difference between `valid` and `test`.
+
+# %% [markdown]
+# ## Exercise 1. The sum (10 minutes)
+#
+# Every sentence is read by the student. Those that it isn't sure of are read again, by the teacher. The cost is
+# counted in the teacher's: 1 is the teacher reading everything. A long sentence is more work than a short one. **In
+# your head first:** a student costs 0.20. Three sentences in ten are handed over; they are long, and make up 40 % of
+# the teacher's work. What does the cascade cost?
+
+# %%
+import numpy as np
+
+
+def cascade_cost(student: float, work: np.ndarray, handed_over: np.ndarray) -> float:
+    """Return what a cascade costs, 1 being the teacher alone.
+
+    Args:
+        student: what the student costs on all sentences, in the teacher's.
+        work: (sentences,), what each would cost the teacher, in any unit.
+        handed_over: (sentences,), True where the teacher is asked.
+    """
+    ### BEGIN SOLUTION 1
+    return student + work[handed_over].sum() / work.sum()
+    ### END SOLUTION
+
+
+# %%
+# Try it here.
+# print(cascade_cost(0.2, np.array([4 / 3] * 3 + [6 / 7] * 7), np.arange(10) < 3))
+
+# %% [markdown]
+# ## Exercise 2. Sure, and right (20 minutes)
+#
+# A model is well calibrated if, of the words that it says with 0.8, eight in ten are right. Sort the words into bins
+# by their confidence, the probability of the *best* label. In each bin, take the distance between the mean confidence
+# and the accuracy. The expected calibration error is the mean of these distances, a bin weighing as many words as it
+# holds; empty bins weigh nothing. A bin holds its upper border, not its lower one.
+
+
+# %%
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> float:
+    """Return the expected calibration error.
+
+    Args:
+        probabilities: (words, classes), each row sums to 1.
+        labels: (words,), class ids.
+        bins: how many of equal width between 0 and 1.
+    """
+    ### BEGIN SOLUTION 2
+    sure, right = probabilities.max(-1), probabilities.argmax(-1) == labels
+    place = np.ceil(sure * bins).astype(int)
+    error = 0.0
+    for number in np.unique(place):
+        inside = place == number
+        error += inside.mean() * abs(sure[inside].mean() - right[inside].mean())
+    return error
+    ### END SOLUTION
+
+
+# %%
+# Try it here. Six words said with 0.95, all right; four with 0.55, one of them right.
+# said = np.array([[0.95, 0.05]] * 6 + [[0.55, 0.45]] * 4)
+# print(calibration_error(said, np.array([0] * 6 + [0, 1, 1, 1]), 10))
+
+# %% [markdown]
+# ## Exercise 3. Choose, then look (10 minutes)
+#
+# A threshold is chosen on `valid`, within a budget: of those that cost no more, the one with the best score. If two
+# score the same, the cheaper one. Then, and only then, its score is read on `test`.
+
+
+# %%
+def choose(costs: np.ndarray, valid: np.ndarray, test: np.ndarray, budget: float) -> tuple[int, float]:
+    """Choose a threshold, and report its score.
+
+    Args:
+        costs: (thresholds,), on ``valid``; at least one is within the budget.
+        valid, test: (thresholds,), the scores on each split.
+        budget: the highest cost allowed.
+
+    Returns:
+        the number of the chosen threshold, and the score to report.
+    """
+    ### BEGIN SOLUTION 3
+    within = np.flatnonzero(costs <= budget)
+    best = min(within, key=lambda place: (-valid[place], costs[place]))
+    return int(best), float(test[best])
+    ### END SOLUTION
+
+
+# %%
+# Try it here.
+# print(choose(np.array([0.3, 0.7, 1.3]), np.array([0.80, 0.88, 0.89]), np.array([0.79, 0.86, 0.88]), 0.7))

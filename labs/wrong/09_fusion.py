@@ -1,0 +1,76 @@
+import numpy as np
+
+
+# %% exercise 1: sentences were counted, not their work
+def cascade_cost(student, work, handed_over):
+    return student + handed_over.mean()
+
+
+# %% exercise 1: the student reads every sentence, also those that are handed over
+def cascade_cost(student, work, handed_over):
+    share = work[handed_over].sum() / work.sum()
+    return (1 - share) * student + share
+
+
+# %% exercise 1: the work that is kept was counted, not what is handed over
+def cascade_cost(student, work, handed_over):
+    return student + work[~handed_over].sum() / work.sum()
+
+
+# %% exercise 1: this is the price of asking both of everything
+def cascade_cost(student, work, handed_over):
+    return student + 1
+
+
+# %% exercise 2: every bin weighs the same, however few its words
+def calibration_error(probabilities, labels, bins):
+    sure, right = probabilities.max(-1), probabilities.argmax(-1) == labels
+    place = np.ceil(sure * bins).astype(int)
+    gaps = [abs(sure[place == k].mean() - right[place == k].mean()) for k in np.unique(place)]
+    return float(np.mean(gaps))
+
+
+# %% exercise 2: too sure in one place and too unsure in another cancel
+def calibration_error(probabilities, labels, bins):
+    return abs(probabilities.max(-1).mean() - (probabilities.argmax(-1) == labels).mean())
+
+
+# %% exercise 2: the probability of the right label is not the confidence
+def calibration_error(probabilities, labels, bins):
+    sure, right = probabilities[np.arange(len(labels)), labels], probabilities.argmax(-1) == labels
+    place = np.ceil(sure * bins).astype(int)
+    return sum((place == k).mean() * abs(sure[place == k].mean() - right[place == k].mean()) for k in np.unique(place))
+
+
+# %% exercise 2: too sure in one place and too unsure in another cancel
+def calibration_error(probabilities, labels, bins):
+    sure, right = probabilities.max(-1), probabilities.argmax(-1) == labels
+    place = np.ceil(sure * bins).astype(int)
+    return sum((place == k).mean() * (sure[place == k].mean() - right[place == k].mean()) for k in np.unique(place))
+
+
+# %% exercise 3: the threshold was chosen on test
+def choose(costs, valid, test, budget):
+    within = np.flatnonzero(costs <= budget)
+    best = within[np.argmax(test[within])]
+    return int(best), float(test[best])
+
+
+# %% exercise 3: the score of valid was reported, on which it was chosen
+def choose(costs, valid, test, budget):
+    within = np.flatnonzero(costs <= budget)
+    best = min(within, key=lambda i: (-valid[i], costs[i]))
+    return int(best), float(valid[best])
+
+
+# %% exercise 3: the budget was passed over
+def choose(costs, valid, test, budget):
+    best = int(valid.argmax())
+    return best, float(test[best])
+
+
+# %% exercise 3: the dearest within the budget need not be the best
+def choose(costs, valid, test, budget):
+    within = np.flatnonzero(costs <= budget)
+    best = within[costs[within].argmax()]
+    return int(best), float(test[best])
