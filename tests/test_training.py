@@ -1,6 +1,8 @@
 import errno
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -305,3 +307,22 @@ def test_dynamic_samples_resume_to_the_same_weights(room, tmp_path, monkeypatch)
 def test_dynamic_samples_need_a_teacher(room, tmp_path):
     with pytest.raises(RunError, match="dynamic samples need the teacher's logits"):
         distill(fresh(room), room[1], room[2], tmp_path / "out", DYNAMIC, progress=False)
+
+
+def test_two_processes_at_one_model_train_it_once(tmp_path, caplog):
+    """The second waits, and loads what the first has made."""
+    corpus, out = tiny.corpus(tmp_path / "corpus"), tmp_path / "model"
+    script = (
+        "import sys, logging; logging.basicConfig(level=logging.INFO)\n"
+        "from tinykd import data, models, training\n"
+        "corpus = data.load(sys.argv[1])\n"
+        "model, tokenizer = models.teacher(sys.argv[2], data.label_names(corpus))\n"
+        "settings = training.Settings(epochs=4)\n"
+        "training.fine_tune(model, tokenizer, corpus['train'], sys.argv[3], settings, progress=False)\n"
+    )
+    command = [sys.executable, "-c", script, corpus, tiny.base_model(tmp_path / "base"), out]
+    two = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [one.communicate(timeout=300)[1] for one in two]
+    assert [one.returncode for one in two] == [0, 0], said
+    assert sum("already finished" in text for text in said) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"base", "corpus", "model"}

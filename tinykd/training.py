@@ -4,7 +4,6 @@ Checkpoints, resuming, mixed precision, logging and many processes are the Train
 run is either finished, resumable or not there. Taught in lesson 01; the same loop by hand in lesson 02.
 """
 
-import json
 import logging
 import os
 import shutil
@@ -19,18 +18,17 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, Trai
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from tinykd import data, losses
+from tinykd import checkpoints, data, losses
 from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.errors import ModelError, RunError
-from tinykd.files import clear_disk_errors, read_json, write_json
+from tinykd.files import clear_disk_errors, write_json
 from tinykd.internals import Layers
 from tinykd.manifest import sha256
-from tinykd.models import load, quiet, save
+from tinykd.models import quiet, save
 from tinykd.objective import Objective, Weights
 from tinykd.samples import DisagreementSampler, Dynamic, online
 
 logger = logging.getLogger("tinykd")
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -162,10 +160,7 @@ class DistillationTrainer(Trainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-                files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
-                write_json(folder / "finished.json", {"adapted_by": adapted_by(self.model.student), "files": files})
-                for old in _checkpoints(folder.parent)[:-2]:
-                    shutil.rmtree(old)
+                checkpoints.mark(folder, self.model.student)
 
 
 class _ByLength(LengthGroupedSampler):
@@ -246,53 +241,48 @@ def distill(
         teacher_layers: what to ask that teacher beside its logits; see ``Weights.teacher_layers``.
     """
     out, how = Path(out), adapted_by(student)
-    checkpoints = out.with_name(f"{out.name}-unfinished")
+    unfinished = checkpoints.beside(out)
     asked = asdict(settings) | ({"adapted_by": how} if how else {})
-    if (done := out / "settings.json").exists():
-        there = read_json(done, f"delete {out} and run the same command again")
-        digest = there.pop("sha256", None)
-        if there != json.loads(json.dumps(asked)):
-            raise RunError(f"{out} holds a model trained with other settings; choose another folder or delete it")
-        if (out / WEIGHTS).is_file() and digest not in (None, sha256(out / WEIGHTS)):
-            raise RunError(f"{out / WEIGHTS}: altered after training; delete {out} and run the same command again")
-        logger.info("%s: already finished, loaded from %s", title, out)
-        shutil.rmtree(checkpoints, ignore_errors=True)  # of a process that was killed after its last word
-        return load(out)[0]
-    encoded = data.encode(train, tokenizer, settings.max_length)
-    if settings.dynamic:
-        encoded = encoded.add_column("index", list(range(len(encoded))))
-    collate = data.collate(tokenizer, train)
-    if teacher is not None:
-        if settings.weights.prediction and teacher.config.id2label != student.config.id2label:
-            raise ModelError(
-                "a teacher that is asked at every step must have the student's labels in the student's order; it has "
-                f"{', '.join(teacher.config.id2label.values())}. samples.with_teacher matches them by name"
-            )
-        collate = online(collate, teacher, teacher_layers)
-    if report_to == "tensorboard":
-        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out.parent / "tensorboard" / out.name))
-    trainer = DistillationTrainer(
-        model=Objective(student, settings.weights, _teacher_width(train, teacher), settings.heads),
-        args=_arguments(checkpoints, settings, progress, report_to),
-        train_dataset=encoded,
-        data_collator=collate,
-        settings=settings,
-    )
-    trainer.remove_callback(PrinterCallback)
-    if progress and trainer.is_world_process_zero():
-        trainer.add_callback(_Bar(title))
-    if how:
-        logger.info("%s: %s trains %.2f %% of the parameters", title, how["method"], 100 * trainable_share(student))
-    with quiet():
-        trainer.train(resume_from_checkpoint=_last_finished(checkpoints, trainer))
-    student = (merge(student) if how else student).eval()
-    if trainer.is_world_process_zero():
-        save(student, tokenizer, out)
-        write_json(out / "log.json", trainer.state.log_history)
-        write_json(out / "settings.json", asked | {"sha256": sha256(out / WEIGHTS)})
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    trainer.accelerator.wait_for_everyone()
-    return student
+    if (there := checkpoints.finished(out, asked, title)) is not None:
+        return there
+    with checkpoints.alone(unfinished, title):
+        if (there := checkpoints.finished(out, asked, title)) is not None:  # made by the process that we waited for
+            return there
+        encoded = data.encode(train, tokenizer, settings.max_length)
+        if settings.dynamic:
+            encoded = encoded.add_column("index", list(range(len(encoded))))
+        collate = data.collate(tokenizer, train)
+        if teacher is not None:
+            if settings.weights.prediction and teacher.config.id2label != student.config.id2label:
+                raise ModelError(
+                    "a teacher that is asked at every step must have the student's labels in the student's order; it "
+                    f"has {', '.join(teacher.config.id2label.values())}. samples.with_teacher matches them by name"
+                )
+            collate = online(collate, teacher, teacher_layers)
+        if report_to == "tensorboard":
+            os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out.parent / "tensorboard" / out.name))
+        trainer = DistillationTrainer(
+            model=Objective(student, settings.weights, _teacher_width(train, teacher), settings.heads),
+            args=_arguments(unfinished, settings, progress, report_to),
+            train_dataset=encoded,
+            data_collator=collate,
+            settings=settings,
+        )
+        trainer.remove_callback(PrinterCallback)
+        if progress and trainer.is_world_process_zero():
+            trainer.add_callback(_Bar(title))
+        if how:
+            logger.info("%s: %s trains %.2f %% of the parameters", title, how["method"], 100 * trainable_share(student))
+        with quiet():
+            trainer.train(resume_from_checkpoint=checkpoints.last_whole(unfinished, trainer))
+        student = (merge(student) if how else student).eval()
+        if trainer.is_world_process_zero():
+            save(student, tokenizer, out)
+            write_json(out / "log.json", trainer.state.log_history)
+            write_json(out / "settings.json", asked | {"sha256": sha256(out / checkpoints.WEIGHTS)})
+            shutil.rmtree(unfinished, ignore_errors=True)
+        trainer.accelerator.wait_for_everyone()
+        return student
 
 
 def _teacher_width(train: Dataset, teacher: PreTrainedModel | None) -> int | None:
@@ -308,12 +298,12 @@ def has_bf16() -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
-def _arguments(checkpoints: Path, settings: Settings, progress: bool, report_to: str) -> TrainingArguments:
+def _arguments(out: Path, settings: Settings, progress: bool, report_to: str) -> TrainingArguments:
     processes = int(os.environ.get("WORLD_SIZE", 1))
     if settings.batch_size % processes:
         raise RunError(f"batch_size is {settings.batch_size}; it must be a multiple of the {processes} processes")
     return TrainingArguments(
-        output_dir=str(checkpoints),
+        output_dir=str(out),
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         per_device_train_batch_size=settings.batch_size // processes,
@@ -336,37 +326,3 @@ def _arguments(checkpoints: Path, settings: Settings, progress: bool, report_to:
         seed=settings.seed,
         data_seed=settings.seed,
     )
-
-
-def _last_finished(checkpoints: Path, trainer: Trainer) -> str | None:
-    """Return the newest checkpoint that is whole; remove those that were not finished, or are damaged."""
-    found = _checkpoints(checkpoints)
-    trainer.accelerator.wait_for_everyone()
-    for folder in [f for f in found if not _is_whole(f)]:
-        if trainer.is_world_process_zero():
-            shutil.rmtree(folder)
-        found.remove(folder)
-    if found:
-        note = json.loads((found[-1] / "finished.json").read_text(encoding="utf-8"))
-        if note["adapted_by"] != adapted_by(trainer.model.student):
-            raise RunError(f"{found[-1]} is of a model adapted otherwise; adapt it as then, or delete {checkpoints}")
-        logger.info("resuming from %s", found[-1])
-    return str(found[-1]) if found else None
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """In the order of their steps."""
-    return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        files = json.loads((checkpoint / "finished.json").read_text(encoding="utf-8"))["files"]
-        whole = all(sha256(checkpoint / name) == digest for name, digest in files.items())
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
-        logger.warning("%s: damaged; the one before it is taken, or the beginning", checkpoint)
-    return whole

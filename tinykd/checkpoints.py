@@ -1,0 +1,110 @@
+"""A training run in a folder: finished, resumable, or not there; one process at a time. Taught in lesson 01.
+
+While a model is trained its checkpoints stand beside its folder, in ``NAME-unfinished``. A checkpoint counts only with
+its mark, ``finished.json``, which holds the digest of each of its files; so does the finished model.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+from transformers import PreTrainedModel, Trainer
+
+from tinykd.adapters import adapted_by
+from tinykd.errors import RunError
+from tinykd.files import clear_disk_errors, read_json, write_json
+from tinykd.manifest import sha256
+from tinykd.models import load
+
+logger = logging.getLogger("tinykd")
+WEIGHTS = "model.safetensors"
+MARK = "finished.json"
+
+
+def beside(out: Path) -> Path:
+    """Return the folder of the checkpoints of the model that will stand in ``out``."""
+    return out.with_name(f"{out.name}-unfinished")
+
+
+def finished(out: Path, asked: dict, title: str) -> PreTrainedModel | None:
+    """Return the model that stands in ``out``, if it was trained as ``asked``; None if there is none."""
+    if not (done := out / "settings.json").exists():
+        return None
+    there = read_json(done, f"delete {out} and run the same command again")
+    digest = there.pop("sha256", None)
+    if there != json.loads(json.dumps(asked)):
+        raise RunError(f"{out} holds a model trained with other settings; choose another folder or delete it")
+    if (out / WEIGHTS).is_file() and digest not in (None, sha256(out / WEIGHTS)):
+        raise RunError(f"{out / WEIGHTS}: altered after training; delete {out} and run the same command again")
+    logger.info("%s: already finished, loaded from %s", title, out)
+    shutil.rmtree(beside(out), ignore_errors=True)  # of a process that was killed after its last word
+    return load(out)[0]
+
+
+@contextlib.contextmanager
+def alone(checkpoints: Path, title: str) -> Iterator[None]:
+    """Wait for another process that trains the same model. The processes of one torchrun work together, so don't."""
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        yield
+        return
+    path = checkpoints.with_name(f".{checkpoints.name}.lock")
+    with clear_disk_errors(checkpoints):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            logger.info("%s: another process is training it in %s; waiting", title, checkpoints)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def mark(checkpoint: Path, model: PreTrainedModel, keep: int = 2) -> None:
+    """Say that a checkpoint of ``model`` is whole, and remove all but the last ``keep``."""
+    files = {path.name: sha256(path) for path in sorted(checkpoint.iterdir())}
+    write_json(checkpoint / MARK, {"adapted_by": adapted_by(model), "files": files})
+    for old in _in_order(checkpoint.parent)[:-keep]:
+        shutil.rmtree(old)
+
+
+def last_whole(checkpoints: Path, trainer: Trainer) -> str | None:
+    """Return the newest checkpoint that is whole; remove those that were not finished, or are damaged."""
+    found = _in_order(checkpoints)
+    trainer.accelerator.wait_for_everyone()
+    for folder in [f for f in found if not _is_whole(f)]:
+        if trainer.is_world_process_zero():
+            shutil.rmtree(folder)
+        found.remove(folder)
+    if found:
+        note = json.loads((found[-1] / MARK).read_text(encoding="utf-8"))
+        if note["adapted_by"] != adapted_by(trainer.model.student):
+            raise RunError(f"{found[-1]} is of a model adapted otherwise; adapt it as then, or delete {checkpoints}")
+        logger.info("resuming from %s", found[-1])
+    return str(found[-1]) if found else None
+
+
+def _in_order(folder: Path) -> list[Path]:
+    """In the order of their steps."""
+    return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        files = json.loads((checkpoint / MARK).read_text(encoding="utf-8"))["files"]
+        whole = all(sha256(checkpoint / name) == digest for name, digest in files.items())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        logger.warning("%s: damaged; the one before it is taken, or the beginning", checkpoint)
+    return whole
