@@ -34,7 +34,7 @@ class Line(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What stands behind ``## ``, the number of that line, and the lines below."""
+    """What stands behind ``##``, the number of that line, and the lines below."""
 
     name: str
     number: int

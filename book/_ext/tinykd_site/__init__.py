@@ -1,0 +1,41 @@
+"""What the site adds to Jupyter Book: generated parts of pages, descriptions, buttons that need an address.
+
+A line ``<!-- tinykd: NAME ARGUMENTS -->`` in a page is replaced, before it is read, by what the function of that name
+returns as Markdown. Nothing is written into the sources.
+"""
+
+import json
+import re
+
+from . import pages, recorded, reference
+
+GENERATED = {
+    "room": reference.room,
+    "lessons": reference.table,
+    "costs": recorded.costs,
+    "minutes": recorded.minutes,
+}
+_PLACE = re.compile(r"^<!-- tinykd: (\w+) ?(.*?) -->$", re.MULTILINE)
+
+
+def read(app, name: str, source: list[str]) -> None:
+    """Fill the generated places of a page; end a lesson with the functions that it calls."""
+    if name.startswith("notebooks/"):
+        notebook = json.loads(source[0])
+        cell = {"cell_type": "markdown", "metadata": {}, "source": reference.calls(name)}
+        if notebook["nbformat_minor"] >= 5:
+            cell["id"] = "calls"
+        notebook["cells"].append(cell)
+        source[0] = json.dumps(notebook)
+    else:
+        source[0] = _PLACE.sub(lambda found: GENERATED[found[1]](*found[2].split()), source[0])
+
+
+def setup(app) -> dict:
+    """Register with Sphinx."""
+    app.connect("config-inited", pages.buttons)
+    app.connect("source-read", read)
+    app.connect("autodoc-process-docstring", reference.link, priority=400)
+    app.connect("missing-reference", reference.resolve)
+    app.connect("html-page-context", pages.describe)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

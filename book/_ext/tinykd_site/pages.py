@@ -1,0 +1,47 @@
+"""A description for every page, and buttons that need the repository's address only when there is one."""
+
+import re
+
+from docutils import nodes
+
+#: where a reader without an installation can run a lesson; both open a repository on GitHub
+LAUNCH = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
+LENGTH = 200  #: characters of a description
+
+
+def buttons(app, config) -> None:
+    """Offer launch, edit, issue and repository buttons if ``repository.url`` in ``_config.yml`` is set, none if not."""
+    address = (config.html_theme_options.get("repository_url") or "").rstrip("/")
+    options = {name: bool(address) for name in ("use_repository_button", "use_issues_button", "use_edit_page_button")}
+    if address:
+        launch = LAUNCH | ({"colab_url": "https://colab.research.google.com"} if "github.com/" in address else {})
+        options |= {"repository_url": address, "launch_buttons": launch}
+    else:
+        for name in ("repository_url", "repository_branch", "launch_buttons"):
+            config.html_theme_options.pop(name, None)
+    config.html_theme_options.update(options)
+
+
+def describe(app, name: str, template: str, context: dict, doctree: nodes.document | None) -> None:
+    """Give a page its description: its first paragraph of running text, cut at a word."""
+    text = description(doctree) if doctree else ""
+    if text:
+        safe = text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+        context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{safe}" />'
+
+
+def description(doctree: nodes.document) -> str:
+    """Return the first paragraph that has more than a few words, without markup, at most ``LENGTH`` characters."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        text = re.sub(r"\s+", " ", _text(paragraph)).strip()
+        if len(text) > 60:
+            return text if len(text) <= LENGTH else text[: LENGTH - 1].rsplit(" ", 1)[0] + " …"
+    return ""
+
+
+def _text(node: nodes.Node) -> str:
+    if isinstance(node, nodes.Text):
+        return node.astext()
+    if isinstance(node, (nodes.math, nodes.raw)):
+        return ""
+    return "".join(_text(child) for child in node.children)
