@@ -4,6 +4,8 @@ DATA ?= newswire
 OUT ?= $(if $(filter newswire,$(DATA)),runs/demo,runs/demo-$(DATA))
 BIN := .venv/bin
 READY := .venv/ready
+#: tests stand side by side, one a core, each on one thread; `make test PARALLEL=` runs them one after the other
+PARALLEL ?= --numprocesses auto --dist loadfile
 
 .PHONY: help
 help: ## show this help
@@ -21,9 +23,10 @@ demo: $(READY) ## the main job: teacher, student, scoreboard (DATA=conll2003 for
 	$(BIN)/tinykd distill --data $(DATA) --out $(OUT)
 
 .PHONY: test
+test: export OMP_NUM_THREADS := 1
 test: lint ## lint, unit tests, every notebook through nbval
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval notebooks
+	$(BIN)/python -m pytest $(PARALLEL) tests
+	$(BIN)/python -m pytest $(PARALLEL) --nbval notebooks
 
 .PHONY: lint
 lint: $(READY) ## ruff: rules and format

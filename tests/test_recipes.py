@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -127,10 +128,20 @@ def test_a_changed_corpus_is_another_run(finished, place, tmp_path):
         recipes.run(setup(place, data=str(tmp_path / "corpus")), out, progress=False)
 
 
-def test_two_processes_do_not_share_a_folder(place, tmp_path):
-    tmp_path.joinpath("out").mkdir()
-    with filelock.FileLock(tmp_path / "out" / ".lock"), pytest.raises(RunError, match="another process is at work"):
-        recipes.run(setup(place), tmp_path / "out", progress=False)
+def test_a_second_process_waits_for_the_first(finished, place, caplog):
+    out, report = finished
+    caplog.set_level("INFO", "tinykd")
+    held = threading.Event()
+
+    def first():
+        with filelock.FileLock(out / ".lock"):
+            held.set()
+            time.sleep(1)
+
+    threading.Thread(target=first).start()
+    assert held.wait(10)
+    assert recipes.run(setup(place), out, progress=False) == json.loads(json.dumps(report))
+    assert f"another process is at work in {out}; waiting for it" in caplog.text
 
 
 def test_a_missing_corpus_leaves_no_folder(tmp_path):

@@ -53,19 +53,28 @@ def alone(checkpoints: Path, title: str) -> Iterator[None]:
         yield
         return
     path = checkpoints.with_name(f".{checkpoints.name}.lock")
-    with clear_disk_errors(checkpoints):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(path)
+    with waiting(path, f"{title}: another process trains it in {checkpoints}"):
         try:
-            lock.acquire(timeout=0)
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def waiting(lock: Path, why: str) -> Iterator[None]:
+    """Hold ``lock``; if another process has it, say ``why`` and wait."""
+    held = filelock.FileLock(lock)
+    with clear_disk_errors(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(timeout=0)
         except filelock.Timeout:
-            logger.info("%s: another process is training it in %s; waiting", title, checkpoints)
-            lock.acquire()
+            logger.info("%s; waiting for it", why)
+            held.acquire()
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        lock.release()
+        held.release()
 
 
 def mark(checkpoint: Path, model: PreTrainedModel, keep: int = 2) -> None:

@@ -14,13 +14,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import filelock
 import torch
 from accelerate import PartialState
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import data, evaluation, methods, models, samples
+from tinykd import checkpoints, data, evaluation, methods, models, samples
 from tinykd.errors import RunError, TinykdError
 from tinykd.files import clear_disk_errors, read_json, write_json
 from tinykd.methods import distill_by
@@ -218,34 +217,29 @@ def _version(package: str) -> str:
 
 @contextlib.contextmanager
 def _claimed(out: Path, setup: dict) -> Iterator[None]:
-    """Claim ``out`` for this run: refuse another run's folder, and a second process in the same one."""
+    """Claim ``out`` for this run: refuse another run's folder, wait for another process in the same one."""
     note = out / "run.json"
     setup = json.loads(json.dumps(setup))
     with clear_disk_errors(out):
         if out.exists() and not note.exists() and any(f.name != ".lock" for f in out.iterdir()):
             raise RunError(f"{out} is not empty and holds no run of tinykd; choose another folder with --out")
         out.mkdir(parents=True, exist_ok=True)
-    try:
-        with clear_disk_errors(out), filelock.FileLock(out / ".lock", timeout=0):
-            if note.exists():
-                there = read_json(note, f"delete {out} and run the same command again")
-                differ = [f"{key} is {there.get(key)} there" for key in setup if there.get(key) != setup[key]]
-                if differ:
-                    raise RunError(
-                        f"{out} holds another run ({', '.join(differ)}); choose another folder with --out, or delete it"
-                    )
-            write_json(note, setup)
-            try:
-                yield
-            except TinykdError:
-                # Refused before any work was kept: leave no claim on the folder behind.
-                if {f.name for f in out.iterdir()} <= {".lock", note.name}:
-                    note.unlink()
-                raise
-    except filelock.Timeout:
-        raise RunError(
-            f"another process is at work in {out}; wait for it, or choose another folder with --out"
-        ) from None
+    with clear_disk_errors(out), checkpoints.waiting(out / ".lock", f"another process is at work in {out}"):
+        if note.exists():
+            there = read_json(note, f"delete {out} and run the same command again")
+            differ = [f"{key} is {there.get(key)} there" for key in setup if there.get(key) != setup[key]]
+            if differ:
+                raise RunError(
+                    f"{out} holds another run ({', '.join(differ)}); choose another folder with --out, or delete it"
+                )
+        write_json(note, setup)
+        try:
+            yield
+        except TinykdError:
+            # Refused before any work was kept: leave no claim on the folder behind.
+            if {f.name for f in out.iterdir()} <= {".lock", note.name}:
+                note.unlink()
+            raise
 
 
 def _report(out: Path) -> dict | None:
