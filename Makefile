@@ -49,6 +49,7 @@ lab: $(READY) ## open the lessons in JupyterLab
 experiments: $(READY) ## repeat the recorded experiments (hours; goes on where it stopped)
 	$(BIN)/python experiments/conll2003.py
 	$(BIN)/python experiments/distillation.py
+	$(BIN)/python experiments/few_labels.py
 	$(BIN)/python experiments/fusion.py
 	$(BIN)/python experiments/ladder.py
 	$(BIN)/python experiments/banking77.py
