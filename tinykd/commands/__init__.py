@@ -5,7 +5,7 @@ import os
 from argparse import ArgumentParser
 
 #: In the order in which a reader needs them.
-NAMES = ("distill", "evaluate", "predict", "compress", "export", "fuse", "bench", "support", "finance")
+NAMES = ("distill", "evaluate", "predict", "compress", "export", "fuse", "bench", "support", "finance", "recommend")
 
 
 def add_all(commands) -> None:

@@ -1,0 +1,310 @@
+"""Teacher, towers, vectors on the disk, a whole run of tiny models, and the command."""
+
+import io
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests import tiny, untrained
+from tinykd import cli, losses, models
+from tinykd.errors import ModelError, RunError
+from tinykd.scenarios import recommend
+from tinykd.scenarios.recommend import Item, Lists, teacher, towers
+from tinykd.training import Settings
+
+WORDS = {
+    "crime": "murder knife police",
+    "food": "bread salt oven",
+    "birds": "wing nest owl",
+    "ships": "sail tide harbour",
+}
+STRANGE = [
+    "🎉🎉 👍🏽",
+    "我的订单在哪里",
+    "أين طلبي",
+    "Сколько идёт посылка?",
+    "half \ud83d",
+    "word " * 2_000,
+    "x" * 10_000,
+    "\x00",
+]
+
+
+def item_rows(size=24):
+    kinds = list(WORDS)
+    return [
+        {
+            "item": f"b{n:02d}",
+            "title": f"Title {n}",
+            "categories": [kinds[n % 4]],
+            "year": 2000 + n,
+            "text": WORDS[kinds[n % 4]],
+        }
+        for n in range(size)
+    ]
+
+
+def like_rows(users=24, size=24, seed=0):
+    random = np.random.default_rng(seed)
+    return [
+        {"user": f"u{user}", "item": f"b{random.choice(range(user % 4, size, 4)):02d}", "time": float(day)}
+        for user in range(users)
+        for day in random.integers(100, size=12)
+    ]
+
+
+@pytest.fixture(scope="module")
+def world():
+    items = recommend.catalogue(item_rows())
+    found = recommend.likes_of(like_rows(), items)
+    return items, found, recommend.periods(found)
+
+
+@pytest.fixture(scope="module")
+def small(tokenizer):
+    return untrained.classifier(tokenizer, {"no": 0.5, "yes": 0.5}), tokenizer
+
+
+# vectors
+
+
+def test_vectors_are_of_length_one_and_do_not_depend_on_their_batch(small):
+    texts = ["short", "a rather longer text about poles", *STRANGE]
+    texts = [recommend.describe(Item("b", "T", text=text)) for text in texts]
+    together = towers.embed(*small, texts)
+    assert np.isfinite(together).all() and np.allclose(np.linalg.norm(together, axis=-1), 1, atol=1e-5)
+    assert np.allclose(together, [towers.embed(*small, [text])[0] for text in texts], atol=1e-5)
+
+
+def test_of_a_long_text_the_beginning_is_read_and_all_is_kept(small):
+    long = Item("b", "T", text="word " * 2_000)
+    (kept,) = recommend.catalogue([{"item": "b", "title": "T", "text": long.text}])
+    assert kept.text == long.text
+    beginning = " ".join(recommend.describe(long).split()[:200])
+    one, other = towers.embed(*small, [recommend.describe(long), beginning])
+    assert np.allclose(one, other, atol=1e-6)
+
+
+def test_vectors_are_read_from_the_disk_and_made_anew_when_anything_changed(small, tmp_path, monkeypatch):
+    weights, texts, calls = tmp_path / "weights", ["one", "two"], []
+    weights.write_text("first")
+    embed = towers.embed
+    monkeypatch.setattr(towers, "embed", lambda *args: calls.append(1) or embed(*args))
+
+    def stored(texts=texts):
+        return towers.stored(tmp_path / "vectors", weights, *small, texts)
+
+    first = stored()
+    assert (stored() == first).all() and len(calls) == 1
+    stored(["one", "three"])
+    stored()
+    assert len(calls) == 3
+    weights.write_text("second")
+    stored()
+    assert len(calls) == 4
+    path = tmp_path / "vectors" / "vectors.npy"
+    path.write_bytes(path.read_bytes()[:-8])
+    assert (stored() == first).all() and len(calls) == 5
+    (tmp_path / "vectors" / "vectors.json").write_text("{")
+    assert (stored() == first).all() and len(calls) == 6
+    monkeypatch.setattr(towers, "embed", lambda *args: 1 / 0)
+    weights.write_text("third")
+    with pytest.raises(ZeroDivisionError):
+        stored()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["vectors", "weights"], "nothing half-written is left"
+
+
+# teacher and towers
+
+
+def test_a_pair_is_the_candidate_then_the_latest_of_the_history(world, tokenizer):
+    items = world[0]
+    text = teacher.pair(items, [3, 2, -1], 1)
+    assert text.startswith(recommend.describe(items[1])) and text.index("Title 3") < text.index("Title 2")
+    assert tokenizer(text)["input_ids"].count(tokenizer.sep_token_id) == 3
+    lists = Lists(np.array([[3, 2], [1, -1]]), np.array([[5, 6, 7], [8, 9, 10]]))
+    rows = teacher.pairs(items, lists)
+    assert rows["label"][:] == [1, 0, 0, 1, 0, 0] and rows["text"][4] == teacher.pair(items, [1], 9)
+    assert teacher.pairs(items, lists, others=1)["label"][:] == [1, 0, 1, 0]
+
+
+def test_scores_are_differences_of_logits_and_kept_for_the_same_teacher_and_lists(world, small, tmp_path, monkeypatch):
+    items = world[0]
+    lists = Lists(np.array([[3, 2]]), np.array([[5, 6, 7]]))
+    sure = untrained.classifier(small[1], {"no": 0.2, "yes": 0.8}), small[1]
+    assert np.allclose(teacher.scores(*sure, items, lists), np.log(4), atol=1e-4)
+    weights, path = tmp_path / "weights", tmp_path / "signals.json"
+    weights.write_text("one")
+    first = teacher.stored_scores(path, weights, *sure, items, lists)
+    monkeypatch.setattr(teacher, "scores", lambda *args: np.zeros((1, 3)))
+    assert (teacher.stored_scores(path, weights, *sure, items, lists) == first).all()
+    other = Lists(lists.history, lists.candidates[:, ::-1])
+    assert not teacher.stored_scores(path, weights, *sure, items, other).any()
+    path.write_text("{")
+    assert not teacher.stored_scores(path, weights, *sure, items, lists).any()
+
+
+def test_the_towers_learn_what_the_teacher_says(world, tokenizer):
+    items, found, _ = world
+    texts = [recommend.describe(item) for item in items]
+    lists = recommend.draw(found, 48, others=3)
+    wanted = 4.0 * np.random.default_rng(0).permuted(np.eye(4)[np.zeros(48, int)], axis=1)  # not what the labels say
+
+    def divergence(student):
+        vectors = torch.tensor(towers.embed(student, tokenizer, texts))
+        likes = towers.interest(vectors[lists.history], torch.as_tensor(lists.history >= 0))
+        logits = towers.SCALE * (vectors[lists.candidates] @ likes[..., None]).squeeze(-1)
+        return losses.kl_divergence(logits, torch.tensor(wanted)).mean().item()
+
+    before = divergence(untrained.classifier(tokenizer, {"no": 0.5, "yes": 0.5}))
+    how = Settings(epochs=15, learning_rate=3e-3, batch_size=48, alpha=0.0, temperature=1.0)
+    student = untrained.classifier(tokenizer, {"no": 0.5, "yes": 0.5})
+    assert divergence(towers.teach(student, tokenizer, texts, lists, wanted, how, progress=False)) < 0.9 * before
+
+
+def test_from_labels_alone_the_towers_learn_who_likes_what(world, tokenizer):
+    items, found, _ = world
+    texts = [recommend.describe(item) for item in items]
+    lists = recommend.draw(found, 64, others=3)
+
+    def train():
+        student = untrained.classifier(tokenizer, {"no": 0.5, "yes": 0.5})
+        how = Settings(epochs=12, learning_rate=3e-3, batch_size=64)
+        return towers.teach(student, tokenizer, texts, lists, None, how, progress=False)
+
+    vectors, again = (towers.embed(train(), tokenizer, texts) for _ in range(2))
+    assert (vectors == again).all(), "the same seed gives the same student"
+    scores = vectors @ vectors.T
+    kinds = np.arange(len(items)) % 4
+    same = kinds[:, None] == kinds
+    assert scores[same].mean() > scores[~same].mean() + 0.3
+
+
+# a whole run
+
+
+@pytest.fixture(scope="module")
+def run(world, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recommend")
+    setup = recommend.Setup(
+        teacher=str(tiny.base_model(folder / "base")), student="cut:1", lists=24, epochs=1, batch_size=12, rounds=5
+    )
+    return folder / "run", setup, recommend.train(folder / "run", *world, setup, progress=False)
+
+
+def test_a_finished_run_is_only_opened_and_recommends_the_same(run, world, monkeypatch):
+    folder, setup, shop = run
+    assert {"teacher", "student", "vectors", "shop", "signals.json", "setup.json"} <= {p.name for p in folder.iterdir()}
+    monkeypatch.setattr(towers, "teach", lambda *args: 1 / 0)
+    monkeypatch.setattr(teacher, "scores", lambda *args: 1 / 0)
+    again = recommend.train(folder, *world, setup, progress=False)
+    opened = recommend.open_shop(folder)
+    for who in ("u1", ["b03"], []):
+        assert shop.recommend(who) == again.recommend(who) == opened.recommend(who)
+    assert recommend.stretches_of(folder) == world[2]
+    larger = opened.with_items([Item("new", "Brand new", ("food",), 2031, "bread")])
+    expected = towers.embed(*models.load(folder / "student"), ["Brand new (2031). food. bread"])
+    assert np.allclose(larger.vectors[-1], expected, atol=1e-6)
+
+
+def test_other_settings_or_likes_are_refused(run, world):
+    folder, setup, _ = run
+    items, found, stretches = world
+    with pytest.raises(RunError, match="other settings, items or likes"):
+        recommend.train(folder, *world, replace(setup, seed=1), progress=False)
+    with pytest.raises(RunError, match="other settings, items or likes"):
+        recommend.train(folder, items, found.between(start=1), stretches, setup, progress=False)
+
+
+def test_an_interrupted_run_ends_with_the_same_student(run, world, tmp_path, monkeypatch):
+    folder, setup, _ = run
+    teach = towers.teach
+    monkeypatch.setattr(towers, "teach", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        recommend.train(tmp_path / "run", *world, setup, progress=False)
+    assert not (tmp_path / "run" / "student").exists()
+    monkeypatch.setattr(towers, "teach", teach)
+    recommend.train(tmp_path / "run", *world, setup, progress=False)
+    assert tiny.same_weights(folder / "student", tmp_path / "run" / "student")
+
+
+def test_the_embedded_library_and_its_simulated_readers_fit_together():
+    items, found, stretches = recommend.embedded(users=60)
+    assert len(found) > 100 and list(stretches) == ["towers", "ranker", "valid", "test"]
+    assert all(len(found.between(*span)) for span in stretches.values())
+    late = set(found.between(*stretches["test"]).item.tolist()) - set(
+        found.between(end=stretches["test"][0]).item.tolist()
+    )
+    assert late and max(found.item) < len(items)
+
+
+# the command
+
+
+def answers(capsys, *arguments):
+    code = cli.main(["recommend", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, [json.loads(line) for line in out.splitlines() if line[0] in "[{"], err
+
+
+def test_the_command_suggests_for_a_user_a_history_and_from_standard_input(run, capsys, monkeypatch):
+    folder, _, shop = run
+    expected = [one.item for one in shop.recommend("u1", 3)]
+    code, (found,), _ = answers(capsys, "suggest", "--shop", folder, "--user", "u1", "--count", 3)
+    assert code == 0 and [one["item"] for one in found] == expected and all(one["reasons"] for one in found)
+    _, (found,), _ = answers(capsys, "suggest", "--shop", folder, "b03", "b07", "--count", 2)
+    assert [one["item"] for one in found] == [one.item for one in shop.recommend(["b03", "b07"], 2)]
+    requests = [
+        '{"user": "u1"}',
+        "",
+        '{"history": ["b03"]}',
+        '{"history": []}',
+        '{"user": "nobody"}',
+        "{",
+        '{"history": "b03"}',
+    ]
+    requests += ['{"history": ["🎉"]}', "7"]
+    monkeypatch.setattr(sys, "stdin", type("In", (), {"buffer": io.BytesIO("\n".join(requests).encode())}))
+    code, found, err = answers(capsys, "suggest", "--shop", folder, "--count", 3)
+    assert code == 1 and "5 requests could not be answered" in err
+    assert [one["item"] for one in found[0]] == expected and len(found) == 8
+    assert "nothing is known of you" in found[2][0]["reasons"][0]
+    assert found[3] == {
+        "line": 5,
+        "error": "no user 'nobody' is known; a list of the items that somebody liked will do, even an empty one",
+    }
+    assert [one["line"] for one in found[3:]] == [5, 6, 7, 8, 9] and "not JSON" in found[4]["error"]
+
+
+def test_the_command_trains_on_files_measures_and_times(run, capsys, tmp_path):
+    folder = run[0]
+    for name, rows in (("items", item_rows()), ("likes", like_rows())):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert cli.main(["recommend", "measure", "--shop", str(folder)]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"users", "all", "warm", "cold"}
+    assert cli.main(["recommend", "pace", "--shop", str(folder), "--items", "300"]) == 0
+    assert json.loads(capsys.readouterr().out)["items"] == 300
+    out = ("train", "--out", tmp_path / "run", "--items", tmp_path / "items.jsonl")
+    code, _, err = answers(capsys, *out)
+    assert code == 1 and "--items and --likes belong together" in err
+    (tmp_path / "likes.jsonl").write_text('{"user": "u", "item": "b99", "time": 1}')
+    code, _, err = answers(capsys, *out, "--likes", tmp_path / "likes.jsonl")
+    assert code == 1 and "likes.jsonl:1: item 'b99' is not in the catalogue" in err
+    (tmp_path / "items.jsonl").write_text("\n")
+    code, _, err = answers(capsys, *out, "--likes", tmp_path / "likes.jsonl")
+    assert code == 1 and "items.jsonl is empty: there is nothing to recommend" in err
+
+
+def test_no_shop_is_one_clear_line(tmp_path, capsys):
+    for step in ("suggest", "measure", "pace"):
+        code, _, err = answers(capsys, step, "--shop", tmp_path / "nowhere")
+        assert code == 1 and "no shop" in err and "tinykd recommend train" in err
+    with pytest.raises(ModelError, match="no shop"):
+        recommend.stretches_of(tmp_path)
+    with pytest.raises(SystemExit) as done:
+        cli.main(["recommend", "--help"])
+    assert done.value.code == 0 and "suggest" in capsys.readouterr().out

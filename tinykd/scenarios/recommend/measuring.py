@@ -1,0 +1,157 @@
+"""What recommendations are worth: NDCG, recall, diversity, coverage; for warm and for cold items. Lesson 13."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tinykd.scenarios.recommend.items import Item, multi_hot
+from tinykd.scenarios.recommend.likes import Case, Likes, cases
+from tinykd.scenarios.recommend.ranking import allowed, top
+from tinykd.scenarios.recommend.shop import Shop
+
+K = 10
+METRICS = ("ndcg", "recall", "diversity")
+#: Takes a case, how many, and which items may be shown; returns places, best first
+Rank = Callable[[Case, int, np.ndarray | None], np.ndarray]
+
+
+def by_score(scores: Callable[[Case], np.ndarray]) -> Rank:
+    """Turn scores of all items into a ranking; what the case's user liked already is left out."""
+
+    def rank(case: Case, k: int, among: np.ndarray | None = None) -> np.ndarray:
+        found = scores(case)
+        return top(found, allowed(len(found), case.history, among), k)
+
+    return rank
+
+
+def by_shop(shop: Shop) -> Rank:
+    """Return the shop's own ranking."""
+    return lambda case, k, among=None: shop.rank(case.history, k, among)[0]
+
+
+def shelves(shop: Shop) -> dict[str, np.ndarray | None]:
+    """Return which items count: ``all``; ``warm``, those somebody liked before; ``cold``, those nobody liked yet."""
+    return {"all": None, "warm": shop.popularity > 0, "cold": shop.popularity == 0}
+
+
+def measure(rank: Rank, asked: Sequence[Case], items: Sequence[Item], among: np.ndarray | None = None) -> dict:
+    """Measure a ranking on cases.
+
+    Args:
+        among: (items,), the shelf: only its items are shown, and only its items are to be found.
+
+    Returns:
+        For each case an array of ``ndcg`` and ``recall`` (at 10, in [0, 1]) and ``diversity`` (the mean distance of the
+        categories of two items shown, 1 minus cosine); nan where a case has nothing to find on this shelf. And one
+        number, ``coverage``: the share of the shelf that was shown to anybody.
+    """
+    categories, shown = multi_hot(list(items)), set()
+    found = {name: np.full(len(asked), np.nan) for name in METRICS}
+    for row, case in enumerate(asked):
+        targets = [i for i in case.targets if among is None or among[i]]
+        if not targets:
+            continue
+        best = rank(case, K, among)
+        shown |= set(best.tolist())
+        hits = np.isin(best, targets)
+        found["ndcg"][row] = ndcg(hits, len(targets))
+        found["recall"][row] = hits.sum() / len(targets)
+        found["diversity"][row] = diversity(categories[best])
+    return found | {"coverage": len(shown) / (len(items) if among is None else max(1, int(among.sum())))}
+
+
+def ndcg(hits: np.ndarray, targets: int) -> float:
+    """Return the discounted gain of a list against that of the best list possible.
+
+    >>> round(ndcg(np.array([0, 1, 0]), 2), 4)
+    0.3869
+    """
+    discount = 1 / np.log2(np.arange(len(hits)) + 2)
+    return float(hits @ discount / max(discount[:targets].sum(), 1e-9))
+
+
+def diversity(categories: np.ndarray) -> float:
+    """Return the mean distance of two items of a list: 1 minus the cosine of their categories; nan for a single item.
+
+    Args:
+        categories: (items, categories), rows of length 1.
+    """
+    n = len(categories)
+    if n < 2:
+        return float("nan")
+    same = categories @ categories.T
+    return float(1 - (same.sum() - np.trace(same)) / (n * (n - 1)))
+
+
+def interval(values: np.ndarray, seed: int = 0, rounds: int = 2000) -> tuple[float, float, float]:
+    """Return the mean and its 95 % bootstrap interval over users; of two methods give the difference, user by user.
+
+    Args:
+        values: one a user; nan where there is none.
+    """
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return (float("nan"),) * 3
+    draws = np.random.default_rng(seed).integers(len(values), size=(rounds, len(values)))
+    low, high = np.quantile(values[draws].mean(1), [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)
+
+
+def reciprocal_rank(scores: np.ndarray) -> np.ndarray:
+    """Return 1 / the place of the first candidate of each list; of equals the worst place counts.
+
+    Args:
+        scores: (lists, candidates), of a teacher or a student.
+    """
+    return 1 / (scores >= scores[:, :1]).sum(-1)
+
+
+def evaluate(shop: Shop, likes: Likes, start: float, end: float) -> dict:
+    """Measure a shop on a stretch of time, beside popularity.
+
+    Returns:
+        ``users``; shelf → ``shop`` or ``popularity`` → metric → [mean, low, high], and ``coverage``.
+    """
+    then, asked = shop.at(start), cases(likes, start, end)
+    report: dict = {"users": len(asked)}
+    for shelf, among in shelves(then).items():
+        ranks = {"shop": by_shop(then), "popularity": by_score(lambda case: then.popularity)}
+        report[shelf] = {name: summary(measure(rank, asked, shop.items, among)) for name, rank in ranks.items()}
+    return report
+
+
+def summary(found: dict) -> dict:
+    """Return mean, low and high in place of the values of each user; None where nobody had anything to find."""
+    asked = bool((~np.isnan(found["ndcg"])).any())
+    return {name: list(interval(found[name])) if asked else None for name in METRICS} | {"coverage": found["coverage"]}
+
+
+def pace(shop: Shop, size: int = 10_000, requests: int = 200, seed: int = 0) -> dict[str, float]:
+    """Return requests a second over a catalogue of ``size`` items, ``ranked`` alone and with ``reasons``; and ``size``.
+
+    The catalogue is the shop's own, repeated as often as needed, each copy's vectors a little shaken. One thread, one
+    request after the other, histories of users that there are.
+    """
+    random = np.random.default_rng(seed)
+    place = np.arange(size) % len(shop.items)
+    items = [shop.items[i]._replace(id=f"{n}") for n, i in enumerate(place)]
+    vectors = shop.vectors[place] + 0.01 * random.normal(size=(size, shop.vectors.shape[1])).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    large = replace(shop, items=items, vectors=vectors)
+    histories = list(shop.likes.histories().values())
+    asked = [histories[i] for i in random.integers(len(histories), size=requests)]
+    found = {"items": float(size)}
+    calls = {
+        "ranked": lambda past: large.rank(past, K),
+        "with_reasons": lambda past: large.recommend([items[i].id for i in past], K),
+    }
+    for name, call in calls.items():
+        call(asked[0])
+        start = time.perf_counter()
+        for past in asked:
+            call(past)
+        found[name] = requests / (time.perf_counter() - start)
+    return found
