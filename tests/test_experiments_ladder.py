@@ -29,7 +29,7 @@ def ran(tmp_path_factory):
         place = {"data": corpus, "results": folder / "results.json"}.get(name, folder / name)
         arguments += [f"--{name}", str(place)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "PRUNING", experiment.PRUNING | {"rounds": 1})
+        patch.setattr(experiment, "PRUNING", experiment.PRUNING | {"rounds": 1, "heads": 0.5, "neurons": 0.5})
         patch.setattr(ladder, "climb", climb)
         experiment.main(arguments)
         yield folder, arguments
