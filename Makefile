@@ -41,6 +41,10 @@ notebooks: $(READY) ## run every lesson top to bottom and keep its outputs
 book: $(READY) ## build the site from the committed outputs
 	$(BIN)/python tools/build_book.py
 
+.PHONY: labs
+labs: $(READY) ## exercises for a class: students' archive, answers, timed plan
+	$(BIN)/python tools/build_labs.py
+
 .PHONY: lab
 lab: $(READY) ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -3,11 +3,13 @@
 import torch
 from grading import expect
 
+from tinykd.quantization import fake_quantize
+
 MATRIX = torch.tensor([[0.9, -3.0, 1.3], [0.04, 0.3, -0.17], [-250.0, 33.3, 120.0]])
 
 
-def on_grid(matrix, scale):
-    return (matrix / scale).round() * scale
+def on_grid(values, step):
+    return torch.round(values / step).mul(step)
 
 
 def test_exercise_1_a_scale_for_each_row(work):
@@ -16,10 +18,10 @@ def test_exercise_1_a_scale_for_each_row(work):
     top = MATRIX.amax(1, keepdim=True) / 7
     expect(
         work.rounded_rows(MATRIX, 4),
-        on_grid(MATRIX, rows / 7),
+        fake_quantize(MATRIX, 4, channel_dim=0),
         {
-            "one scale for the whole matrix": on_grid(MATRIX, size.max() / 7),
-            "a scale for each column, and the product cannot use it": on_grid(MATRIX, size.amax(0) / 7),
+            "one scale for the whole matrix": fake_quantize(MATRIX, 4),
+            "a scale for each column, and the product cannot use it": fake_quantize(MATRIX, 4, channel_dim=1),
             "cut off instead of rounded": (MATRIX / (rows / 7)).trunc() * rows / 7,
             "one step too many: with 8 bits the largest number is 127": on_grid(MATRIX, rows / 8),
             "two grids' worth of steps, as if there were no sign": on_grid(MATRIX, rows / 15),

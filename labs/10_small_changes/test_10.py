@@ -23,6 +23,8 @@ def test_exercise_1_of_any_shape(work):
     right = torch.tensor([[2.0, 4], [0, 0], [-2, -4]])
     try:
         found = work.merged(weight, down, up, 2.0)
+    except NotImplementedError:
+        raise
     except RuntimeError as error:
         raise AssertionError(f"the product is transposed: for W (3, 2), A (1, 2) and B (3, 1), {error}") from None
     expect(found, right, {"the strength is forgotten": right / 2}, "0 + sBA of (3, 1) and (1, 2) with s = 2")

@@ -1,0 +1,173 @@
+"""What goes to the students holds no answer, and works in an empty folder; what goes to the teacher holds all."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+
+import grading
+import nbformat
+import pytest
+from workbench import ALL, build_labs, grade, graders
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    """The folder that ``make labs`` would write."""
+    out, page = tmp_path_factory.mktemp("labs"), build_labs.PAGE
+    copy = out / "labs.md"
+    copy.write_text(page.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_labs, "PAGE", copy)
+        patch.setattr(sys, "argv", ["build_labs.py", "--out", str(out)])
+        build_labs.main()
+    return out
+
+
+@pytest.fixture(scope="module")
+def handed_out(pack, tmp_path_factory):
+    """The students' archive, unpacked into an empty folder."""
+    folder = tmp_path_factory.mktemp("laptop")
+    zipfile.ZipFile(pack / "student.zip").extractall(folder)
+    return folder / "tinykd-labs"
+
+
+def lines_of(path):
+    """All lines of a file, of a notebook those of its cells."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    return text.split("\n")
+
+
+def squeezed(line):
+    return re.sub(r"\s", "", line)
+
+
+def leaks(answers, files):
+    """The answers' lines that stand in the files: as a line, or inside of one if they are long enough to be telling."""
+    handed_out = {squeezed(line) for path in files for line in lines_of(path)}
+    everything = "\n".join(handed_out)
+    wanted = {squeezed(line) for answer in answers for line in answer.split("\n")} - {"", ")", "]", "}", "else:"}
+    return {line for line in wanted if line in handed_out or (len(line) >= 12 and line in everything)}
+
+
+def test_no_line_of_a_solution_is_handed_out(handed_out):
+    for lab in ALL.values():
+        answers = [answer for _, _, answer in build_labs.ANSWER.findall(lab.text)]
+        assert leaks(answers, (handed_out / lab.name).iterdir()) == set()
+    names = {path.name for path in handed_out.rglob("*")}
+    assert not names & {"solutions", "wrong"}
+    assert not any("SOLUTION" in line for path in handed_out.rglob("*.*") for line in lines_of(path))
+
+
+def test_the_leak_test_sees_a_leak(handed_out, tmp_path):
+    lab = ALL["02_mathematics"]
+    answers = [answer for _, _, answer in build_labs.ANSWER.findall(lab.text)]
+    leaky = tmp_path / "leaky.py"
+    leaky.write_text(
+        "x = 1\n" + next(line for line in answers[0].split("\n") if "log_student" in line), encoding="utf-8"
+    )
+    assert len(leaks(answers, [leaky])) == 1
+
+
+def test_each_student_notebook_is_the_solution_without_its_answers(handed_out):
+    for lab in ALL.values():
+        notebook = nbformat.read(handed_out / lab.name / f"{lab.name}.ipynb", as_version=4)
+        nbformat.validate(notebook)
+        code = "\n".join(cell.source for cell in notebook.cells)
+        assert code.count("raise NotImplementedError") == len(lab.exercises)
+        assert all(exercise.title in code for exercise in lab.exercises)
+        assert len(notebook.cells) == len(build_labs.notebook_of(lab.text).cells) + 2
+
+
+def test_in_an_empty_folder_every_test_says_that_it_is_not_done(handed_out):
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTEST_ADDOPTS", "PYTHONPATH")}
+    command = [sys.executable, "-m", "pytest"]
+    done = subprocess.run(command, cwd=handed_out, env=environment, capture_output=True, text=True)
+    expected = sum(len(graders(lab)) for lab in ALL)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"{expected} failed" in done.stdout.splitlines()[-1]
+    assert "passed" not in done.stdout.splitlines()[-1] and "error" not in done.stdout.splitlines()[-1]
+    said = re.findall(r"^E +(\w+): (.*)$", done.stdout, re.MULTILINE)
+    assert len(said) == expected
+    assert all(re.fullmatch(r"exercise \d is not done yet", text) for _, text in said), set(said)
+
+
+def test_a_teacher_can_grade_a_notebook_that_lies_elsewhere(handed_out, pack, tmp_path):
+    handed_in = tmp_path / "ada.ipynb"
+    handed_in.write_bytes((pack / "teacher" / "answers" / "11_customer_service.ipynb").read_bytes())
+    command = [sys.executable, "-m", "pytest", "11_customer_service", "--notebook", str(handed_in)]
+    done = subprocess.run(command, cwd=handed_out, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(graders('11_customer_service'))} passed" in done.stdout
+
+
+@pytest.mark.parametrize("lab", ALL)
+def test_the_teachers_notebook_passes_and_shows_what_goes_wrong(pack, lab):
+    path = pack / "teacher" / "answers" / f"{lab}.ipynb"
+    cells = nbformat.read(path, as_version=4).cells
+    assert grade(lab, *[cell.source for cell in cells if cell.cell_type == "code"]) == {}
+    text = "\n".join(cell.source for cell in cells)
+    assert all(f"**Wrong: {wrong.misconception}.**" in text for wrong in build_labs.wrong_answers(lab))
+
+
+def test_the_plan_holds_every_exercise_and_measured_minutes(pack):
+    plan = (pack / "teacher" / "plan.md").read_text(encoding="utf-8")
+    measured = json.loads(build_labs.MINUTES.read_text(encoding="utf-8"))
+    for lab in ALL.values():
+        section = plan.split(f"## Lab {int(lab.number)}. ")[1].split("\n## ")[0]
+        assert all(f"exercise {e.number}: {e.title}" in section for e in lab.exercises)
+        assert ("its cells run for" in section) == (lab.name in measured)
+        minutes = int(re.match(r".*\((\d+) minutes\)", section)[1])
+        assert minutes > sum(exercise.minutes for exercise in lab.exercises)
+        assert f"| {build_labs.clock(minutes)} |" in section
+
+
+def test_the_page_has_the_table_of_the_labs_that_are_there():
+    assert build_labs.page(list(ALL.values())) == build_labs.PAGE.read_text(encoding="utf-8"), "run make labs"
+
+
+def test_the_archive_is_the_same_at_every_run(pack, tmp_path):
+    build_labs.write_student_zip(list(ALL.values()), tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == (pack / "student.zip").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("# # Lab 1. A\n# ## Exercise 1. B (5 minutes)\n", r"exercises \[1\] in headings, \[\] with a solution"),
+        ("### BEGIN SOLUTION 1\n### END SOLUTION\n", r"exercises \[\] in headings, \[1\] with a solution"),
+        ("# ## Exercise 1. B (5 minutes)\n### BEGIN SOLUTION 1\n### END SOLUTION\n", "no heading '# Lab 1. Title'"),
+    ],
+)
+def test_a_solution_with_a_fault_is_refused(tmp_path, text, complaint):
+    path = tmp_path / "01_x.py"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=complaint):
+        build_labs.read(path)
+
+
+def test_a_grader_runs_definitions_alone():
+    cells = ["%matplotlib inline\nimport math", "1 / 0\n!pip list\ndef half(x):\n    return x / math.sqrt(4)"]
+    assert grading.Work("ada.ipynb", cells).half(3) == 1.5
+
+
+@pytest.mark.parametrize(
+    ("cell", "complaint"),
+    [
+        ("def f(:\n  pass", "ada.ipynb, code cell 1, line 1: not Python"),
+        ("x = 1", "ada.ipynb defines no f. Is the notebook saved?"),
+    ],
+)
+def test_what_cannot_be_graded_is_said(cell, complaint):
+    with pytest.raises(AssertionError, match=re.escape(complaint)):
+        grading.Work("ada.ipynb", [cell]).f  # noqa: B018
+
+
+def test_a_number_is_no_list_of_one():
+    assert grading.same(1.0, 1) and grading.same([1, [2.0]], (1, [2]))
+    for found, other in (([1.0], 1), (1.0, [1]), ([1, 2], [1, 2, 3]), ("a", 1), (float("nan"), 1), (None, 1)):
+        assert not grading.same(found, other)
