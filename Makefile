@@ -34,8 +34,8 @@ lint: $(READY) ## ruff: rules and format
 	$(BIN)/ruff format --check .
 
 .PHONY: notebooks
-notebooks: $(READY) ## run every lesson top to bottom and keep its outputs
-	$(BIN)/python tools/run_notebooks.py
+notebooks: $(READY) ## run every lesson without trained models; keep its outputs and its minutes
+	$(BIN)/python tools/run_notebooks.py --fresh
 
 .PHONY: book
 book: $(READY) ## build the site from the committed outputs

@@ -64,6 +64,12 @@ def test_minutes_are_rounded_up(tool, seconds, said):
     assert tool.spoken(seconds) == said
 
 
+def test_on_a_busy_machine_the_work_counts_and_not_the_wait(tool):
+    assert tool.undisturbed({"seconds": 90, "processor_seconds": 20}) == 20
+    assert tool.undisturbed({"seconds": 50, "processor_seconds": 80}) == 50  # two cores at once
+    assert tool.undisturbed({"seconds": 50, "processor_seconds": 0.0}) == 50  # a system that doesn't tell
+
+
 def test_every_record_is_of_a_lesson(tool):
     recorded = json.loads(tool.MINUTES.read_text(encoding="utf-8"))
     assert set(recorded) <= {path.stem for path in LESSONS}
@@ -78,4 +84,4 @@ def test_a_lesson_says_what_was_recorded(tool, path):
     recorded = json.loads(tool.MINUTES.read_text(encoding="utf-8"))
     if said:
         assert path.stem in recorded, f"{path.name} was never measured: run_notebooks.py --fresh {path.name}"
-        assert set(said) == {tool.spoken(recorded[path.stem]["seconds"])}
+        assert set(said) == {tool.spoken(tool.undisturbed(recorded[path.stem]))}
