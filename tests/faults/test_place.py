@@ -1,0 +1,144 @@
+"""Where a command runs: no home, no network, another locale, another alphabet in the paths."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests import tiny
+from tests.faults import conftest as make
+
+
+def command(*arguments, environment: dict, cwd, prefix=()) -> subprocess.CompletedProcess:
+    line = [*prefix, sys.executable, "-m", "tinykd", *map(str, arguments)]
+    return subprocess.run(line, cwd=cwd, env=environment, capture_output=True, timeout=600)
+
+
+def test_no_home_and_a_user_whom_nobody_knows(forge, room, whole, tmp_path):
+    """As in a container: no HOME, no entry in the list of users, one folder that may be written."""
+    if os.getuid():
+        pytest.skip("only root can become somebody else")
+    out = tmp_path / "work"
+    out.mkdir(mode=0o777)
+    out.chmod(0o777)
+    for folder in (*tmp_path.parents, *room.parents, room, *(p for p in room.rglob("*") if p.is_dir())):
+        if str(folder).startswith(str(tmp_path.parents[1].parent)):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    prefix = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+    done = command(*make.distill(room, out / "run")[1:], environment=make.environment(None), cwd=out, prefix=prefix)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert [path.name for path in out.iterdir()] == ["run"]
+    assert tiny.same_weights(whole[0] / "student", out / "run" / "student")
+
+
+def test_without_a_network(forge, room, tmp_path):
+    """The embedded weights and corpora need none; what must come from the Hub is refused in one line, soon."""
+    embedded = [
+        "--data",
+        "newswire",
+        "--max-train",
+        16,
+        "--epochs",
+        1,
+        "--teacher-epochs",
+        1,
+        "--out",
+        tmp_path / "out",
+    ]
+    _, done, hub, corpus = forge.run(
+        ["no_network"],
+        ["cli", "distill", *embedded, "--out", tmp_path / "out"],
+        ["cli", "distill", "--data", room / "corpus", "--teacher", "bert-base-uncased", "--out", tmp_path / "hub"],
+        ["cli", "distill", "--data", "conll2003", "--out", tmp_path / "corpus"],
+    )
+    assert done["code"] == 0, done["err"]
+    assert "bert-base-uncased: not a model folder, and the Hub did not give it" in make.one_line(hub)
+    assert "The embedded corpus 'newswire' needs no network" in make.one_line(corpus)
+
+
+@pytest.mark.parametrize("utf8", ["0", "1"])
+def test_a_locale_without_utf_8(room, whole, tmp_path, utf8):
+    text = "Zoë flew from 北京 to Łódź ✈ twice."
+    plain = make.environment(tmp_path / "home", LC_ALL="C", PYTHONUTF8=utf8, PYTHONCOERCECLOCALE="0")
+    line = [sys.executable, "-m", "tinykd", "predict", "--model", str(whole[0] / "student")]
+    done = subprocess.run(line, env=plain, input=f"{text}\n".encode(), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.decode("utf-8"))["text"] == text
+
+
+def test_no_file_is_opened_in_the_encoding_of_the_locale():
+    """Every ``open`` of ours names its encoding, so that no locale can change what is read or written."""
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "check",
+            "--isolated",
+            "--preview",
+            "--select",
+            "PLW1514",
+            str(make.ROOT / "tinykd"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stdout
+
+
+def test_paths_with_spaces_and_chinese_characters(forge, room, whole, watched, tmp_path):
+    place = tmp_path / "第一课 a b" / "数据 [1] *"
+    place.mkdir(parents=True)
+    for name in ("base", "corpus"):
+        tiny.copy(room / name, place / name)
+    out, onnx, database = place / "结果 1", place / "出口", place / "新闻.duckdb"
+    done, small, exported, plain, light, stream, alerts = forge.run(
+        make.distill(place, out),
+        make.compress(place, out, place / "小"),
+        ["cli", "export", "--model", out / "student", "--out", onnx],
+        ["cli", "predict", "--model", out / "student", "Mara Hope left Jordan for Nice."],
+        ["cli", "predict", "--model", onnx, "Mara Hope left Jordan for Nice."],
+        [*watched[0], database],
+        ["cli", "finance", "alerts", "--database", database],
+    )
+    for step in (done, small, exported, plain, light, stream, alerts):
+        assert step["code"] == 0, step["err"]
+    assert tiny.same_weights(whole[0] / "student", out / "student")
+    assert [one["text"] for one in json.loads(plain["out"])["entities"]] == [
+        one["text"] for one in json.loads(light["out"])["entities"]
+    ]
+    assert alerts["out"] == watched[1]
+    assert not make.leftovers(place)
+
+
+def test_a_windows_1252_corpus(forge, room, tmp_path):
+    corpus = tiny.copy(room / "corpus", tmp_path / "corpus")
+    text = (corpus / "valid.conll").read_text(encoding="utf-8") + "\nZoë B-PER\nwon O\n"
+    (corpus / "valid.conll").write_bytes(text.encode("windows-1252"))
+    number = text[: text.index("ë")].count("\n") + 1
+    (done,) = forge.run(make.distill(tmp_path, tmp_path / "out", "--teacher", room / "base"))
+    assert f"valid.conll:{number}: not UTF-8 (byte 0xeb); convert it first, for example: iconv" in make.one_line(done)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "says"),
+    [
+        ("onnxruntime", ["predict", "--model", "{onnx}", "x"], "ONNX Runtime is not installed; run: pip install"),
+        ("duckdb", ["finance", "alerts", "--database", "{file}"], "DuckDB is not installed; run: pip install duckdb"),
+        ("wandb", ["distill", "--report-to", "wandb"], "wandb"),
+        ("matplotlib", ["distill"], "matplotlib is not installed; run: pip install matplotlib"),
+    ],
+)
+def test_a_package_that_is_missing_or_was_built_for_another_processor(
+    forge, room, whole, tmp_path, package, arguments, says
+):
+    onnx, file = tmp_path / "onnx", tmp_path / "file"
+    file.write_bytes(b"")
+    steps = [["cli", "export", "--model", whole[0] / "student", "--out", onnx]] if "{onnx}" in arguments else []
+    line = [argument.format(onnx=onnx, file=file) for argument in arguments]
+    step = ["cli", *line] if line[0] != "distill" else [*make.distill(room, tmp_path / "out"), *line[1:]]
+    done = forge.run(*steps, ["without", package], step)[-1]
+    assert says in make.one_line(done)
