@@ -58,6 +58,7 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 	$(BIN)/python experiments/ladder.py
 	$(BIN)/python experiments/banking77.py
 	$(BIN)/python experiments/finance.py
+	$(BIN)/python experiments/recommend.py
 	$(BIN)/python experiments/phrasebank.py
 
 .PHONY: bench
