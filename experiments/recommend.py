@@ -6,18 +6,46 @@ aggregate figures are recorded. The library's users are simulated. ``python expe
 [--data movielens|embedded]``; each seed is kept when it is done, so an interrupted call goes on where it stopped.
 """
 
+import argparse
 import csv
+import json
+import logging
 import os
 import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import filelock
+import numpy as np
+
+from tinykd import data, models, recipes
 from tinykd.errors import DataError
+from tinykd.files import write_json
 from tinykd.scenarios import recommend
-from tinykd.scenarios.recommend import Item, Likes
+from tinykd.scenarios.recommend import (
+    Case,
+    Item,
+    Likes,
+    Setup,
+    Shop,
+    baselines,
+    measuring,
+    ranking,
+    teacher,
+    towers,
+    work,
+)
+from tinykd.scenarios.recommend.items import multi_hot
+from tinykd.scenarios.recommend.likes import question_lists
+from tinykd.scenarios.recommend.simulate import oracle
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "recommend.json"
 RUNS = ROOT / "runs" / "experiments"
+NEIGHBOURS, FACTORS = (20, 100), (16, 64)  # of item-kNN and BPR; chosen on valid
+SHOP = "student + ranker"
 
 
 def movielens(folder: Path | None = None) -> tuple[list[Item], Likes, dict[str, tuple[float, float]]]:
@@ -61,3 +89,185 @@ def table(path: Path) -> list[dict[str, str]]:
         raise DataError(f"{path}: not there; set TINYKD_DATA to the folder that holds movielens/")
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def one_seed(corpus: str, seed: int) -> dict:
+    """Train (or load) what a seed needs and return all that is recorded of it."""
+    began = time.process_time()
+    items, likes, stretches = (movielens if corpus == "movielens" else recommend.embedded)()
+    out, setup = RUNS / f"recommend-{corpus}-seed{seed}", Setup(seed=seed)
+    shop = recommend.train(out, items, likes, stretches, setup, progress=False)
+    lists = recommend.draw(likes.between(*stretches["towers"]), setup.lists, seed)
+    work.train_student(out / "labels", items, lists, None, setup, progress=False)
+    alone = work.open_student(out / "labels", out / "labels-vectors", items, likes)
+    shops = {
+        "categories": replace(shop, vectors=multi_hot(items)),
+        "MiniLM": replace(shop, vectors=untrained(items)),
+        "student, labels": alone,
+        "student": shop,
+    }
+    found = {"seed": seed, "setup": asdict(setup), "corpus": facts(items, likes, stretches), "chosen": {}}
+    for name in ("valid", "test"):
+        start, end = stretches[name]
+        asked = recommend.cases(likes, start, end)
+        ranks = methods(shops, likes, stretches, start, asked, seed, found["chosen"])
+        if corpus == "embedded" and name == "test":  # who knows all tastes; their day is in the test weeks
+            known = oracle(data.load("recommend")["items"])
+            ranks["ceiling"] = measuring.by_score(lambda case, known=known: known[int(case.user[1:]) - 1])
+        shelves = recommend.shelves(shop.at(start))
+        values = {
+            shelf: {method: measuring.measure(rank, asked, items, among) for method, rank in ranks.items()}
+            for shelf, among in shelves.items()
+        }
+        keep(out / f"{name}.npz", values)
+        found[name] = report(values) | {"users": len(asked), "cold_items": int(shelves["cold"].sum())}
+        found[name]["pairs"] = pairs(out, items, shops, start, asked, likes)
+    found["importance"] = ranking.importance(shop.ranker)
+    found["pace"] = recommend.pace(shop)
+    return found | {"cpu_seconds": time.process_time() - began} | recipes.provenance()
+
+
+def untrained(items: Sequence[Item]) -> np.ndarray:
+    """Return the vectors of the embedded MiniLM as it comes, all six layers."""
+    texts = [recommend.describe(item) for item in items]
+    path = RUNS / f"recommend-minilm-{towers.fingerprint(texts)[:16]}.npy"
+    if not path.exists():
+        np.save(path, towers.embed(*models.teacher("minilm", teacher.LABELS, "classification"), texts))
+    return np.load(path)
+
+
+def methods(
+    shops: dict[str, Shop], likes: Likes, stretches: dict, start: float, asked: list[Case], seed: int, chosen: dict
+) -> dict[str, measuring.Rank]:
+    """Return every row of the table as a ranking; ``chosen`` is filled on valid and used on test."""
+    then = {name: replace(shop, ranker=None).at(start) for name, shop in shops.items()}
+    one, choosing = then["student"], start == stretches["valid"][0]
+    scores = {name: getattr(baselines, name)(one) for name in ("chance", "popularity", "recent")}
+    for name, options, make in (
+        ("item-kNN", NEIGHBOURS, lambda n: baselines.item_knn(one, n)),
+        ("BPR", FACTORS, lambda n: baselines.bpr(one, asked, n, seed=seed)),
+    ):
+        made = {n: make(n) for n in (options if choosing else [chosen[name]])}
+        if choosing:
+            chosen[name] = max(made, key=lambda n: ndcg(measuring.by_score(made[n]), asked, one))
+        scores[name] = made[chosen[name]]
+    scores |= {f"{name}, cosine": baselines.by_text(shop) for name, shop in then.items()}
+    ranks = {name: measuring.by_score(score) for name, score in scores.items()}
+    if choosing:
+        baseline = ("popularity", "recent", "item-kNN", "BPR")
+        chosen["best baseline"] = max(baseline, key=lambda name: ndcg(ranks[name], asked, one))
+    for name, shop in shops.items():
+        known = ranking.fit(replace(shop, ranker=None), likes, *stretches["ranker"], seed)
+        ranks[f"{name} + ranker"] = measuring.by_shop(replace(shop, ranker=known).at(start))
+    return ranks
+
+
+def ndcg(rank: measuring.Rank, asked: list[Case], shop: Shop) -> float:
+    """Return the mean NDCG@10 over all items."""
+    return float(np.nanmean(measuring.measure(rank, asked, shop.items)["ndcg"]))
+
+
+def pairs(out: Path, items: list[Item], shops: dict[str, Shop], start: float, asked: list[Case], likes: Likes) -> dict:
+    """Return how high each puts what was liked next, among nine that were not: the mean reciprocal rank, low, high."""
+    lists = question_lists(asked, likes.between(end=start))
+    model, tokenizer = models.load(out / "teacher")
+    weights, kept = out / "teacher" / "model.safetensors", out / f"questions-{start:.0f}.json"
+    found = {"teacher": teacher.stored_scores(kept, weights, model, tokenizer, items, lists)}
+    for name, shop in shops.items():
+        rows = zip(lists.history, lists.candidates, strict=True)
+        found[name] = np.stack([shop.vectors[c] @ shop.interest(h[h >= 0][::-1]) for h, c in rows])
+    return {name: list(recommend.interval(measuring.reciprocal_rank(scores))) for name, scores in found.items()}
+
+
+def facts(items: list[Item], likes: Likes, stretches: dict) -> dict:
+    """Return the size of a corpus and a digest; two runs with one digest read the same."""
+    return {
+        "items": len(items),
+        "users": len(set(likes.user.tolist())),
+        "likes": len(likes),
+        "split": {name: len(likes.between(*span)) for name, span in stretches.items()},
+        "digest": towers.fingerprint([*map(recommend.describe, items), likes.fingerprint()])[:16],
+    }
+
+
+def report(values: dict) -> dict:
+    """Return, by shelf, each method's figures, and what the shop has over the others, user by user: mean, low, high."""
+    return {
+        shelf: {
+            "methods": {name: measuring.summary(row) for name, row in rows.items()},
+            "gain": {name: list(recommend.interval(rows[SHOP]["ndcg"] - row["ndcg"])) for name, row in rows.items()},
+        }
+        for shelf, rows in values.items()
+    }
+
+
+def keep(path: Path, values: dict) -> None:
+    """Write the figures of every user, without names, beside the models: seeds are joined user by user."""
+    flat = {
+        f"{shelf}|{method}|{metric}": np.asarray(value)
+        for shelf, rows in values.items()
+        for method, row in rows.items()
+        for metric, value in row.items()
+    }
+    np.savez(path, **flat)
+
+
+def joined(corpus: str, seeds: list[int]) -> dict:
+    """Return the report of the means over seeds; the intervals are over users, whom all seeds have in common."""
+    arrays = [np.load(RUNS / f"recommend-{corpus}-seed{seed}" / "test.npz") for seed in seeds]
+    values: dict = {}
+    for key in arrays[0].files:
+        shelf, method, metric = key.split("|")
+        mean = np.stack([found[key] for found in arrays]).mean(0)
+        values.setdefault(shelf, {}).setdefault(method, {})[metric] = mean if mean.ndim else float(mean)
+    return {"seeds": seeds} | report(values)
+
+
+def markdown(found: dict) -> str:
+    """Return the joined report as a Markdown table."""
+    rows = [
+        "| method | all, NDCG@10 | warm | cold | recall@10 | diversity | coverage |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in found["all"]["methods"].items():
+        ndcgs = [found[shelf]["methods"][name]["ndcg"] for shelf in ("all", "warm", "cold")]
+        cells = ["none" if one is None else "{:.3f} ({:.3f} to {:.3f})".format(*one) for one in ndcgs]
+        cells += [f"{row['recall'][0]:.3f}", f"{row['diversity'][0]:.2f}", f"{row['coverage']:.3f}"]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def record(corpus: str, name: str, value: dict) -> None:
+    """Add to the results; two processes may write at a time."""
+    with filelock.FileLock(RUNS / "recommend.lock"):
+        results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        results.setdefault(corpus, {})[name] = value
+        write_json(RESULTS, results)
+
+
+def recorded(corpus: str) -> dict:
+    """Return what is recorded of a corpus."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")).get(corpus, {}) if RESULTS.exists() else {}
+
+
+def main() -> None:
+    """Record every seed named (0, 1, 2) that is not recorded yet, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("seeds", nargs="*", type=int, default=[0, 1, 2], metavar="SEED")
+    parser.add_argument("--data", choices=["movielens", "embedded"], help="one corpus only")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    RUNS.mkdir(parents=True, exist_ok=True)
+    for corpus in [options.data] if options.data else ["movielens", "embedded"]:
+        digest = facts(*(movielens if corpus == "movielens" else recommend.embedded)())["digest"]
+        runs = {name: run for name, run in recorded(corpus).items() if name.startswith("seed")}
+        done = sorted(run["seed"] for run in runs.values() if run["corpus"]["digest"] == digest)
+        for seed in [seed for seed in options.seeds if seed not in done]:
+            record(corpus, f"seed {seed}", one_seed(corpus, seed))
+            done = sorted([*done, seed])
+            record(corpus, "joined", joined(corpus, done))
+        print(f"\n{corpus}, seeds {done}\n{markdown(recorded(corpus)['joined'])}")
+
+
+if __name__ == "__main__":
+    main()
