@@ -2,6 +2,7 @@
 
 import ast
 import json
+import linecache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def define(code: str, names: dict[str, Any], where: str) -> None:
         tree = ast.parse("\n".join(lines), where)
     except SyntaxError as error:
         raise AssertionError(f"{where}, line {error.lineno}: not Python ({error.msg})") from None
+    linecache.cache[where] = (len(code), None, [line + "\n" for line in lines], where)  # so that errors show the line
     tree.body = [part for part in tree.body if isinstance(part, KEPT)]
     exec(compile(tree, where, "exec"), names)
 
@@ -61,6 +63,7 @@ def expect(found: Any, right: Any, misconceptions: dict[str, Any] | None = None,
     Raises:
         AssertionError: with the misconception, if it is known, and both values.
     """
+    __tracebackhide__ = True  # a student should see the message, not our code
     if same(found, right):
         return
     values = f"{what} is {shown(found)}, and should be {shown(right)}"

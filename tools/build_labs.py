@@ -185,7 +185,10 @@ def table(labs: list[Lab]) -> str:
     for lab in labs:
         titles = "; ".join(exercise.title.rstrip("?") for exercise in lab.exercises)
         minutes = sum(exercise.minutes for exercise in lab.exercises)
-        rows.append(f"| [{int(lab.number)}. {lab.title}](../notebooks/{lab.name}.ipynb) | {titles} | {minutes} |")
+        name = f"{int(lab.number)}. {lab.title}"
+        if (ROOT / "notebooks" / f"{lab.name}.ipynb").exists():
+            name = f"[{name}](../notebooks/{lab.name}.ipynb)"
+        rows.append(f"| {name} | {titles} | {minutes} |")
     return "\n".join([*rows, "```"]) + "\n"
 
 
