@@ -44,8 +44,8 @@ def count_parameters(pieces: int, positions: int, width: int, layers: int, neuro
 #
 # A student of three layers learns from a teacher of six. The map is uniform: the student's last layer stands for the
 # teacher's last, and the steps are equal. A layer map counts the teacher's layers from 0. `hidden_states` counts the
-# embeddings as 0, and the first layer as 1. You need both: the map, and the hidden states to store. The embeddings
-# are always stored, too.
+# embeddings as 0, and the first layer as 1. You need both: the map, and the hidden states to store. TinyBERT
+# compares the embeddings as well, so they are stored, too.
 
 
 # %%
