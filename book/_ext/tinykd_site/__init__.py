@@ -38,4 +38,5 @@ def setup(app) -> dict:
     app.connect("autodoc-process-docstring", reference.link, priority=400)
     app.connect("missing-reference", reference.resolve)
     app.connect("html-page-context", pages.describe)
+    app.connect("html-page-context", pages.mend, priority=900)  # after the theme, which makes the contents
     return {"parallel_read_safe": True, "parallel_write_safe": True}

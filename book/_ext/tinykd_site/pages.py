@@ -1,4 +1,4 @@
-"""A description for every page, and buttons that need the repository's address only when there is one."""
+"""What every page gets: a description, names for screen readers, buttons only where they lead somewhere."""
 
 import re
 
@@ -28,6 +28,19 @@ def describe(app, name: str, template: str, context: dict, doctree: nodes.docume
     if text:
         safe = text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
         context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{safe}" />'
+
+
+def mend(app, name: str, template: str, context: dict, doctree: nodes.document | None) -> None:
+    """Mend what a screen reader stumbles over: a list role without items, a fold of the contents without a name."""
+    context["body"] = context.get("body", "").replace(' role="list" class="citation-list"', ' class="citation-list"')
+    contents = context.get("generate_toctree_html")
+    if contents:
+
+        def named(*given, **options) -> str:
+            fold = '<summary aria-label="Show or hide the pages below">'
+            return str(contents(*given, **options)).replace("<summary>", fold)
+
+        context["generate_toctree_html"] = named
 
 
 def description(doctree: nodes.document) -> str:
