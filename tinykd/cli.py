@@ -35,6 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ImportError as error:
+        if os.environ.get("TINYKD_DEBUG"):
+            raise
+        name = (error.name or "a package").split(".")[0]
+        print(f"tinykd: {name} is missing or not made for this machine ({error}); pip install {name}", file=sys.stderr)
+        return 1
     except OSError as error:  # a disk or a network that nobody further down could speak for
         if os.environ.get("TINYKD_DEBUG"):
             raise

@@ -16,7 +16,15 @@ import filelock
 from tinykd.errors import RunError
 
 #: How torch and safetensors, whose errors are no ``OSError``, speak of a disk that takes no more
-_FULL = ("No space left", "StorageFull", "os error 28", "os error 122", "os error 27", "PytorchStreamWriter failed")
+_FULL = (
+    "No space left",
+    "StorageFull",
+    "os error 28",
+    "os error 122",
+    "os error 27",
+    "PytorchStreamWriter",
+    "inline_container.cc",
+)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -242,6 +243,8 @@ def distill(
     """
     out, how = Path(out), adapted_by(student)
     unfinished = checkpoints.beside(out)
+    if report_to in ("tensorboard", "wandb", "trackio") and find_spec(report_to) is None:
+        raise RunError(f"{report_to} is not installed; run: pip install {report_to}")
     asked = asdict(settings) | ({"adapted_by": how} if how else {})
     if (there := checkpoints.finished(out, asked, title)) is not None:
         return there

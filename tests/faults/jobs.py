@@ -164,14 +164,14 @@ def backwards(base, corpus, out) -> list[list[str]]:
 
     from transformers import TrainerCallback
 
-    from tinykd import data, models, training
+    from tinykd import checkpoints, data, models, training
 
     seen = []
 
     class Back(TrainerCallback):
         def on_save(self, args, state, control, **kwargs):
             folders = sorted(Path(args.output_dir).glob("*"), key=lambda path: int(path.name.split("-")[1]))
-            assert all(training._is_whole(folder) for folder in folders)
+            assert all(checkpoints._is_whole(folder) for folder in folders)
             seen.append([folder.name for folder in folders])
             day = 2e9 - 86400 * state.global_step
             os.utime(folders[-1], (day, day))

@@ -136,7 +136,10 @@ def _jsonl(path: Path, lines: list[str]) -> Iterator[dict]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+            json.dumps(row, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{path}:{n}: half a character (\\ud800 to \\udfff without its other half)") from None
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}:{n}: not valid JSON ({error})") from None
         if not isinstance(row, dict):
             raise DataError(f"{path}:{n}: expected an object, found {line.strip()[:40]!r}")
