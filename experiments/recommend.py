@@ -45,6 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "recommend.json"
 RUNS = ROOT / "runs" / "experiments"
 NEIGHBOURS, FACTORS = (20, 100), (16, 64)  # of item-kNN and BPR; chosen on valid
+QUESTIONS = 120  # users at most whose lists the teacher scores; it reads ten pairs for each
 SHOP = "student + ranker"
 
 
@@ -106,11 +107,12 @@ def one_seed(corpus: str, seed: int) -> dict:
         "student, labels": alone,
         "student": shop,
     }
+    shops = {name: replace(one, ranker=ranker(one, likes, stretches, setup)) for name, one in shops.items()}
     found = {"seed": seed, "setup": asdict(setup), "corpus": facts(items, likes, stretches), "chosen": {}}
     for name in ("valid", "test"):
         start, end = stretches[name]
         asked = recommend.cases(likes, start, end)
-        ranks = methods(shops, likes, stretches, start, asked, seed, found["chosen"])
+        ranks = methods({name: shop.at(start) for name, shop in shops.items()}, asked, found["chosen"], seed)
         if corpus == "embedded" and name == "test":  # who knows all tastes; their day is in the test weeks
             known = oracle(data.load("recommend")["items"])
             ranks["ceiling"] = measuring.by_score(lambda case, known=known: known[int(case.user[1:]) - 1])
@@ -121,10 +123,15 @@ def one_seed(corpus: str, seed: int) -> dict:
         }
         keep(out / f"{name}.npz", values)
         found[name] = report(values) | {"users": len(asked), "cold_items": int(shelves["cold"].sum())}
-        found[name]["pairs"] = pairs(out, items, shops, start, asked, likes)
+    found["test"]["pairs"] = pairs(out, shops, asked, likes.between(end=start))
     found["importance"] = ranking.importance(shop.ranker)
     found["pace"] = recommend.pace(shop)
     return found | {"cpu_seconds": time.process_time() - began} | recipes.provenance()
+
+
+def ranker(shop: Shop, likes: Likes, stretches: dict, setup: Setup):
+    """Fit a ranker for the vectors of a shop, as ``recommend.train`` does."""
+    return ranking.fit(replace(shop, ranker=None), likes, *stretches["ranker"], setup.seed, setup.rounds, setup.hidden)
 
 
 def untrained(items: Sequence[Item]) -> np.ndarray:
@@ -136,12 +143,14 @@ def untrained(items: Sequence[Item]) -> np.ndarray:
     return np.load(path)
 
 
-def methods(
-    shops: dict[str, Shop], likes: Likes, stretches: dict, start: float, asked: list[Case], seed: int, chosen: dict
-) -> dict[str, measuring.Rank]:
-    """Return every row of the table as a ranking; ``chosen`` is filled on valid and used on test."""
-    then = {name: replace(shop, ranker=None).at(start) for name, shop in shops.items()}
-    one, choosing = then["student"], start == stretches["valid"][0]
+def methods(shops: dict[str, Shop], asked: list[Case], chosen: dict, seed: int) -> dict[str, measuring.Rank]:
+    """Return every row of the table as a ranking.
+
+    Args:
+        shops: as they were when the cases were asked.
+        chosen: filled if it is empty, as on valid; then used.
+    """
+    one, choosing = shops["student"], not chosen
     scores = {name: getattr(baselines, name)(one) for name in ("chance", "popularity", "recent")}
     for name, options, make in (
         ("item-kNN", NEIGHBOURS, lambda n: baselines.item_knn(one, n)),
@@ -149,17 +158,15 @@ def methods(
     ):
         made = {n: make(n) for n in (options if choosing else [chosen[name]])}
         if choosing:
-            chosen[name] = max(made, key=lambda n: ndcg(measuring.by_score(made[n]), asked, one))
+            worth = {n: ndcg(measuring.by_score(scored), asked, one) for n, scored in made.items()}
+            chosen[name] = max(worth, key=worth.get)
         scores[name] = made[chosen[name]]
-    scores |= {f"{name}, cosine": baselines.by_text(shop) for name, shop in then.items()}
+    scores |= {f"{name}, cosine": baselines.by_text(shop) for name, shop in shops.items()}
     ranks = {name: measuring.by_score(score) for name, score in scores.items()}
     if choosing:
-        baseline = ("popularity", "recent", "item-kNN", "BPR")
-        chosen["best baseline"] = max(baseline, key=lambda name: ndcg(ranks[name], asked, one))
-    for name, shop in shops.items():
-        known = ranking.fit(replace(shop, ranker=None), likes, *stretches["ranker"], seed)
-        ranks[f"{name} + ranker"] = measuring.by_shop(replace(shop, ranker=known).at(start))
-    return ranks
+        worth = {name: ndcg(ranks[name], asked, one) for name in ("popularity", "recent", "item-kNN", "BPR")}
+        chosen["best baseline"] = max(worth, key=worth.get)
+    return ranks | {f"{name} + ranker": measuring.by_shop(shop) for name, shop in shops.items()}
 
 
 def ndcg(rank: measuring.Rank, asked: list[Case], shop: Shop) -> float:
@@ -167,12 +174,11 @@ def ndcg(rank: measuring.Rank, asked: list[Case], shop: Shop) -> float:
     return float(np.nanmean(measuring.measure(rank, asked, shop.items)["ndcg"]))
 
 
-def pairs(out: Path, items: list[Item], shops: dict[str, Shop], start: float, asked: list[Case], likes: Likes) -> dict:
+def pairs(out: Path, shops: dict[str, Shop], asked: list[Case], likes: Likes) -> dict[str, list[float]]:
     """Return how high each puts what was liked next, among nine that were not: the mean reciprocal rank, low, high."""
-    lists = question_lists(asked, likes.between(end=start))
+    lists = question_lists(asked[:: -(-len(asked) // QUESTIONS)], likes)
     model, tokenizer = models.load(out / "teacher")
-    weights, kept = out / "teacher" / "model.safetensors", out / f"questions-{start:.0f}.json"
-    found = {"teacher": teacher.stored_scores(kept, weights, model, tokenizer, items, lists)}
+    found = {"teacher": teacher.scores(model, tokenizer, shops["student"].items, lists)}
     for name, shop in shops.items():
         rows = zip(lists.history, lists.candidates, strict=True)
         found[name] = np.stack([shop.vectors[c] @ shop.interest(h[h >= 0][::-1]) for h, c in rows])
@@ -258,15 +264,18 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     RUNS.mkdir(parents=True, exist_ok=True)
-    for corpus in [options.data] if options.data else ["movielens", "embedded"]:
-        digest = facts(*(movielens if corpus == "movielens" else recommend.embedded)())["digest"]
-        runs = {name: run for name, run in recorded(corpus).items() if name.startswith("seed")}
-        done = sorted(run["seed"] for run in runs.values() if run["corpus"]["digest"] == digest)
-        for seed in [seed for seed in options.seeds if seed not in done]:
-            record(corpus, f"seed {seed}", one_seed(corpus, seed))
-            done = sorted([*done, seed])
-            record(corpus, "joined", joined(corpus, done))
-        print(f"\n{corpus}, seeds {done}\n{markdown(recorded(corpus)['joined'])}")
+    corpora = [options.data] if options.data else ["movielens", "embedded"]
+    for seed in options.seeds:
+        for corpus in corpora:
+            digest = facts(*(movielens if corpus == "movielens" else recommend.embedded)())["digest"]
+            runs = [run for name, run in recorded(corpus).items() if name.startswith("seed")]
+            done = {run["seed"] for run in runs if run["corpus"]["digest"] == digest}
+            if seed not in done:
+                record(corpus, f"seed {seed}", one_seed(corpus, seed))
+                record(corpus, "joined", joined(corpus, sorted({*done, seed})))
+    for corpus in corpora:
+        found = recorded(corpus)["joined"]
+        print(f"\n{corpus}, seeds {found['seeds']}\n{markdown(found)}")
 
 
 if __name__ == "__main__":

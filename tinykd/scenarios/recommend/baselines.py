@@ -4,6 +4,7 @@ A baseline is a function of a case that returns a score for every item. Item-kNN
 al. 2009) come from the library ``implicit``; ``pip install tinykd[baselines]`` brings it.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -41,7 +42,9 @@ def item_knn(shop: Shop, neighbours: int = 50) -> Scores:
     """Score an item by its likeness to those of the history: the cosine of who liked them, of the nearest items."""
     nearest = _implicit().nearest_neighbours
     model = nearest.CosineRecommender(K=neighbours, num_threads=1)
-    model.fit(_matrix(shop.likes, len(shop.items))[0], show_progress=False)
+    with warnings.catch_warnings():  # of a matrix that implicit itself makes, in a form that it does not like
+        warnings.simplefilter("ignore")
+        model.fit(_matrix(shop.likes, len(shop.items))[0], show_progress=False)
     similarity = csr_matrix(model.similarity)
     return lambda case: np.asarray(similarity[case.history].sum(0)).ravel()
 

@@ -32,9 +32,9 @@ class Setup:
     teacher: str = "minilm"
     student: str = "cut:3"
     lists: int = 512
-    others: int = 2
+    others: int = 1
     teacher_epochs: int = 1
-    epochs: int = 4
+    epochs: int = 3
     learning_rate: float = 2e-4
     batch_size: int = 128  # lists a step of the student: in a small catalogue they share most of their items
     alpha: float = 0.5
