@@ -27,7 +27,7 @@ LIKED = 4  #: the least rating that says "more of this", as is usual with MovieL
 TYPES, TYPICAL = 12, 0.6  # types of reader, and the share of a taste's variance that is the type's
 THEMES = 0.6  # of a taste's variance, the share that is about themes; the rest is about categories
 DRIFT = 0.3  # the share of tastes that are others on the last day than on the first
-TASTE, FAME, NEWS = 2.0, 0.8, 0.8  # how much each pulls, against chance (a Gumbel's, with a deviation of 1.28)
+TASTE, FAME, NEWS = 2.0, 1.2, 0.8  # how much each pulls, against chance (a Gumbel's, with a deviation of 1.28)
 MIDDLE, WARMTH, MOOD = 3.1, 0.8, 0.7  # a rating: where it lies without taste, what a unit of taste adds, chance
 
 
