@@ -39,7 +39,7 @@ notebooks: $(READY) ## run every lesson without trained models; keep its outputs
 
 .PHONY: book
 book: $(READY) ## build the site from the committed outputs
-	$(BIN)/python tools/build_book.py
+	$(BIN)/python tools/build_book.py --microscope
 
 .PHONY: labs
 labs: $(READY) ## exercises for a class: students' archive, answers, timed plan
@@ -62,8 +62,15 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 	$(BIN)/python experiments/phrasebank.py
 
 .PHONY: bench
-bench: $(READY) ## distilling throughput on this machine
+bench: $(READY) ## every bench, and its page in the book (an hour, on a quiet machine)
 	$(BIN)/python benchmarks/distilling.py
+	$(BIN)/python benchmarks/distilling.py --target 0.5 --rounds 1
+	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/fusing.py
+	$(BIN)/python benchmarks/growing.py
+	$(BIN)/python benchmarks/starting.py
+	$(BIN)/python benchmarks/floor.py
+	$(BIN)/python benchmarks/page.py
 
 .PHONY: clean
 clean: ## remove runs, the built site and caches; .venv stays

@@ -1,4 +1,4 @@
-"""How many sentences a second does distilling train, on this machine? One process a contestant, alternating.
+"""How many sentences a second does distilling train, on this machine, and how long until a fixed score?
 
 The same student (``cut:3`` of the embedded teacher), the same sentences, batches of 32:
 
@@ -6,79 +6,78 @@ The same student (``cut:3`` of the embedded teacher), the same sentences, batche
 * ``by hand``      the fifteen-line loop, nothing but forward, backward and step: the ceiling
 * ``fine-tuning``  the Trainer path without a teacher
 * ``online``       the Trainer path that asks the teacher at every step
-* ``textbrewer``   TextBrewer's GeneralDistiller with dynamic padding, as its examples use it, single precision
+* ``textbrewer``   TextBrewer's GeneralDistiller with dynamic padding, single precision
 * ``textbrewer, autocast``  the same with its calls wrapped in bf16 autocast, which it does not do by itself
+* ``textbrewer, fixed padding``  every sentence padded to 128 pieces, as its examples prepare them
+* ``torchdistill``  its DistillationBox and KDLoss, single precision
+* ``plain Trainer, online``  a Trainer whose compute_loss asks the teacher, bf16 where there is bf16
+* ``plain Trainer, kept by map``  the same, with the teacher's answers kept by ``Dataset.map`` before
 
 And the same student matching three layers of a teacher of BERT-base's shape (109 M parameters, random weights):
 
 * ``layers, stored``  the hidden states come from the store, which was written before
 * ``layers, online``  the teacher is asked at every step
 
-TextBrewer is not a requirement of tinykd; its contestants are left out where it is not installed
-(``pip install textbrewer``).
+TextBrewer and torchdistill are no requirements of tinykd; without them their contestants are left out
+(``pip install -e ".[bench]"``).
 
-python benchmarks/distilling.py [--data newswire] [--rows 640] [--rounds 3] [--contestants NAME …]
+python benchmarks/distilling.py [--data newswire] [--rows 640] [--target 0.5] [--rounds 3] [--contestants NAME …]
 """
 
-import argparse
 import contextlib
 import importlib.util
-import json
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-CONTESTANTS = (
-    "tinykd", "by hand", "fine-tuning", "online",
-    "textbrewer", "textbrewer, autocast", "layers, stored", "layers, online",
-)  # fmt: skip
-ROOT = Path(__file__).resolve().parent.parent
+import turns
+
+PEERS = {
+    "textbrewer": ("textbrewer", {}),
+    "textbrewer, autocast": ("textbrewer", {"autocast": True}),
+    "textbrewer, fixed padding": ("textbrewer", {"fixed": True}),
+    "torchdistill": ("torchdistill", {}),
+    "plain Trainer, online": ("plain_trainer", {}),
+    "plain Trainer, kept by map": ("kept_by_map", {}),
+}
+CONTESTANTS = ("tinykd", "by hand", "fine-tuning", "online", *PEERS, "layers, stored", "layers, online")
+OPTIONS = {
+    "--data": {"default": "newswire"},
+    "--rows": {"type": int, "default": 640, "help": "sentences of train; default: %(default)s"},
+    "--target": {"type": float, "default": 0.0, "help": "F1 on valid to reach; 0 (default) times one epoch only"},
+    "--epochs": {"type": int, "default": 12, "help": "at most, with a target; default: %(default)s"},
+    "--base": {"default": "minilm", "help": "the teacher, as for tinykd distill; default: %(default)s"},
+    "--student": {"default": "cut:3", "help": "default: %(default)s"},
+    "--batch-size": {"type": int, "default": 32, "help": "default: %(default)s"},
+}
 
 
-def contestant(name: str, corpus_name: str, rows: int) -> float:
-    """Train one epoch and return sentences a second, start-up and checkpoint left out."""
-    from tinykd import data, models, training
-    from tinykd.objective import Weights
-
-    corpus = data.load(corpus_name, max_train=rows)
-    labels, train = data.label_names(corpus), corpus["train"]
-    teacher, tokenizer = models.teacher("minilm", labels)
-    student = models.student("cut:3", teacher)
-    settings = training.Settings(epochs=1)
-    if name.startswith("layers"):
-        teacher = _base_size(teacher)
-        settings = training.Settings(epochs=1, weights=Weights(hidden=1.0))
-    with tempfile.TemporaryDirectory() as folder:
-        clock = _Clock(len(train) - settings.batch_size)
-        if name == "by hand":
-            _by_hand(student, tokenizer, _stored(train, teacher, tokenizer, folder, settings), settings, clock)
-        elif name.startswith("textbrewer"):
-            _textbrewer(student, teacher, tokenizer, train, settings, folder, clock, autocast=name.endswith("autocast"))
-        else:
-            asked = {}
-            if name in ("tinykd", "layers, stored"):
-                train = _stored(train, teacher, tokenizer, folder, settings, student)
-            elif name in ("online", "layers, online"):
-                layers = settings.weights.teacher_layers(teacher.config, student.config)
-                asked = {"teacher": teacher, "teacher_layers": layers}
-            training._Bar = lambda title: clock.callback()
-            training.distill(student, tokenizer, train, Path(folder) / "out", settings, **asked)
-        return clock.pace()
+class Reached(Exception):
+    """The score is there: no error, it ends a training that has come far enough."""
 
 
-class _Clock:
-    """Times all steps of an epoch but the first."""
+class Clock:
+    """Times the steps and, with a target, scores the student after every epoch while the clock stands still."""
 
-    def __init__(self, sentences: int):
-        self.sentences, self.ticks = sentences, []
+    def __init__(self, student, sentences: int, batch_size: int, score=None, target: float = 0.0):
+        self.student, self.score, self.target = student, score, target
+        self.sentences, self.steps = sentences - batch_size, -(-sentences // batch_size)
+        self.start, self.paused, self.ticks, self.seconds = time.perf_counter(), 0.0, [], None
 
     def tick(self) -> None:
-        self.ticks.append(time.perf_counter())
+        """A step is done."""
+        now = time.perf_counter()
+        self.ticks.append(now - self.paused)
+        if self.target and len(self.ticks) % self.steps == 0:
+            reached = self.score(self.student) >= self.target
+            self.student.train()
+            self.paused += time.perf_counter() - now
+            if reached:
+                self.seconds = self.ticks[-1] - self.start
+                raise Reached
 
     def callback(self):
+        """The same for a Trainer."""
         from transformers import TrainerCallback
 
         clock = self
@@ -90,7 +89,73 @@ class _Clock:
         return Callback()
 
     def pace(self) -> float:
-        return self.sentences / (self.ticks[-1] - self.ticks[0])
+        """Sentences a second, of all steps of the first epoch but its first."""
+        return self.sentences / (self.ticks[self.steps - 1] - self.ticks[0])
+
+
+def prepare(options) -> list[str]:
+    """With a target, fine-tune the teacher that all shall share; without, any weights cost the same."""
+    if options.target and not (options.work / "teacher").exists():
+        from tinykd import data, models, recipes, training
+
+        corpus = data.load(options.data, max_train=options.rows)
+        teacher, tokenizer = models.teacher(options.base, data.label_names(corpus))
+        settings = recipes.suited(options.rows)[0]
+        training.fine_tune(teacher, tokenizer, corpus["train"], options.work / "teacher", settings)
+    there = {name for name in PEERS if importlib.util.find_spec(name.split(",")[0]) or name.startswith("plain")}
+    layers = [] if options.target else [name for name in CONTESTANTS if name.startswith("layers")]
+    return ["tinykd", "by hand", "fine-tuning", "online", *there, *layers]
+
+
+def measure(name: str, options) -> dict:
+    """Train one epoch, or until the target. Asking a teacher beforehand counts in the time to the target only."""
+    from tinykd import data, evaluation, ladder, models, training
+    from tinykd.objective import Weights
+
+    corpus = data.load(options.data, max_train=options.rows)
+    train = corpus["train"]
+    if options.target:
+        teacher, tokenizer = models.load(options.work / "teacher")
+    else:
+        teacher, tokenizer = models.teacher(options.base, data.label_names(corpus))
+    student = models.student(options.student, teacher)
+    settings = training.Settings(epochs=options.epochs if options.target else 1, batch_size=options.batch_size)
+    if options.target:
+        settings = training.Settings(epochs=options.epochs, batch_size=options.batch_size, learning_rate=3e-4)
+    if name.startswith("layers"):
+        teacher = _base_size(teacher)
+        settings = training.Settings(epochs=1, batch_size=options.batch_size, weights=Weights(hidden=1.0))
+
+    def score(student) -> float:
+        return evaluation.evaluate(student, tokenizer, corpus["valid"])["entity_f1"]
+
+    with tempfile.TemporaryDirectory() as folder:
+        clock = Clock(student, len(train), settings.batch_size, score, options.target)
+        with contextlib.suppress(Reached):
+            _train(name, student, teacher, tokenizer, train, settings, folder, clock)
+    found = {"sentences_per_second": clock.pace(), "memory_bytes": ladder.peak_memory()}
+    return found | ({"seconds_to_target": clock.seconds} if options.target else {})
+
+
+def _train(name, student, teacher, tokenizer, train, settings, folder, clock) -> None:
+    if name in PEERS:
+        import peers
+
+        function, options = PEERS[name]
+        getattr(peers, function)(student, teacher, tokenizer, train, settings, folder, clock, **options)
+    elif name == "by hand":
+        _by_hand(student, tokenizer, _stored(train, teacher, tokenizer, folder, settings), settings, clock)
+    else:
+        from tinykd import training
+
+        asked = {}
+        if name in ("tinykd", "layers, stored"):
+            train = _stored(train, teacher, tokenizer, folder, settings, student)
+        elif name in ("online", "layers, online"):
+            layers = settings.weights.teacher_layers(teacher.config, student.config)
+            asked = {"teacher": teacher, "teacher_layers": layers}
+        training._Bar = lambda title: clock.callback()
+        training.distill(student, tokenizer, train, Path(folder) / "out", settings, **asked)
 
 
 def _stored(train, teacher, tokenizer, folder, settings, student=None):
@@ -118,84 +183,29 @@ def _by_hand(student, tokenizer, train, settings, clock) -> None:
 
     encoded, collate = data.encode(train, tokenizer), data.collate(tokenizer, train)
     optimizer = torch.optim.AdamW(student.parameters(), lr=settings.learning_rate, fused=True)
-    order = list(LengthGroupedSampler(settings.batch_size, lengths=encoded["length"][:]))
     student.train()
-    for start in range(0, len(order), settings.batch_size):
-        batch = collate(encoded.select(order[start : start + settings.batch_size]).to_list())
-        labels, starts, signal = (batch.pop(key) for key in ("labels", "word_starts", "teacher_logits"))
-        counted = labels != data.IGNORE
-        with torch.autocast("cpu", torch.bfloat16, enabled=training.has_bf16()):
-            logits = student(**batch).logits[counted]
-        known = signal[starts >= 0]
-        losses.mixture(logits, known, labels[counted], settings.alpha, settings.temperature).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        clock.tick()
-
-
-def _textbrewer(student, teacher, tokenizer, train, settings, folder, clock, autocast: bool) -> None:
-    import torch
-    from textbrewer import DistillationConfig, GeneralDistiller, TrainingConfig
-    from torch.utils.data import DataLoader
-
-    from tinykd import data
-
-    collate = data.collate(tokenizer)
-
-    def batches(rows):
-        return {key: value for key, value in collate(rows).items() if key != "word_starts"}
-
-    loader = DataLoader(data.encode(train, tokenizer), settings.batch_size, shuffle=True, collate_fn=batches)
-
-    def adaptor(batch, outputs):
-        return {"logits": outputs.logits, "logits_mask": batch["labels"] != data.IGNORE, "losses": outputs.loss}
-
-    class Timed(GeneralDistiller):
-        def train_on_batch(self, batch, args):
-            with torch.autocast("cpu", torch.bfloat16) if autocast else contextlib.nullcontext():
-                result = super().train_on_batch(batch, args)
+    for _ in range(settings.epochs):
+        order = list(LengthGroupedSampler(settings.batch_size, lengths=encoded["length"][:]))
+        for start in range(0, len(order), settings.batch_size):
+            batch = collate(encoded.select(order[start : start + settings.batch_size]).to_list())
+            labels, starts, signal = (batch.pop(key) for key in ("labels", "word_starts", "teacher_logits"))
+            counted = labels != data.IGNORE
+            with torch.autocast("cpu", torch.bfloat16, enabled=training.has_bf16()):
+                logits = student(**batch).logits[counted]
+            known = signal[starts >= 0]
+            losses.mixture(logits, known, labels[counted], settings.alpha, settings.temperature).backward()
+            optimizer.step()
+            optimizer.zero_grad()
             clock.tick()
-            return result
-
-    how = TrainingConfig(device="cpu", output_dir=folder, log_dir=None, ckpt_frequency=0, ckpt_steps=10**9)
-    what = DistillationConfig(temperature=settings.temperature, kd_loss_weight=0.5, hard_label_weight=0.5)
-    distiller = Timed(how, what, teacher, student, adaptor, adaptor)
-    optimizer = torch.optim.AdamW(student.parameters(), lr=settings.learning_rate, fused=True)
-    with distiller:
-        distiller.train(optimizer, loader, num_epochs=1)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> dict | None:
     """Run every contestant in a process of its own, some rounds, and print medians and spread."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="newswire")
-    parser.add_argument("--rows", type=int, default=640)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--contestants", nargs="*", default=list(CONTESTANTS), choices=CONTESTANTS, metavar="NAME")
-    parser.add_argument("--only", choices=CONTESTANTS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.only:
-        print(json.dumps(contestant(options.only, options.data, options.rows)))
-        return
-    from tinykd.files import write_json
-    from tinykd.recipes import provenance
 
-    about = provenance()
-    print(f"{about['processor']}; {options.rows} sentences of {options.data}, sentences a second", flush=True)
-    there = importlib.util.find_spec("textbrewer") is not None
-    names = [name for name in options.contestants if there or not name.startswith("textbrewer")]
-    paces: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(options.rounds):
-        for name in names:
-            command = [sys.executable, __file__, "--only", name, "--data", options.data, "--rows", str(options.rows)]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
-            paces[name].append(float(done.stdout.splitlines()[-1]))
-    for name, values in paces.items():
-        print(f"{name:<22} {statistics.median(values):7.0f}   (from {min(values):.0f} to {max(values):.0f})")
-    result = about | {"data": options.data, "rows": options.rows, "sentences_per_second": paces}
-    write_json(ROOT / "benchmarks" / "results" / f"distilling-{options.data}.json", result)
+    def called(options) -> str:
+        return f"distilling-{Path(options.data).name}" + ("-target" if options.target else "")
+
+    return turns.run(__file__, __doc__, CONTESTANTS, measure, OPTIONS, prepare, called, arguments)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def openvino_int8(
 
     def quantize(source: Path, target: Path) -> None:
         target.parent.mkdir(exist_ok=True)
-        model = openvino.convert_model(source)
+        model = openvino.Core().read_model(source)  # convert_model would cut the path at a comma
         data = nncf.Dataset(feeds)
         quantized = nncf.quantize(model, data, subset_size=len(feeds), model_type=nncf.ModelType.TRANSFORMER)
         openvino.save_model(quantized, target)

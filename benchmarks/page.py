@@ -1,0 +1,197 @@
+"""Write ``book/benchmarks.md`` from ``benchmarks/results/*.json``: every number on that page comes from there.
+
+python benchmarks/page.py
+"""
+
+import json
+from pathlib import Path
+
+import growing
+import serving
+import starting
+import turns
+
+PAGE = Path(__file__).resolve().parent.parent / "book" / "benchmarks.md"
+
+HEAD = """\
+# Benchmarks
+
+`make bench` wrote this page; do not edit it. Each contestant ran in a process of its own, the contestants
+taking turns, so that whatever else the machine was doing hit all of them alike. A cell is the median of the
+rounds, with the lowest and the highest behind it. Your machine will give other numbers, and we hope the same
+order.
+"""
+
+SECTIONS = {
+    "distilling-conll2003": (
+        "Distilling: sentences a second",
+        """\
+One student, one teacher, the same sentences and batches; one epoch, start-up and checkpoints left out. *tinykd*
+reads the teacher's answers from its store; *by hand* is a loop with nothing but forward, backward and step, and
+so the ceiling; *online* asks the teacher at every step. The peers are {cite:t}`yang2020textbrewer`,
+{cite:t}`matsubara2021torchdistill`, and a `Trainer` as tutorials write it. The last two rows match hidden
+states of a teacher of BERT-base's size.
+""",
+    ),
+    "distilling-newswire": ("Distilling on the embedded corpus", "The same on *newswire*, which everybody has.\n"),
+    "distilling-newswire-target": (
+        "Distilling: time to a score",
+        """\
+The same, with a fine-tuned teacher, until the student reaches a fixed entity F1 on the validation split. Asking
+the teacher beforehand counts; scoring does not. Each trains as its kind does (tinykd and the Trainers let the
+learning rate fall, the other two do not). A dash: not reached.
+""",
+    ),
+    "serving": (
+        "Serving: milliseconds a batch",
+        """\
+Every rung of the ladder in every runtime, by batch and length in word pieces. Untrained weights: speed depends
+on shapes. What the rungs score is in [lesson 08](../notebooks/08_quantization_and_export.ipynb).
+""",
+    ),
+    "fusing": (
+        "Fusion: milliseconds a sentence",
+        """\
+A cascade against either model alone and against both on every sentence. The share that goes to the teacher is
+set, since the pair is untrained; *cost* is counted in multiplications, where 1 is the teacher alone ([lesson
+09](../notebooks/09_fusion.ipynb)).
+""",
+    ),
+    "growing": (
+        "Growth: ten times the corpus, a hundred times",
+        """\
+*Newswire* repeated, with a tiny model, so that the way of the data is what is timed. Time should grow in step,
+memory not at all.
+""",
+    ),
+    "starting": ("Start-up: seconds of a whole process", "From the return key to the answer, one sentence.\n"),
+    "floor": (
+        "The floor: how much of it is matrix products",
+        """\
+The products of the same batches at the same precision, and nothing else: no program can save those. The share
+is what they take of our time.
+""",
+    ),
+}
+
+
+def text() -> str:
+    """Return the page as the results have it."""
+    parts = [HEAD]
+    for name, (title, about) in SECTIONS.items():
+        path = turns.RESULTS / f"{name}.json"
+        parts.append(f"## {title}\n\n{about}")
+        if path.exists():
+            result = json.loads(path.read_text(encoding="utf-8"))
+            parts += [_tables(name, result), _source(result)]
+        else:
+            parts.append("Not measured yet; `make bench` does it.\n")
+    return "\n".join(parts)
+
+
+def _tables(name: str, result: dict) -> str:
+    runs = result["runs"]
+    if name.startswith("distilling"):
+        return _distilling(runs)
+    if name == "serving":
+        return _serving(runs)
+    if name == "growing":
+        return _growing(runs)
+    if name == "floor":
+        return _floor(runs)
+    if name == "starting":
+        limits = {key: f"{limit} s" for key, limit in starting.LIMITS.items()}
+        rows = [[key, _cell(of, "seconds", 3), limits.get(key, "")] for key, of in runs.items()]
+        return _table(["", "seconds", "limit"], rows)
+    figures = [figure for figure in next(iter(runs.values()))[0] if figure.startswith("batch")]
+    rows = [[key, _cell(of, "cost", 2), *(_cell(of, figure, 2) for figure in figures)] for key, of in runs.items()]
+    return _table(["", "cost", *(figure.split(",")[0] for figure in figures)], rows)
+
+
+def _distilling(runs: dict) -> str:
+    rows, best = [], turns.middle(runs["tinykd"], "sentences_per_second")
+    for key, of in runs.items():
+        found = turns.middle(of, "sentences_per_second")
+        times = "" if key == "tinykd" or key.startswith("layers") else f"{best[0] / found[0]:.1f}"
+        row = [key, _cell(of, "sentences_per_second", 0), times]
+        rows.append([*row, _cell(of, "memory_bytes", 0, 1e6), _cell(of, "seconds_to_target", 0)])
+    heads = ["", "sentences a second", "tinykd is so many times faster", "memory, MB", "seconds to the score"]
+    kept = [i for i in range(len(heads)) if i == 0 or any(row[i] not in ("", "–") for row in rows)]
+    return _table([heads[i] for i in kept], [[row[i] for i in kept] for row in rows])
+
+
+def _serving(runs: dict) -> str:
+    parts = []
+    for rung in serving.RUNGS:
+        there = {key.split(", ")[1]: of for key, of in runs.items() if key.startswith(f"{rung}, ")}
+        if there:
+            cells = [figure for figure in next(iter(there.values()))[0] if figure.endswith(", ms")]
+            rows = [
+                [
+                    engine,
+                    *(_cell(of, cell, 1, spread=False) for cell in cells),
+                    _cell(of, "memory_bytes", 0, 1e6, False),
+                ]
+                for engine, of in there.items()
+            ]
+            heads = [cell.removesuffix(", ms").replace("x", "×") for cell in cells]
+            parts.append(_table([rung, *heads, "memory, MB"], rows))
+    return "\n".join(parts) + "\nThe spread of each cell is in the JSON file.\n"
+
+
+def _growing(runs: dict) -> str:
+    rows = []
+    for job in growing.JOBS:
+        first = runs.get(f"{job} x1")
+        for times in growing.TIMES:
+            of = runs.get(f"{job} x{times}")
+            if of:
+                row = [
+                    f"{job} ×{times}",
+                    f"{of[0]['sentences']:,}",
+                    _cell(of, "seconds", 2),
+                    _cell(of, "memory_bytes", 0, 1e6),
+                ]
+                ratios = [
+                    turns.middle(of, key)[0] / turns.middle(first, key)[0] if first else None
+                    for key in ("seconds", "memory_bytes")
+                ]
+                rows.append(row + ["" if ratio is None else f"{ratio:.2f}" for ratio in ratios])
+    return _table(["", "sentences", "seconds", "memory, MB", "time of ×1", "memory of ×1"], rows)
+
+
+def _floor(runs: dict) -> str:
+    rows = []
+    for key, of in runs.items():
+        floor = runs.get(key.split(",")[0] + ", products")
+        ours, its = (turns.middle(r, "sentences_per_second")[0] if r else None for r in (of, floor))
+        rows.append([key, _cell(of, "sentences_per_second", 0), f"{100 * ours / its:.0f} %" if its else ""])
+    return _table(["", "sentences a second", "share of the time that is products"], rows)
+
+
+def _cell(runs: list[dict], figure: str, digits: int, unit: float = 1.0, spread: bool = True) -> str:
+    found = turns.middle(runs, figure)
+    if found is None:
+        return "–"
+    median, low, high = (f"{value / unit:,.{digits}f}" for value in found)
+    return f"{median} ({low} to {high})" if spread and len(runs) > 1 else median
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _source(result: dict) -> str:
+    load = [value for value in result.get("load", []) if value is not None]
+    busy = f", load {load[0]} before and {load[-1]} after" if load else ""
+    cores = f", {result['cores']} cores" if result.get("cores") else ""
+    return (
+        f"`python {result['command']}`: {result['rounds']} rounds on {result['date']}; {result['processor']}{cores}, "
+        f"{result['threads']} threads, {result['precision']}{busy}; torch {result['versions']['torch']}.\n"
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(text(), encoding="utf-8")
+    print(f"wrote {PAGE}")
