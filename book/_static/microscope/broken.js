@@ -1,0 +1,30 @@
+/** Sentences of the test split on which the smallest rung errs and the teacher does not. Found by code, not chosen. */
+
+import { at, make, tags } from "./draw.js";
+import { entities } from "./text.js";
+
+/** @typedef {import("./source.js").Source} Source */
+
+/**
+ * @param {Source} source
+ * @param {(text: string) => void} pick
+ */
+export function showBroken(source, pick) {
+  const { sentences, rungs, labels } = source.facts;
+  const smallest = rungs[rungs.length - 1];
+  const items = sentences.flatMap(({ text, gold, broken }) => {
+    const said = broken && source.remembered(smallest, text);
+    if (!said) return [];
+    const name = (/** @type {[string, number, number]} */ [type, first, last]) =>
+      `${text.slice(said.words[first].start, said.words[last - 1].end)} ${type}`;
+    const right = entities(gold).map(name);
+    const found = entities(tags(said, labels)).map(name);
+    const missed = right.filter((one) => !found.includes(one));
+    const wrong = found.filter((one) => !right.includes(one));
+    const button = make("button", [text], { type: "button" });
+    button.addEventListener("click", () => pick(text));
+    const told = `Right: ${missed.join(", ") || "no name"}. The student: ${wrong.join(", ") || "no name"}.`;
+    return [make("li", [button, make("span.ms-told", [told])])];
+  });
+  at("ms-broken").replaceChildren(...items);
+}

@@ -1,0 +1,88 @@
+/** Which sentences would go up to the teacher, and what that costs: lesson 09 on the sentences of this page. */
+
+import { at, make, percent } from "./draw.js";
+import { best, confidence, multiplications, softmax } from "./maths.js";
+
+/** @typedef {import("./tagger.js").Answer} Answer */
+/** @typedef {import("./facts.js").Rung} Rung */
+/** @typedef {{text: string, student: Answer, teacher: Answer | null}} Read  a sentence that the student has read */
+
+/**
+ * @param {Read[]} sentences
+ * @param {Rung} teacher
+ * @param {Rung} student
+ * @param {number} threshold
+ * @param {string} by  "lowest" or "entropy"
+ */
+export function weigh(sentences, teacher, student, threshold, by) {
+  let [alone, first, second, words, same, sameAlone] = [0, 0, 0, 0, 0, 0];
+  const seen = sentences.map(({ student: said, teacher: theirs }) => {
+    const sure = confidence(said.logits, by);
+    const up = sure < threshold;
+    const price = said.lengths.reduce((sum, length) => sum + multiplications(teacher.shape, length), 0);
+    alone += price;
+    first += said.lengths.reduce((sum, length) => sum + multiplications(student.shape, length), 0);
+    if (up) second += price;
+    if (theirs) {
+      const equal = said.logits.filter((row, i) => best(row) === best(theirs.logits[i])).length;
+      words += said.words.length;
+      sameAlone += equal;
+      same += up ? said.words.length : equal;
+    }
+    return { sure, up };
+  });
+  return {
+    seen,
+    cost: { student: first / alone, teacher: second / alone },
+    agreement: words ? { cascade: same / words, student: sameAlone / words, words } : null,
+  };
+}
+
+/**
+ * @param {Read[]} sentences
+ * @param {Rung} teacher
+ * @param {Rung} student
+ * @param {number} threshold
+ * @param {string} by
+ */
+export function showCascade(sentences, teacher, student, threshold, by) {
+  const { seen, cost, agreement } = weigh(sentences, teacher, student, threshold, by);
+  const up = seen.filter((one) => one.up).length;
+  const bill =
+    `${up} of ${seen.length} sentences go up. The bill: ${cost.student.toFixed(2)} for the student, who reads everything, ` +
+    `and ${cost.teacher.toFixed(2)} for the teacher: ${(cost.student + cost.teacher).toFixed(2)}, where 1 is the teacher alone.`;
+  const words = agreement
+    ? ` ${percent(agreement.cascade, 1)} of ${agreement.words} words get the teacher's label; from the student alone ` +
+      `${percent(agreement.student, 1)} do.`
+    : "";
+  at("ms-bill").textContent = bill + words;
+  at("ms-sentences").replaceChildren(
+    ...sentences.map(({ text, student: said }, i) =>
+      make(
+        seen[i].up ? "li.ms-up" : "li",
+        [
+          make("span.ms-read", doubtful(text, said, threshold)),
+          make("span.ms-sure", [`${seen[i].sure.toFixed(2)} ${seen[i].up ? "→ teacher" : "student"}`]),
+        ],
+      ),
+    ),
+  );
+}
+
+/**
+ * The text, each word underlined that the student is less sure of than the threshold.
+ * @param {string} text
+ * @param {Answer} said
+ * @param {number} threshold
+ */
+function doubtful(text, said, threshold) {
+  /** @type {(Node | string)[]} */
+  const parts = [];
+  let done = 0;
+  said.words.forEach(({ start, end }, i) => {
+    if (Math.max(...softmax(said.logits[i])) >= threshold) return;
+    parts.push(text.slice(done, start), make("u", [text.slice(start, end)]));
+    done = end;
+  });
+  return [...parts, text.slice(done)];
+}

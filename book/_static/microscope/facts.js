@@ -1,0 +1,35 @@
+/**
+ * What `tools/build_microscope.py` writes into `microscope.json`.
+ *
+ * @typedef {object} Rung  a model of the ladder
+ * @property {string} key
+ * @property {string} name
+ * @property {string} folder  beside this file
+ * @property {string} graph  the ONNX file in it
+ * @property {Record<string, string>} files  SHA-256 by name
+ * @property {number} bytes  of the graph
+ * @property {number} parameters
+ * @property {number} entity_f1  on the test split of newswire
+ * @property {number} differs  the share of the test words that it labels otherwise than the first rung
+ * @property {{width: number, attention: number[], neurons: number[], classes: number}} shape
+ *
+ * @typedef {object} Sentence  of the test split
+ * @property {string} text
+ * @property {string[]} gold  a label a word
+ * @property {boolean} broken  the smallest rung errs, and the first does not
+ * @property {Record<string, {lengths: number[], logits: number[][]}>} answers  by rung, as recorded
+ *
+ * @typedef {object} Facts
+ * @property {boolean} here  whether the models are beside this page
+ * @property {{file: string, sha256: string, bytes: number} | null} runtime
+ * @property {string[]} labels
+ * @property {Rung[]} rungs  from the teacher down
+ * @property {Sentence[]} sentences
+ */
+
+/** @returns {Promise<Facts>} */
+export async function facts() {
+  const response = await fetch(new URL("microscope.json", import.meta.url));
+  if (!response.ok) throw new Error(`microscope.json: the server says ${response.status}`);
+  return response.json();
+}

@@ -1,0 +1,196 @@
+/** The page "The microscope": what the reader does, and what is drawn anew for it. */
+
+import { showBroken } from "./broken.js";
+import { showCascade } from "./cascade.js";
+import { at, KINDS, make, marked, megabytes, tags } from "./draw.js";
+import { facts as read } from "./facts.js";
+import { showDisagreement, showRungs } from "./rungs.js";
+import { showSoftly } from "./softly.js";
+import { Source } from "./source.js";
+import { entities } from "./text.js";
+
+/** @typedef {import("./facts.js").Rung} Rung */
+/** @typedef {import("./tagger.js").Answer} Answer */
+
+const REST = 1000; // milliseconds without a key until the sentence counts as written
+const KEPT = 20; // sentences of the reader that the cascade remembers
+
+const facts = await read();
+const { rungs, labels, sentences } = facts;
+const teacher = rungs[0];
+const source = new Source(facts);
+const box = /** @type {HTMLTextAreaElement} */ (at("ms-text"));
+const slider = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (at(id));
+let chosen = rungs[rungs.length - 1];
+/** @type {string[]} */
+let written = [];
+/** @type {Answer | null} */
+let student = null;
+/** @type {(Answer | null)[]} */
+let everybody = [];
+let busy = false;
+let late = false;
+let drawing = 0;
+/** @type {ReturnType<typeof setTimeout>} */
+let resting;
+
+/** Ask the student, then the others; of what is typed meanwhile, only the last state counts. */
+async function update() {
+  late = true;
+  if (busy) return;
+  busy = true;
+  try {
+    while (late) {
+      late = false;
+      const text = box.value;
+      student = await source.answer(chosen, text);
+      if (!student) break;
+      drawNames(text, student);
+      everybody = [];
+      for (const rung of rungs) {
+        if (late) break;
+        everybody.push(rung === chosen ? student : await source.answer(rung, text));
+      }
+      if (!late) drawRest();
+    }
+  } catch (error) {
+    complain(error);
+  } finally {
+    busy = false;
+  }
+}
+
+/**
+ * @param {string} text
+ * @param {Answer} answer
+ */
+function drawNames(text, answer) {
+  at("ms-names").replaceChildren(...marked(text, answer.words, tags(answer, labels)));
+  const pace = source.pace(chosen);
+  const device = [`${navigator.hardwareConcurrency ?? "?"} cores, one of them used`];
+  const memory = /** @type {any} */ (navigator).deviceMemory;
+  if (memory) device.push(`${memory} GB or more of memory`);
+  at("ms-numbers").textContent = pace
+    ? `${chosen.name}: ${megabytes(chosen.bytes)}, ${pace.toFixed(1)} ms a sentence (median of the last ones). This device: ${device.join(", ")}.`
+    : `${chosen.name}: ${megabytes(chosen.bytes)}. This answer was recorded when the page was built.`;
+}
+
+function drawRest() {
+  drawSoftly();
+  showRungs(source, chosen.key, choose, load);
+  showDisagreement(rungs, everybody, labels);
+  drawCascade();
+  clearTimeout(resting);
+  resting = setTimeout(rest, REST);
+}
+
+function drawSoftly() {
+  const temperature = Number(slider("ms-temperature").value);
+  at("ms-temperature-said").textContent = temperature.toFixed(1);
+  if (student) showSoftly(everybody[0] ?? null, student, labels, temperature);
+}
+
+async function drawCascade() {
+  const mine = ++drawing;
+  const threshold = Number(slider("ms-threshold").value);
+  at("ms-threshold-said").textContent = threshold.toFixed(2);
+  const texts = [...new Set([box.value.trim(), ...written, ...sentences.map(({ text }) => text)])];
+  const known = [];
+  for (const text of texts) {
+    const said = source.remembered(chosen, text) ?? (await source.answer(chosen, text));
+    const theirs = source.remembered(teacher, text) ?? (await source.answer(teacher, text));
+    if (mine !== drawing) return; // the slider has moved on
+    if (said?.words.length) known.push({ text, student: said, teacher: theirs });
+  }
+  showCascade(known, teacher, chosen, threshold, /** @type {HTMLSelectElement} */ (at("ms-by")).value);
+}
+
+/** The reader has stopped writing: tell the screen reader once, and keep the sentence for the cascade. */
+function rest() {
+  const text = box.value.trim();
+  if (!student || !text) return;
+  const found = entities(tags(student, labels)).map(([type, first, last]) => {
+    const words = /** @type {Answer} */ (student).words;
+    return `${box.value.slice(words[first].start, words[last - 1].end)}, ${KINDS[/** @type {keyof typeof KINDS} */ (type)] ?? type}`;
+  });
+  const said = `${found.length || "No"} ${found.length === 1 ? "name" : "names"}${found.length ? `: ${found.join("; ")}` : ""}.`;
+  if (at("ms-told").textContent !== said) at("ms-told").textContent = said;
+  if (!written.includes(text) && !source.recorded.has(text)) written = [text, ...written].slice(0, KEPT);
+}
+
+/** @param {Rung} rung */
+async function choose(rung) {
+  if (facts.here) await load(rung);
+  chosen = rung;
+  await update();
+}
+
+/** @param {Rung} rung */
+async function load(rung) {
+  if (source.loaded.has(rung.key)) return;
+  const pressed = document.activeElement?.closest(".ms-panel");
+  if (pressed) pressed.append(at("ms-loading")); // the bar appears where the reader is
+  const bar = /** @type {HTMLProgressElement} */ (at("ms-progress"));
+  bar.max = rung.bytes;
+  bar.value = 0;
+  bar.hidden = false;
+  at("ms-loading").hidden = false;
+  at("ms-loading-said").textContent = `Loading ${rung.name}, ${megabytes(rung.bytes)}`;
+  try {
+    await source.load(rung, (bytes) => (bar.value = bytes));
+    at("ms-loading-said").textContent = `Loaded: ${rung.name}.`;
+    if (rung === teacher) at("ms-teacher-line").hidden = true;
+    await update();
+  } catch (error) {
+    complain(error);
+  } finally {
+    bar.hidden = true;
+  }
+}
+
+/** @param {unknown} error */
+function complain(error) {
+  at("ms-notice").hidden = false;
+  at("ms-notice").textContent = `Something failed: ${error instanceof Error ? error.message : error}`;
+}
+
+/** @param {string} text */
+function pick(text) {
+  box.value = text;
+  at("microscope").scrollIntoView();
+  box.focus({ preventScroll: true });
+  update();
+}
+
+function begin() {
+  at("ms-static").hidden = true;
+  at("microscope").hidden = false;
+  for (const part of document.querySelectorAll(".ms-part")) /** @type {HTMLElement} */ (part).hidden = false;
+  const examples = /** @type {HTMLSelectElement} */ (at("ms-examples"));
+  for (const { text, broken } of sentences) if (!broken) examples.append(make("option", [text], { value: text }));
+  examples.addEventListener("change", () => examples.value && pick(examples.value));
+  box.addEventListener("input", update);
+  slider("ms-temperature").addEventListener("input", drawSoftly);
+  slider("ms-threshold").addEventListener("input", drawCascade);
+  at("ms-by").addEventListener("change", drawCascade);
+  showBroken(source, pick);
+  showRungs(source, chosen.key, choose, load);
+  const button = at("ms-teacher");
+  button.textContent = `Load the teacher (${megabytes(teacher.bytes)})`;
+  button.addEventListener("click", () => load(teacher));
+}
+
+begin();
+if (facts.here) {
+  await source.load(chosen).catch(complain);
+} else {
+  box.readOnly = true;
+  at("ms-teacher-line").hidden = true;
+  at("ms-notice").hidden = false;
+  at("ms-notice").textContent =
+    "This site was built without the models. What you see are their recorded answers to sentences of the test split: " +
+    "pick one. To type your own, run “make book” where you have the course, and open the site that it builds.";
+  box.value = sentences[0].text;
+}
+await update();
+document.documentElement.dataset.microscope = "ready";

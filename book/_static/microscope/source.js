@@ -1,0 +1,109 @@
+/** Where answers come from: the models in the worker, or what they said when the page was built. */
+
+import { median } from "./maths.js";
+import { words } from "./text.js";
+
+/** @typedef {import("./facts.js").Facts} Facts */
+/** @typedef {import("./facts.js").Rung} Rung */
+/** @typedef {import("./tagger.js").Answer} Answer */
+
+const REMEMBERED = 300; // answers that are kept, so that a slider moves without asking a model again
+
+export class Source {
+  /** @param {Facts} facts */
+  constructor(facts) {
+    this.facts = facts;
+    this.recorded = new Map(facts.sentences.map((sentence) => [sentence.text, sentence]));
+    /** @type {Map<number, {resolve: Function, reject: Function, seen: Function}>} */
+    this.waiting = new Map();
+    /** @type {Set<string>} */
+    this.loaded = new Set();
+    /** @type {Map<string, number[]>} the last times of each rung, in milliseconds */
+    this.times = new Map();
+    /** @type {Map<string, Answer>} by rung and text */
+    this.given = new Map();
+    this.last = 0;
+    /** @type {Worker | null} */
+    this.worker = null;
+  }
+
+  /**
+   * Load a rung; what is loaded already is there at once.
+   * @param {Rung} rung
+   * @param {(bytes: number) => void} [seen]
+   */
+  async load(rung, seen = () => {}) {
+    if (this.loaded.has(rung.key)) return;
+    await this.ask({ ask: "open", rung, engine: this.facts.runtime }, seen);
+    this.loaded.add(rung.key);
+  }
+
+  /**
+   * What a rung says of a text; null where nobody knows, because it is not loaded and has not been asked before.
+   * @param {Rung} rung
+   * @param {string} text
+   * @returns {Promise<Answer | null>}
+   */
+  async answer(rung, text) {
+    const key = `${rung.key} ${text}`;
+    const given = this.given.get(key);
+    if (given) return given;
+    if (!this.loaded.has(rung.key)) return this.remembered(rung, text);
+    const { ms, ...answer } = await this.ask({ ask: "answer", rung, text });
+    if (answer.words.length) this.times.set(rung.key, [...(this.times.get(rung.key) ?? []), ms].slice(-25));
+    this.given.set(key, answer);
+    if (this.given.size > REMEMBERED) this.given.delete(/** @type {string} */ (this.given.keys().next().value));
+    return answer;
+  }
+
+  /**
+   * What a rung said of a sentence of the test split when the page was made.
+   * @param {Rung} rung
+   * @param {string} text
+   * @returns {Answer | null}
+   */
+  remembered(rung, text) {
+    const said = this.recorded.get(text)?.answers[rung.key];
+    if (!said) return null;
+    const logits = said.logits.map((row) => Float32Array.from(row, (hundredths) => hundredths / 100));
+    return { words: words(text), logits, lengths: said.lengths };
+  }
+
+  /**
+   * The median of a rung's last times here, in milliseconds.
+   * @param {Rung} rung
+   */
+  pace(rung) {
+    const times = this.times.get(rung.key);
+    return times && median(times);
+  }
+
+  /**
+   * @param {object} question
+   * @param {(bytes: number) => void} [seen]
+   * @returns {Promise<any>}
+   */
+  ask(question, seen = () => {}) {
+    this.worker ??= this.begin();
+    const id = ++this.last;
+    this.worker.postMessage({ id, ...question });
+    return new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject, seen }));
+  }
+
+  begin() {
+    const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    worker.addEventListener("message", ({ data: { id, seen, done, failed } }) => {
+      const waits = this.waiting.get(id);
+      if (!waits) return;
+      if (seen !== undefined) return waits.seen(seen);
+      this.waiting.delete(id);
+      if (done) waits.resolve(done);
+      else waits.reject(new Error(failed));
+    });
+    worker.addEventListener("error", (event) => {
+      for (const { reject } of this.waiting.values()) reject(new Error(event.message || "the worker could not begin"));
+      this.waiting.clear();
+    });
+    return worker;
+  }
+}

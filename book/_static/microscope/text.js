@@ -1,0 +1,113 @@
+/**
+ * What stands between plain text and a model: words, windows, entities. The twin of `tinykd/text.py`, line for line;
+ * `tests/microscope` holds the two to the same answers. Only the regular expression looks different: Python's `\w`,
+ * `\d`, `\s` and `\b` know every script, JavaScript's know ASCII.
+ */
+
+/** @typedef {{text: string, start: number, end: number}} Word  a word and its place in the text, in UTF-16 units */
+/** @typedef {{ids: number[], wordStarts: number[], firstWord: number}} Window  what a model sees at once */
+
+const TITLES =
+  "Mr|Mrs|Ms|Dr|St|Gen|Sen|Rep|Gov|Lt|Col|Sgt|Capt|Prof|Rev|Hon|Pres|Inc|Corp|Co|Ltd|Bros|Jr|Sr|No|" +
+  "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|vs|Mt|Ft";
+
+const w = "[\\p{L}\\p{N}_]"; // Python's \w
+const letter = "[\\p{L}\\p{Nl}\\p{No}]"; // [^\W\d_]
+const digit = "\\p{Nd}";
+const space = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
+const noSpace = space.replace("[", "[^");
+const begin = `(?<!${w})(?=${w})`; // \b before a letter
+const end = `(?<=${w})(?!${w})`; // \b after one
+const possessive = `(?:s|re|ve|ll|d|m)${end}`;
+const initial = "[A-Z\\u0130\\u0131]"; // Python counts İ and ı among the letters that ignore their case; JavaScript doesn't
+
+const WORD = new RegExp(
+  [
+    `(?:${letter}\\.){2,}`, // U.S.  U.N.  p.m.  J.R.
+    `${begin}${initial}\\.(?=${space}+${noSpace})`, // J. (an initial, not the end of a sentence)
+    `${begin}(?:${TITLES})\\.(?=${space}+${noSpace})`, // Mr.  St.  Inc.
+    `['’]${possessive}`, // the possessive and its kin
+    `${digit}+(?:[.,:/-]${digit}+)*${letter}*`, // 3.5  1,200  2-1  10:30  40th
+    `${w}+(?:(?:['’](?!${possessive})|[-&])${w}+)*`, // O'Neill  left-wing  B&O
+    "-{2,}|\\.{3,}", // -- ...
+    noSpace,
+  ].join("|"),
+  "giu",
+);
+
+/**
+ * The words of a text in order; white space is dropped, nothing else is.
+ * @param {string} text
+ * @returns {Word[]}
+ */
+export function words(text) {
+  return [...text.matchAll(WORD)].map((m) => ({ text: m[0], start: m.index, end: m.index + m[0].length }));
+}
+
+/**
+ * Lay a document, given the piece ids of each word, into windows of at most `maxLength` pieces.
+ * @param {number[][]} pieces  the ids of each word
+ * @param {number[]} before  [CLS]
+ * @param {number[]} after  [SEP]
+ * @param {number} maxLength
+ * @returns {Window[]}
+ */
+export function cut(pieces, before, after, maxLength) {
+  const room = maxLength - before.length - after.length;
+  const fitted = pieces.map((ids) => ids.slice(0, room));
+  return windows(fitted.map((ids) => ids.length), room).map(([first, last, owned, ownedEnd]) => {
+    const ids = [...before];
+    const wordStarts = [];
+    for (let word = first; word < last; word++) {
+      if (owned <= word && word < ownedEnd) wordStarts.push(ids.length);
+      ids.push(...fitted[word]);
+    }
+    return { ids: [...ids, ...after], wordStarts, firstWord: owned };
+  });
+}
+
+/**
+ * Cut a document, given the number of pieces of each word: `[first, last, owned, ownedEnd]` for each window, which
+ * shows the words first … last and owns those from owned to ownedEnd. Windows overlap by about half; every word is
+ * owned once.
+ * @param {number[]} sizes
+ * @param {number} room
+ * @returns {[number, number, number, number][]}
+ */
+export function windows(sizes, room) {
+  let sum = 0;
+  const ends = sizes.map((size) => (sum += size));
+  /** @param {number} value */
+  const firstAbove = (value) => {
+    const place = ends.findIndex((end) => end > value);
+    return place < 0 ? ends.length : place;
+  };
+  /** @type {[number, number][]} */
+  const spans = [];
+  for (let first = 0, last = 0; last < sizes.length; ) {
+    last = firstAbove(ends[first] - sizes[first] + room);
+    spans.push([first, last]);
+    first = Math.max(first + 1, firstAbove(ends[last - 1] - Math.floor(room / 2)));
+  }
+  const borders = [0, ...spans.slice(1).map(([start], i) => Math.floor((spans[i][1] + start) / 2)), sizes.length];
+  return spans.map(([first, last], i) => [first, last, borders[i], borders[i + 1]]);
+}
+
+/**
+ * The entities of IOB2 tags, `[type, first, last]`, `last` not included. An I- that continues nothing begins one.
+ * @param {string[]} tags
+ * @returns {[string, number, number][]}
+ */
+export function entities(tags) {
+  /** @type {[string, number, number][]} */
+  const found = [];
+  let first = 0;
+  let type = "";
+  [...tags, "O"].forEach((tag, i) => {
+    if (tag[0] === "I" && tag.slice(2) === type) return;
+    if (type) found.push([type, first, i]);
+    first = i;
+    type = tag.slice(2);
+  });
+  return found;
+}

@@ -1,0 +1,37 @@
+"""Models for the page's tests: untrained ones of the same making, or those of ``runs/microscope`` where they are."""
+
+import torch
+from site_fixtures import tool
+from transformers import BertConfig, BertForTokenClassification
+
+from tests import tiny
+from tinykd import export, models, pruning, quantization
+
+microscope = tool("build_microscope")
+
+
+def untrained(out, tokenizer) -> None:
+    """Make what ``build_microscope.train`` makes, in ``out``, and the facts, with models that know nothing."""
+    torch.manual_seed(0)
+    for name, layers in (("teacher", 2), ("student", 1), ("pruned", 1)):
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            intermediate_size=64,
+            id2label=dict(enumerate(tiny.LABELS)),
+            label2id={label: i for i, label in enumerate(tiny.LABELS)},
+            architectures=["BertForTokenClassification"],
+        )
+        model = BertForTokenClassification(config).eval()
+        model.classifier.weight.data.mul_(50)  # labels that change from word to word
+        if name == "pruned":
+            model = pruning.prune(
+                model, pruning.importance(model, tokenizer, None, "magnitude"), heads=0.5, neurons=0.5
+            )
+        models.save(model, tokenizer, out / name)
+        export.to_onnx(model, tokenizer, out / f"{name}-fp32")
+        quantization.dynamic_int8(out / f"{name}-fp32", out / f"{name}-int8")
+    facts = {"here": False, "runtime": None} | microscope.describe(out)
+    microscope.write(out / microscope.FACTS, facts)

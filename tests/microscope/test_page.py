@@ -1,0 +1,263 @@
+"""The page in a browser, with untrained models: what it does, and what it must not do."""
+
+import functools
+import http.server
+import json
+import re
+import shutil
+import threading
+import time
+from typing import ClassVar
+
+import pytest
+from site_fixtures import Visit, watch
+
+from tests.microscope import node
+from tests.microscope.models import microscope
+from tinykd import runtime
+from tinykd.text import words
+
+PLACE = "book/microscope.html"
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:"
+)
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    """A server that forbids scripts to be made of strings, on the page and in its worker, and notes what is asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def served(site, made, tmp_path_factory):
+    """The address of the site with the untrained models set in."""
+    node.packages()
+    copy = tmp_path_factory.mktemp("served") / "html"
+    shutil.copytree(site, copy)
+    assert microscope.set_in(copy, made)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=str(copy)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def visit(browser, served):
+    """``visit(width=360, theme="dark")`` opens the page and waits until it has answered."""
+    contexts = []
+
+    def opened(width=1280, theme="light", context=None) -> Visit:
+        if context is None:
+            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+            contexts.append(context)
+        found = Visit(context.new_page())
+        watch(found, served)
+        found.page.goto(f"{served}/{PLACE}")
+        ready(found.page)
+        return found
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def ready(page):
+    page.wait_for_selector("html[data-microscope=ready]", state="attached", timeout=60_000)
+
+
+def evaluate(page, expression):
+    """Evaluate in the page; Playwright's own way makes a script of a string, which the policy forbids."""
+    session = page.context.new_cdp_session(page)
+    return session.send("Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True})[
+        "result"
+    ].get("value")
+
+
+def until(page, selector, text):
+    page.wait_for_selector(f"{selector}:has-text({json.dumps(text)})", timeout=60_000)
+
+
+def test_names_are_those_of_the_runtime(visit, made):
+    found = visit()
+    box = found.page.locator("#ms-text")
+    loaded = runtime.load(made / "pruned-int8", threads=1)
+    for text in ("Orkla's J. Ilves won 2-1 in the U.S.", "<b>Nobody</b> & 東京 😀 Malmö", "word " * 300):
+        box.fill(text)
+        expected = next(loaded.predict([text], batch_size=1))["entities"]
+        until(found.page, "#ms-soft-rows", words(text)[0].text)
+        names = found.page.locator("#ms-names .ms-name")
+        shown = [names.nth(i).inner_text() for i in range(names.count())]
+        assert [one.replace("\n", "") for one in shown] == [entity["text"] + entity["type"] for entity in expected]
+    assert not found.faults
+
+
+def test_the_teacher_beside_the_student(visit):
+    found = visit()
+    page = found.page
+    page.locator("#ms-text").fill("Mara left Nice.")
+    until(page, "#ms-kl", "has not read")
+    page.locator("#ms-teacher").click()
+    until(page, "#ms-kl", "over 4 words")
+    assert not page.locator("#ms-teacher").is_visible()
+
+    def sums():
+        return [float(value) for value in re.findall(r": (\d+\.\d+)", page.locator("#ms-kl").inner_text())]
+
+    total, mean, loss = sums()
+    rows = page.locator("#ms-soft-rows tr")
+    assert rows.count() == 4
+    assert sum(float(rows.nth(i).locator("td").last.inner_text()) for i in range(4)) == pytest.approx(total, abs=0.005)
+    assert mean == pytest.approx(total / 4, abs=1e-3) and loss == pytest.approx(mean, abs=1e-3)
+    page.locator("#ms-temperature").press("End")
+    until(page, "#ms-temperature-said", "8.0")
+    total, mean, loss = sums()[0], sums()[1], sums()[-1]
+    assert loss == pytest.approx(64 * mean, rel=0.02)
+    assert not found.faults
+
+
+def test_the_threshold_sends_all_or_none(visit):
+    found = visit()
+    page = found.page
+    slider = page.locator("#ms-threshold")
+    slider.press("Home")
+    until(page, "#ms-bill", "0 of ")
+    assert page.locator("#ms-sentences .ms-up").count() == 0 and "0.00 for the teacher" in page.inner_text("#ms-bill")
+    slider.press("End")
+    until(page, "#ms-bill", "and 1.00 for the teacher")
+    count = page.locator("#ms-sentences li").count()
+    assert count > 10 and page.locator("#ms-sentences .ms-up").count() == count
+    assert "100.0 % of" in page.inner_text("#ms-bill")
+    assert not found.faults
+
+
+def test_another_rung_by_keyboard(visit):
+    found = visit()
+    page = found.page
+    page.locator("#ms-rung-pruned-int8").focus()
+    page.keyboard.press("ArrowUp")
+    until(page, "#ms-numbers", "pruned student, 32 bits")
+    assert page.locator("#ms-rung-pruned-fp32").is_checked()
+    until(page, "#ms-differ-said", "2 rungs that have read it")
+    assert not found.faults
+
+
+def test_a_broken_sentence_comes_into_the_box(visit, made):
+    found = visit()
+    facts = json.loads((made / microscope.FACTS).read_text(encoding="utf-8"))
+    broken = [sentence["text"] for sentence in facts["sentences"] if sentence["broken"]]
+    buttons = found.page.locator("#ms-broken button")
+    assert buttons.count() == len(broken)
+    if broken:
+        buttons.first.press("Enter")
+        assert found.page.locator("#ms-text").input_value() == broken[0]
+        until(found.page, "#ms-differ-said", "rungs")
+
+
+def test_a_second_visit_fetches_no_model(browser, visit):
+    context = browser.new_context()
+    try:
+        visit(context=context)
+        Server.asked.clear()
+        found = visit(context=context)
+        models = [path for path in Server.asked if "/models/" in path or path.endswith(".wasm")]
+        assert any("microscope" in path for path in Server.asked) and not models
+        assert not found.faults
+    finally:
+        context.close()
+
+
+def test_an_altered_model_is_refused(browser, served):
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/pruned-int8/onnx/*.onnx", lambda route: route.fulfill(body=b"not the model"))
+    try:
+        page.goto(f"{served}/{PLACE}")
+        until(page, "#ms-notice", "cut short or altered")
+    finally:
+        context.close()
+
+
+def test_the_live_region_speaks_once_the_reader_rests(visit):
+    found = visit()
+    page = found.page
+    said = []
+    page.locator("#ms-text").press_sequentially("Ines Alva left for Malta today", delay=20)
+    for _ in range(30):
+        text = page.locator("#ms-told").text_content()
+        if not said or said[-1] != text:
+            said.append(text)
+        page.wait_for_timeout(100)
+    assert len(said) <= 3 and re.fullmatch(r"(No|\d+) names?(: .+)?\.", said[-1]), said
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_sticks_out_and_axe_finds_nothing(visit, width, theme):
+    from axe_playwright_python.base import AXE_FILE_PATH
+
+    found = visit(width, theme)
+    found.page.locator("#ms-teacher").click()
+    until(found.page, "#ms-kl", "Sum of the KL")
+    assert evaluate(found.page, "document.documentElement.scrollWidth") <= width
+    evaluate(found.page, AXE_FILE_PATH.read_text(encoding="utf-8"))
+    faults = evaluate(
+        found.page,
+        "axe.run('.bd-article').then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | ')))",
+    )
+    assert faults == []
+    assert not found.faults
+
+
+def test_memory_stays_flat(visit):
+    found = visit()
+    page, session = found.page, found.page.context.new_cdp_session(found.page)
+
+    def heap():
+        session.send("HeapProfiler.collectGarbage")
+        return session.send("Runtime.getHeapUsage")["usedSize"]
+
+    def read(count, first):
+        for number in range(first, first + count):
+            page.locator("#ms-text").fill(f"Sentence {number} was sent from Port {number} by Mara.")
+            until(page, "#ms-soft-rows", str(number))
+
+    read(60, 0)
+    before = heap()
+    read(200, 1000)
+    assert heap() < 1.5 * before + 2e6
+    assert not found.faults
+
+
+def test_without_models_the_page_shows_records(open_page):
+    visit = open_page(PLACE)
+    ready(visit.page)
+    if visit.page.locator("#ms-notice").is_hidden():
+        pytest.skip("this site was built where the models are")
+    assert "make book" in visit.page.inner_text("#ms-notice")
+    assert visit.page.locator("#ms-soft-rows tr").count() > 3
+    assert "Sum of the KL" in visit.page.inner_text("#ms-kl")
+    visit.page.locator("#ms-broken button").first.click()
+    until(visit.page, "#ms-differ-said", "rungs")
+    assert not visit.faults
+
+
+def test_from_a_file_the_page_says_what_to_do(browser, site):
+    page = browser.new_page()
+    page.goto((site / PLACE).as_uri())
+    time.sleep(1)
+    assert page.locator("#ms-static").is_visible() and "http.server" in page.inner_text("#ms-static")
+    page.close()

@@ -1,0 +1,46 @@
+/** Ask the page's own modules: reads questions from standard input, writes the answers to standard output, as JSON. */
+
+import { readFileSync } from "node:fs";
+import * as ort from "../../tools/microscope/node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs";
+import * as cascade from "../../book/_static/microscope/cascade.js";
+import * as maths from "../../book/_static/microscope/maths.js";
+import { Tagger } from "../../book/_static/microscope/tagger.js";
+import * as text from "../../book/_static/microscope/text.js";
+import { normalize, split, WordPiece } from "../../book/_static/microscope/wordpiece.js";
+
+const { ask, ...asked } = JSON.parse(readFileSync(0, "utf-8"));
+const json = (name) => JSON.parse(readFileSync(name, "utf-8"));
+
+const answers = {
+  /** The parts of "a?b" for every character, before they are looked up in a vocabulary; null for half a pair. */
+  characters: () =>
+    Array.from({ length: 0x110000 }, (_, code) =>
+      code >= 0xd800 && code < 0xe000 ? null : split(normalize(`a${String.fromCodePoint(code)}b`)),
+    ),
+  words: ({ texts, tokenizer }) => {
+    const pieces = new WordPiece(json(tokenizer));
+    return texts.map((one) => text.words(one).map(({ text }) => [text, pieces.encode(text)]));
+  },
+  windows: ({ cases }) => cases.map(([sizes, room]) => text.windows(sizes, room)),
+  entities: ({ rows }) => rows.map(text.entities),
+  softly: ({ pairs }) => pairs.map(([p, q, t]) => [maths.softmax(p, t), maths.divergence(p, q, t)]),
+  confidence: ({ rows }) => rows.map((row) => ["lowest", "entropy"].map((by) => maths.confidence(row, by))),
+  multiplications: ({ shape, lengths }) => lengths.map((length) => maths.multiplications(shape, length)),
+  cascade: ({ sentences, teacher, student, threshold, by }) => cascade.weigh(sentences, teacher, student, threshold, by),
+  logits: async ({ folder, graph, texts }) => {
+    const dist = new URL("../../tools/microscope/node_modules/onnxruntime-web/dist/", import.meta.url);
+    ort.env.wasm.numThreads = 1;
+    ort.env.wasm.wasmBinary = readFileSync(new URL("ort-wasm-simd-threaded.wasm", dist));
+    const bytes = new Uint8Array(readFileSync(`${folder}/${graph}`));
+    const tagger = await Tagger.open(ort, bytes, json(`${folder}/tokenizer.json`), json(`${folder}/export.json`));
+    const found = [];
+    for (const one of texts) {
+      const { words, logits, lengths } = await tagger.answer(one);
+      found.push({ words: words.map(({ text }) => text), logits: logits.map((row) => [...row]), lengths });
+    }
+    await tagger.close();
+    return found;
+  },
+};
+
+process.stdout.write(JSON.stringify(await answers[ask](asked)));

