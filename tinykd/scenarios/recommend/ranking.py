@@ -13,8 +13,8 @@ from tinykd.errors import DataError
 from tinykd.scenarios.recommend.likes import Likes, cases
 
 #: What the ranker sees of a candidate; see :meth:`Shop.features`
-FEATURES = ("text", "nearest", "popularity", "recent", "match", "age")
-CROWD = [FEATURES.index(name) for name in ("popularity", "recent")]
+FEATURES = ("text", "nearest", "together", "popularity", "recent", "match", "age")
+CROWD = [FEATURES.index(name) for name in ("together", "popularity", "recent")]
 HIDDEN = 0.3  #: the share of items that the ranker meets as if nobody had liked them yet
 PARAMETERS = {
     "objective": "lambdarank",

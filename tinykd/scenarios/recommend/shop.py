@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_matrix, diags
 
 from tinykd.errors import DataError, ModelError
 from tinykd.files import new_folder, write_json
@@ -21,7 +22,7 @@ logger = logging.getLogger("tinykd")
 
 LATEST = 30  #: so many of the last likes make up an interest; more weigh next to nothing
 RECENT = 30.0  #: days after which a like counts half among the recent ones
-SHORTLIST = {"text": 200, "recent": 100}  #: how many candidates come from where
+SHORTLIST = {"text": 150, "together": 100, "recent": 50}  #: how many candidates come from where
 EMPTY = "nothing is known of you yet: this is what others like now"
 
 
@@ -115,23 +116,30 @@ class Shop:
         return found[best], scores[best]
 
     def shortlist(self, history: Sequence[int], among: np.ndarray | None = None) -> np.ndarray:
-        """Return the places of the nearest by text, then of those liked most of late: what the ranker looks at."""
-        may = allowed(len(self.items), history, among)
-        near = top(self.vectors @ self.interest(history), may, SHORTLIST["text"])
-        may[near] = False
-        return np.concatenate([near, top(self.recent, may, SHORTLIST["recent"])])
+        """Return the places of what the ranker looks at: nearest by text, liked by the same people, liked of late."""
+        may, found = allowed(len(self.items), history, among), []
+        scores = {
+            "text": self.vectors @ self.interest(history),
+            "together": self._beside(history),
+            "recent": self.recent,
+        }
+        for name, count in SHORTLIST.items():
+            found.append(top(scores[name], may, count))
+            may[found[-1]] = False
+        return np.concatenate(found)
 
     def features(self, history: Sequence[int], candidates: np.ndarray) -> np.ndarray:
         """Return (candidates, features): what ``ranking.FEATURES`` names.
 
-        ``text`` is the cosine with the interest, ``nearest`` that with the nearest of the history; ``popularity`` and
-        ``recent`` are logarithms of counts of likes; ``match`` says how alike the categories are; ``age`` is in years
-        (unknown where an item has no year).
+        ``text`` is the cosine with the interest, ``nearest`` that with the nearest of the history; ``together`` says
+        how often the same people liked it and the history; ``popularity`` and ``recent`` are logarithms of counts of
+        likes; ``match`` says how alike the categories are; ``age`` is in years (unknown where an item has no year).
         """
         vectors, past = self.vectors[candidates], list(history)[-LATEST:]
         columns = {
             "text": vectors @ self.interest(history),
             "nearest": (vectors @ self.vectors[past].T).max(-1),
+            "together": self._beside(history)[candidates],
             "popularity": np.log1p(self.popularity[candidates]),
             "recent": np.log1p(self.recent[candidates]),
             "match": self._categories[candidates] @ self._categories[past].mean(0),
@@ -155,6 +163,17 @@ class Shop:
         """(items,), the same, a like from ``RECENT`` days ago counting half."""
         weights = 0.5 ** ((self._now - self.likes.time) / RECENT)
         return np.bincount(self.likes.item, weights, minlength=len(self.items))
+
+    @cached_property
+    def together(self) -> csr_matrix:
+        """(items, items), how often the same people liked both: the cosine of two columns of who liked what."""
+        _, rows = np.unique(self.likes.user.astype(str), return_inverse=True)
+        ones = np.ones(len(self.likes), np.float32)
+        liked = csr_matrix((ones, (rows, self.likes.item)), shape=(int(rows.max(initial=0)) + 1, len(self.items)))
+        scale = diags(1 / np.sqrt(np.maximum(self.popularity, 1)))
+        both = (scale @ (liked.T @ liked) @ scale).tolil()
+        both.setdiag(0)
+        return both.tocsr()
 
     def at(self, time: float) -> "Shop":
         """Return the shop as it was on that day: it knows the likes before."""
@@ -201,16 +220,21 @@ class Shop:
     def _why(self, history: Sequence[int], item: int, part: dict[str, float]) -> tuple[str, ...]:
         past = list(history)[-LATEST:]
         near = past[int((self.vectors[past] @ self.vectors[item]).argmax())]
+        beside = past[int(self.together[past, item].toarray().argmax())]
         mine = {name for i in past for name in self.items[i].categories}
         shared = [name for name in self.items[item].categories if name in mine]
         said = {
             f"its text is near to {self.items[near].title!r}, which you liked": part["text"] + part["nearest"],
+            f"those who liked {self.items[beside].title!r} liked it, too": part["together"],
             self._crowd(item): part["popularity"] + part["recent"],
             f"{', '.join(shared)}, as in what you liked": part["match"] if shared else 0,
             f"of {self.items[item].year}": part["age"] if self.items[item].year else 0,
         }
         told = tuple(why for why, weight in sorted(said.items(), key=lambda pair: -pair[1]) if weight > 0)
         return told if self.popularity[item] or self._crowd(item) in told else (*told, self._crowd(item))
+
+    def _beside(self, history: Sequence[int]) -> np.ndarray:
+        return np.asarray(self.together[list(history)[-LATEST:]].sum(0)).ravel()
 
     def _crowd(self, item: int) -> str:
         count = int(self.popularity[item])
