@@ -47,6 +47,8 @@ RUNS = ROOT / "runs" / "experiments"
 NEIGHBOURS, FACTORS = (20, 100), (16, 64)  # of item-kNN and BPR; chosen on valid
 QUESTIONS = 120  # users at most whose lists the teacher scores; it reads ten pairs for each
 SHOP = "student + ranker"
+#: The library is small, and its teacher reads long texts: it is trained as in lesson 13
+SETUPS = {"movielens": Setup(), "embedded": Setup(lists=192, others=2, batch_size=96)}
 
 
 def movielens(folder: Path | None = None) -> tuple[list[Item], Likes, dict[str, tuple[float, float]]]:
@@ -96,7 +98,7 @@ def one_seed(corpus: str, seed: int) -> dict:
     """Train (or load) what a seed needs and return all that is recorded of it."""
     began = time.process_time()
     items, likes, stretches = (movielens if corpus == "movielens" else recommend.embedded)()
-    out, setup = RUNS / f"recommend-{corpus}-seed{seed}", Setup(seed=seed)
+    out, setup = RUNS / f"recommend-{corpus}-seed{seed}", replace(SETUPS[corpus], seed=seed)
     shop = recommend.train(out, items, likes, stretches, setup, progress=False)
     lists = recommend.draw(likes.between(*stretches["towers"]), setup.lists, seed)
     work.train_student(out / "labels", items, lists, None, setup, progress=False)
@@ -109,24 +111,27 @@ def one_seed(corpus: str, seed: int) -> dict:
     }
     shops = {name: replace(one, ranker=ranker(one, likes, stretches, setup)) for name, one in shops.items()}
     found = {"seed": seed, "setup": asdict(setup), "corpus": facts(items, likes, stretches), "chosen": {}}
-    for name in ("valid", "test"):
-        start, end = stretches[name]
-        asked = recommend.cases(likes, start, end)
-        ranks = methods({name: shop.at(start) for name, shop in shops.items()}, asked, found["chosen"], seed)
-        if corpus == "embedded" and name == "test":  # who knows all tastes; their day is in the test weeks
-            known = oracle(data.load("recommend")["items"])
-            ranks["ceiling"] = measuring.by_score(lambda case, known=known: known[int(case.user[1:]) - 1])
-        shelves = recommend.shelves(shop.at(start))
-        values = {
-            shelf: {method: measuring.measure(rank, asked, items, among) for method, rank in ranks.items()}
-            for shelf, among in shelves.items()
-        }
-        keep(out / f"{name}.npz", values)
-        found[name] = report(values) | {"users": len(asked), "cold_items": int(shelves["cold"].sum())}
-    found["test"]["pairs"] = pairs(out, shops, asked, likes.between(end=start))
+    methods(*at(shops, likes, stretches["valid"]), found["chosen"], seed)
+    then, asked = at(shops, likes, stretches["test"])
+    ranks, shelves = methods(then, asked, found["chosen"], seed), recommend.shelves(then["student"])
+    if corpus == "embedded":  # who knows all tastes
+        known = oracle(data.load("recommend")["items"])
+        ranks["ceiling"] = measuring.by_score(lambda case: known[int(case.user[1:]) - 1])
+    values = {
+        shelf: {method: measuring.measure(rank, asked, items, among) for method, rank in ranks.items()}
+        for shelf, among in shelves.items()
+    }
+    keep(out / "test.npz", values)
+    found["test"] = report(values) | {"users": len(asked), "cold_items": int(shelves["cold"].sum())}
+    found["test"]["pairs"] = pairs(out, then, asked)
     found["importance"] = ranking.importance(shop.ranker)
     found["pace"] = recommend.pace(shop)
     return found | {"cpu_seconds": time.process_time() - began} | recipes.provenance()
+
+
+def at(shops: dict[str, Shop], likes: Likes, span: tuple[float, float]) -> tuple[dict[str, Shop], list[Case]]:
+    """Return the shops as they were at the beginning of a stretch of time, and the cases of that stretch."""
+    return {name: shop.at(span[0]) for name, shop in shops.items()}, recommend.cases(likes, *span)
 
 
 def ranker(shop: Shop, likes: Likes, stretches: dict, setup: Setup):
@@ -174,9 +179,9 @@ def ndcg(rank: measuring.Rank, asked: list[Case], shop: Shop) -> float:
     return float(np.nanmean(measuring.measure(rank, asked, shop.items)["ndcg"]))
 
 
-def pairs(out: Path, shops: dict[str, Shop], asked: list[Case], likes: Likes) -> dict[str, list[float]]:
+def pairs(out: Path, shops: dict[str, Shop], asked: list[Case]) -> dict[str, list[float]]:
     """Return how high each puts what was liked next, among nine that were not: the mean reciprocal rank, low, high."""
-    lists = question_lists(asked[:: -(-len(asked) // QUESTIONS)], likes)
+    lists = question_lists(asked[:: -(-len(asked) // QUESTIONS)], shops["student"].likes)
     model, tokenizer = models.load(out / "teacher")
     found = {"teacher": teacher.scores(model, tokenizer, shops["student"].items, lists)}
     for name, shop in shops.items():

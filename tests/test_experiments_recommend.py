@@ -61,12 +61,8 @@ def test_a_seed_is_recorded_and_joined(films, tmp_path, monkeypatch, capsys):
     base = tiny.base_model(tmp_path / "base")
     monkeypatch.setattr(recorded, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(recorded, "RESULTS", tmp_path / "recommend.json")
-    setup = recorded.Setup
-    monkeypatch.setattr(
-        recorded,
-        "Setup",
-        lambda seed: setup(str(base), "cut:1", lists=16, epochs=1, batch_size=16, rounds=3, seed=seed),
-    )
+    small = recorded.Setup(str(base), "cut:1", lists=16, epochs=1, batch_size=16, rounds=3)
+    monkeypatch.setattr(recorded, "SETUPS", {"movielens": small})
     load = models.teacher
     monkeypatch.setattr(models, "teacher", lambda name, *args: load(str(base), *args))
     monkeypatch.setattr(recorded.recommend, "pace", lambda shop: {"items": 1.0})
