@@ -178,8 +178,8 @@ def clock(minutes: int) -> str:
 def table(labs: list[Lab]) -> str:
     """Return the table of ``book/labs.md``."""
     rows = [
-        "```{table} The labs, their exercises, and the minutes these take",
-        "| lab | exercises | minutes |",
+        "```{table} The labs, their exercises, and the minutes that these take",
+        "| lab | exercises | min |",
         "|---|---|---|",
     ]
     for lab in labs:
