@@ -72,6 +72,18 @@ bench: $(READY) ## every bench, and its page in the book (an hour, on a quiet ma
 	$(BIN)/python benchmarks/floor.py
 	$(BIN)/python benchmarks/page.py
 
+.PHONY: faults
+faults: $(READY) ## kill, fill, damage and crowd the real thing (the long version; half an hour)
+	TINYKD_SLOW=1 $(BIN)/python -m pytest tests/faults
+
+.PHONY: fuzz
+fuzz: $(READY) ## at least 100,000 random inputs to every parser together; prints how many
+	TINYKD_FUZZ=6000 $(BIN)/python -m pytest tests/fuzz
+
+.PHONY: mutation
+mutation: $(READY) ## change one thing in losses, fusion or evaluation; do their tests notice?
+	$(BIN)/python -m tests.mutation
+
 .PHONY: clean
 clean: ## remove runs, the built site and caches; .venv stays
 	rm -rf runs _build build dist *.egg-info .pytest_cache .ruff_cache

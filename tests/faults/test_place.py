@@ -131,9 +131,7 @@ def test_a_windows_1252_corpus(forge, room, tmp_path):
         ("wandb", ["distill", "--report-to", "wandb"], "wandb is not installed; run: pip install wandb"),
     ],
 )
-def test_a_package_that_is_missing_or_was_built_for_another_processor(
-    forge, room, whole, tmp_path, package, arguments, says
-):
+def test_a_package_that_is_not_there(forge, room, whole, tmp_path, package, arguments, says):
     onnx, file = tmp_path / "onnx", tmp_path / "file"
     file.write_bytes(b"")
     steps = [["cli", "export", "--model", whole[0] / "student", "--out", onnx]] if "{onnx}" in arguments else []

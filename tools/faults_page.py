@@ -1,0 +1,65 @@
+"""Write book/faults.md from the table in tests/faults/table.py, and count.
+
+python tools/faults_page.py
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from tests.faults.table import FAULTS  # noqa: E402
+
+PAGE = ROOT / "book" / "faults.md"
+HEAD = """# What happens when it breaks
+
+A process is killed in the middle of a write. The disk fills up in the last epoch. Thirty laptops ask one teacher at the
+same moment. Guess, before you read on: what is in the folder afterwards?
+
+What should be there is either the right result, or one clear line and everything as it was. Each row of the table is a
+fault that our tests make on purpose, with real processes, real disks and `kill -9`. The moments are drawn with a seed
+from all moments at which a run changes a file.
+
+"""
+FOOT = """
+`make test` makes all of these with tiny models; `make faults` also kills the real demo twenty times, builds a book that
+is killed three times, and lets thirty processes ask the real teacher.
+"""
+
+
+def functions(path: Path) -> set[str]:
+    """The names of the tests in a file."""
+    found = ast.parse(path.read_text(encoding="utf-8")).body
+    return {node.name for node in found if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+def missing() -> list[str]:
+    """Tests that the table names and nobody wrote, and tests in tests/faults that it does not name."""
+    named = [test for fault in FAULTS for test in fault.tests]
+    lost = []
+    for test in named:
+        file, function = test.split("::")
+        path = ROOT / "tests" / file
+        if not path.exists() or function not in functions(path):
+            lost.append(f"not there: {test}")
+    for path in sorted((ROOT / "tests" / "faults").glob("test_*.py")):
+        if path.name != "test_page.py":
+            unnamed = {f"faults/{path.name}::{name}" for name in functions(path)} - set(named)
+            lost += [f"not in the table: {name}" for name in sorted(unnamed)]
+    return lost
+
+
+def page() -> str:
+    """The whole page."""
+    tests = {test for fault in FAULTS for test in fault.tests}
+    rows = ["| fault | what comes of it | tests |", "|---|---|---|"]
+    rows += [f"| {fault.name} | {fault.outcome} | {len(fault.tests)} |" for fault in FAULTS]
+    count = f"\n{len(FAULTS)} faults, {len(tests)} tests; most of these make their fault in several places.\n"
+    return HEAD + "\n".join(rows) + "\n" + count + FOOT
+
+
+if __name__ == "__main__":
+    if lost := missing():
+        sys.exit("\n".join(lost))
+    PAGE.write_text(page(), encoding="utf-8")
