@@ -147,7 +147,7 @@ def plan(labs: list[Lab]) -> str:
     for lab in labs:
         took = measured.get(lab.name)
         reading = math.ceil(words(lab.name) / WORDS_A_MINUTE)
-        running = math.ceil(min(took["seconds"], took["processor_seconds"]) / 60) if took else 0
+        running = math.ceil(took["seconds"] / 60) if took else 0
         said = f"its cells run for {running} min on {took['processor']}, cores: {took['cores']}" if took else ""
         steps = [(max(reading, running), f"read lesson {lab.number}; {said or 'its running time was not measured'}")]
         steps += [(e.minutes, f"exercise {e.number}: {e.title}") for e in lab.exercises]
