@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import filelock
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,7 +56,16 @@ def site(tmp_path_factory):
     """The folder of the built site."""
     if "TINYKD_SITE" in os.environ:
         return Path(os.environ["TINYKD_SITE"]).resolve()
-    return tool("build_book").build(ROOT, tmp_path_factory.mktemp("site"))
+    session = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the workers of one session share one site
+        session = session.parent
+    built = session / "site" / "built"
+    with filelock.FileLock(session / "site.lock"):
+        if not built.exists():
+            built.parent.mkdir(exist_ok=True)
+            tool("build_book").build(ROOT, built.parent)
+            built.touch()
+    return built.parent / "_build" / "html"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,149 @@
-def test_first_page(open_page):
-    visit = open_page("book/preface.html")
-    assert "tinykd" in visit.page.title()
+"""Every page of the built site, once, in headless Chromium with nothing but the site to talk to."""
+
+from pathlib import Path
+
+import pytest
+from site_fixtures import Visit, tool, watch
+
+#: without fetching style sheets, which axe looks for in the wrong place
+QUICK = "preload: false, resultTypes: ['violations']"
+WITHOUT_CONTRAST = f"axe.run({{{QUICK}, rules: {{'color-contrast': {{enabled: false}}}}}})"
+#: Contrast depends on an element's kind and classes and on those around it: one of each on the whole site is marked and
+#: judged. The other spans of code become plain text, of which there is enough to keep axe busy for minutes.
+ONE_OF_EACH = """(keys) => {
+  const seen = new Set(keys), fresh = [];
+  const name = (e) => (e ? e.tagName + "." + [...e.classList].sort().join(".") : "");
+  for (const e of document.querySelectorAll("body *")) {
+    if (![...e.childNodes].some((child) => child.nodeType === 3 && child.data.trim()) || !e.offsetParent) continue;
+    const key = [e, e.parentElement, e.parentElement?.parentElement].map(name).join("<");
+    if (!seen.has(key)) { seen.add(key); e.dataset.one = ""; fresh.push(key); }
+  }
+  for (const e of document.querySelectorAll(".bd-article :is(pre, code, dt) span")) {
+    if (!e.matches("[data-one]") && !e.querySelector("[data-one]")) e.replaceWith(e.textContent);
+  }
+  return fresh;
+}"""
+CONTRAST = f"axe.run({{include: [['[data-one]']]}}, {{{QUICK}, runOnly: ['color-contrast']}})"
+SERIOUS = """(await %s).violations.filter((fault) => ["serious", "critical"].includes(fault.impact))
+  .map((fault) => fault.id + ": " + fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 150)).join(" | "))"""
+#: what of a page's pictures and formulas was not drawn
+NOT_DRAWN = """() => [
+  ...[...document.images].filter((i) => i.complete && !i.naturalWidth).map((i) => "image " + i.src),
+  ...[...document.images].filter((i) => !i.hasAttribute("alt")).map((i) => "no alt text: " + i.src),
+  ...[...document.querySelectorAll("main svg[role=img]")].filter((s) => s.getBoundingClientRect().height < 40)
+    .map((s) => "picture " + s.getAttribute("class")),
+  ...[...document.querySelectorAll(".bd-article .math:not(:has(mjx-container))")].map((m) => "formula " + m.innerText),
+  ...[...document.querySelectorAll("mjx-merror")].map((m) => "wrong formula " + m.textContent),
+]"""
+
+
+def pages(site: Path) -> list[str]:
+    """The pages that a reader can open; index.html only leads on."""
+    found = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html"))]
+    return [page for page in found if not page.startswith("_static/") and page != "index.html"]
+
+
+@pytest.fixture(scope="module")
+def seen(browser, address, site):
+    """What was seen on each page: its title and description, and by test the things that are wrong."""
+    import axe_playwright_python
+
+    axe = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    looked, known = {}, []
+    for name in pages(site):
+        visit = Visit(context.new_page())
+        watch(visit, address)
+        page = visit.page
+        page.goto(f"{address}/{name}", wait_until="load")
+        page.evaluate("() => window.MathJax?.startup?.promise")
+        page.add_style_tag(content="* { transition: none !important; animation: none !important }")
+        note = {"title": page.title(), "faults": visit.faults, "not drawn": page.evaluate(NOT_DRAWN)}
+        description = page.locator('meta[name="description"]')
+        note["description"] = description.first.get_attribute("content") if description.count() else ""
+        page.set_viewport_size({"width": 360, "height": 780})
+        note["width"] = page.evaluate("document.documentElement.scrollWidth")
+        page.set_viewport_size({"width": 1280, "height": 900})
+        fresh = page.evaluate(ONE_OF_EACH, known)
+        known += fresh
+        page.evaluate(axe)
+        note["axe"] = page.evaluate(f"async () => {SERIOUS % WITHOUT_CONTRAST}")
+        for theme in ("light", "dark") if fresh else ():
+            page.emulate_media(color_scheme=theme)
+            note["axe"] += [f"{theme} {line}" for line in page.evaluate(f"async () => {SERIOUS % CONTRAST}")]
+        looked[name] = note
+        page.close()
+    context.close()
+    return looked
+
+
+def wrong(seen, what):
+    return [f"{name}: {fault}" for name, note in seen.items() for fault in note[what]]
+
+
+def test_there_are_pages(seen):
+    assert len(seen) > 30 and "notebooks/02_mathematics.html" in seen
+
+
+def test_no_console_error_no_failed_request_and_nothing_from_elsewhere(seen):
+    assert not wrong(seen, "faults")
+
+
+def test_formulas_pictures_and_alt_texts_are_there(seen):
+    assert not wrong(seen, "not drawn")
+
+
+def test_no_serious_accessibility_fault_in_either_theme(seen):
+    assert not wrong(seen, "axe")
+
+
+def test_no_page_is_wider_than_a_phone(seen):
+    assert not [f"{name}: {note['width']}" for name, note in seen.items() if note["width"] > 360]
+
+
+def test_every_page_has_a_title_of_its_own_and_a_description(seen):
+    titles = [note["title"] for note in seen.values()]
+    assert len(set(titles)) == len(titles)
+    made = ("genindex.html", "search.html", "py-modindex.html")
+    assert not [name for name, note in seen.items() if len(note["description"]) < 60 and name not in made]
+
+
+def test_index_leads_to_the_preface(open_page):
+    visit = open_page("index.html")
+    visit.page.wait_for_url("**/book/preface.html")
     assert not visit.faults
+
+
+def test_search_finds_temperature(open_page):
+    visit = open_page("search.html?q=temperature")
+    found = visit.page.locator("#search-results li a")
+    found.first.wait_for()
+    assert any("02_mathematics" in link.get_attribute("href") for link in found.all())
+    assert not visit.faults
+
+
+def test_the_search_field_is_found_by_keyboard(open_page):
+    page = open_page("book/preface.html").page
+    page.keyboard.press("Control+k")
+    page.keyboard.type("temperature")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=temperature*")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_follows_the_readers_system(open_page, theme):
+    page = open_page("book/preface.html", theme=theme).page
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    lightness = sum(map(int, ground.removeprefix("rgb(").rstrip(")").split(",")[:3]))
+    assert (lightness < 200) == (theme == "dark")
+
+
+def test_a_lesson_can_be_downloaded(open_page):
+    page = open_page("notebooks/02_mathematics.html").page
+    link = page.locator('a[href$="02_mathematics.ipynb"]').first
+    answer = page.request.get(page.url.rsplit("/", 1)[0] + "/" + link.get_attribute("href"))
+    assert answer.ok and answer.json()["nbformat"] == 4
+
+
+def test_nothing_is_loaded_from_elsewhere(site):
+    assert tool("build_book").faults(site) == []
