@@ -166,6 +166,15 @@ def test_the_towers_learn_what_the_teacher_says(world, tokenizer):
     assert divergence(towers.teach(student, tokenizer, texts, lists, wanted, how, progress=False)) < 0.9 * before
 
 
+def test_a_loss_that_is_no_number_stops_at_once(world, tokenizer):
+    items, found, _ = world
+    lists = recommend.draw(found, 8, others=3)
+    student = untrained.classifier(tokenizer, {"no": 0.5, "yes": 0.5})
+    wrong = np.full((8, 4), np.nan)
+    with pytest.raises(RunError, match="the loss is nan; try a smaller learning rate"):
+        towers.teach(student, tokenizer, [item.title for item in items], lists, wrong, Settings(1), progress=False)
+
+
 def test_from_labels_alone_the_towers_learn_who_likes_what(world, tokenizer):
     items, found, _ = world
     texts = [recommend.describe(item) for item in items]

@@ -22,7 +22,7 @@ DAY = 86400
 LIKED = 4.0  #: stars from which on a rating is a like; the rest is not used
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Likes:
     """Three columns in order of time: user ids, places of the items in the catalogue, days."""
 

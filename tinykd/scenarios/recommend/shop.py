@@ -36,7 +36,7 @@ class Suggestion:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shop:
     """A catalogue, its vectors, what was liked until now, and a ranker. Without one the cosine alone decides.
 

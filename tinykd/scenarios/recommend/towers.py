@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import losses
+from tinykd.errors import RunError
 from tinykd.files import new_folder, write_json
 from tinykd.manifest import sha256
 from tinykd.scenarios.recommend.likes import Lists
@@ -61,6 +62,9 @@ def teach(
     Args:
         texts: of every item of the catalogue.
         teacher_scores: (lists, candidates); without them the labels alone teach.
+
+    Raises:
+        RunError: the loss is no longer a number.
     """
     order = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
@@ -70,10 +74,11 @@ def teach(
         for _ in range(settings.epochs)
         for part in torch.randperm(len(lists.history), generator=order).split(settings.batch_size)
     ]
-    warm_up = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, len(batches), pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, len(batches), pct_start=0.1)
     student.train()
     for part in tqdm(batches, desc="student   ", unit="step", disable=not progress):
         history, candidates = lists.history[part], lists.candidates[part]
+        # Each text of a batch is read once. A place that is -1 reads some text, too, and interest() leaves it out.
         every, places = np.unique(np.concatenate([history, candidates], 1), return_inverse=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
             vectors = pooled(student, tokenizer, [texts[item] for item in every])
@@ -87,10 +92,12 @@ def teach(
         else:
             signal = torch.as_tensor(teacher_scores[part], dtype=torch.float32)
             loss = losses.mixture(logits, signal, labels, settings.alpha, settings.temperature)
+        if not torch.isfinite(loss):
+            raise RunError(f"the loss is {loss.item()}; try a smaller learning rate than {settings.learning_rate:g}")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        warm_up.step()
+        schedule.step()
     return student.eval()
 
 
