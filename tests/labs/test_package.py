@@ -44,6 +44,27 @@ from tinykd import evaluation
 def entity_f1(gold, found):
     return evaluation.entity_scores(gold, found)["entity_f1"]
 """,
+    ("07_pruning", 1): """
+from tinykd.pruning import structured
+
+def kept_heads(importance, share):
+    return structured._kept(list(importance), share, per_layer=False, name="heads")
+""",
+    ("10_small_changes", 1): """
+import peft
+import torch
+
+def merged(weight, down, up, strength):
+    with torch.no_grad():
+        linear = torch.nn.Linear(*weight.T.shape, bias=False, dtype=weight.dtype)
+        linear.weight.copy_(weight)
+        config = peft.LoraConfig(r=len(down), lora_alpha=strength * len(down), target_modules=["0"])
+        model = peft.inject_adapter_in_model(config, torch.nn.Sequential(linear))
+        model[0].lora_A["default"].weight.data = down
+        model[0].lora_B["default"].weight.data = up
+        model[0].merge()
+        return model[0].get_base_layer().weight
+""",
     ("08_quantization_and_export", 1): """
 from tinykd import quantization
 
