@@ -1,0 +1,119 @@
+"""The text of the course: numbers come from code, pictures have a text, lessons have all their parts.
+
+A decimal typed into prose must stand in ``prose_allowed.toml``, under its file, with the reason why no cell prints it.
+"""
+
+import itertools
+import json
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+#: pages that a program writes from recorded results; they have tests of their own
+WRITTEN = {"benchmarks.md": "benchmarks/page.py", "licences.md": "tools/licences.py"}
+PAGES = [path for path in sorted((ROOT / "book").rglob("*.md")) if path.name not in WRITTEN]
+ALLOWED = tomllib.loads((Path(__file__).parent / "prose_allowed.toml").read_text(encoding="utf-8"))
+#: what is no prose: code, tables that a program writes between two marks, formulas, roles, addresses, names of versions
+NOT_PROSE = [
+    re.compile(r"^(`{3,}|~{3,})(?!\{(?:admonition|note|tip|warning|table)\}).*?^\1\s*$", re.MULTILINE | re.DOTALL),
+    re.compile(r"<!-- (\w+) -->.*?<!-- /\1 -->", re.DOTALL),
+    re.compile(r"\$\$.*?\$\$", re.DOTALL),
+    re.compile(r"\$[^$]{1,200}\$"),
+    re.compile(r"(\{[\w:]+\})?(?<!`)(`{1,2})(?!`)[^`]+\2(?!`)"),
+    re.compile(r"\]\([^)]*\)"),
+    re.compile(r"https?://\S+"),
+    re.compile(r"<[^>]+>"),
+    re.compile(r"\b(Python|CC BY|[Vv]ersion|Apache|MPL|PSF|ODbL)[- ]\d+(\.\d+)+((, | or | and )\d+\.\d+)*"),
+    # the sections of the article have numbers with a point, too: sections 4.1 to 4.3, | 4.1 The mixture |, *(2.2)*
+    re.compile(
+        r"(\b[Ss]ections?|^\| ?|\(|[Tt]ables?|[Ee]quations?) ?\d\.\d+(\.\d+)?((,| and| to| or) \d\.\d+(\.\d+)?)*",
+        re.MULTILINE,
+    ),
+]
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\w)")
+
+
+@cache
+def text(path: Path) -> str:
+    """The Markdown of a page, or of all text cells of a lesson."""
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def decimals(markdown: str) -> list[str]:
+    """The decimals that somebody typed into prose."""
+    for pattern in NOT_PROSE:
+        markdown = pattern.sub(" ", markdown)
+    return DECIMAL.findall(markdown)
+
+
+@pytest.mark.parametrize(
+    ("markdown", "found"),
+    [
+        ("It reached 0.861.", ["0.861"]),
+        ("It reached {glue:text}`ner_f1`, see `0.861` and $T = 0.5$.", []),
+        ("```python\nx = 0.5\n```\nand 1.5", ["1.5"]),
+        ("````{admonition} Solution\n:class: dropdown\n\nIt is 0.25.\n````", ["0.25"]),
+        ("Sections 4.1 to 4.3, Python 3.11, 3.12 or 3.13, CC BY 4.0, [here](a1.5.md).", []),
+        ("<!-- results -->\n| 0.9 |\n<!-- /results -->\n0.8", ["0.8"]),
+    ],
+)
+def test_what_counts_as_a_typed_decimal(markdown, found):
+    assert decimals(markdown) == found
+
+
+@pytest.mark.parametrize("path", [*LESSONS, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_typed_decimals_are_on_the_list(path):
+    typed, allowed = set(decimals(text(path))), set(ALLOWED.get(str(path.relative_to(ROOT)), {}))
+    assert typed <= allowed, f"typed, not from a cell: {sorted(typed - allowed)}; use {{glue:text}}, or give a reason"
+    assert allowed <= typed, f"no longer in the text: {sorted(allowed - typed)}"
+
+
+def test_the_list_names_files_that_exist_and_reasons():
+    assert all((ROOT / name).exists() for name in [*ALLOWED, *WRITTEN.values()])
+    assert all(len(reason) > 10 for reasons in ALLOWED.values() for reason in reasons.values())
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_figures_have_a_text_and_a_caption(path):
+    for place, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
+        drawn = any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+        if drawn and "remove-output" not in cell["metadata"].get("tags", []):
+            shown = cell["metadata"].get("mystnb", {})
+            assert len(shown.get("image", {}).get("alt", "")) > 30, f"cell {place} draws without an alt text"
+            assert shown.get("figure", {}).get("caption"), f"cell {place} draws without a caption"
+
+
+@pytest.mark.parametrize("path", [*LESSONS, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_images_have_a_text(path):
+    assert not re.findall(r"!\[\s*\]\([^)]*\)", text(path))
+    assert not [image for image in re.findall(r"<img [^>]*>", text(path)) if not re.search(r'alt="[^"]{10,}', image)]
+
+
+@pytest.mark.parametrize("path", [*LESSONS, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_headings_go_down_one_step_at_a_time(path):
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", NOT_PROSE[0].sub("", text(path)), re.MULTILINE)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(below - above <= 1 for above, below in itertools.pairwise(levels))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_has_all_its_parts(path):
+    lesson = text(path)
+    opening = lesson.split("\n## ")[0]
+    for part in ("**You will learn**", "**You need**", "**It takes**"):
+        assert part in opening, part
+    assert re.search(r"\b[Gg]uess", lesson), "nothing is guessed before it is shown"
+    parts = {name: body for name, _, body in (part.partition("\n") for part in lesson.split("\n## ")[1:])}
+    exercises, questions = parts["Exercises"], parts["Check yourself"]
+    assert 2 <= exercises.count("{admonition} Solution") == len(re.findall(r"^\*\*\d\.\*\*", exercises, re.MULTILINE))
+    assert 3 <= questions.count("{admonition} Answer") <= 5
+    assert len(re.findall(r"\S+", parts["Take away"])) > 30
+    assert re.search(r"\*\*(Next|Read next|To read)", lesson) or path == LESSONS[-1], "what to read next"
