@@ -187,6 +187,8 @@ class Shop:
         """
         if self.embed is None:
             raise ModelError("this shop was opened without its student; nobody can read a new item")
+        if not more:
+            return self
         every = catalogue([{**item._asdict(), "item": item.id} for item in [*self.items, *more]])
         vectors = self.embed([describe(item) for item in every[len(self.items) :]])
         return replace(self, items=every, vectors=np.concatenate([self.vectors, vectors]))

@@ -101,25 +101,26 @@ def teach(
     return student.eval()
 
 
-def pooled(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> torch.Tensor:
-    """Return (texts, hidden) float32 vectors of length 1: the mean over a text's word pieces, padding left out."""
-    batch = tokenizer(list(texts), padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
-    states, mask = model.base_model(**batch).last_hidden_state.float(), batch["attention_mask"][..., None]
-    return F.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
+def pooled(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_size: int = 32
+) -> torch.Tensor:
+    """Return (texts, hidden) float32 vectors of length 1: the mean over a text's word pieces, padding left out.
+
+    Texts of like length are read together, so that there is little padding.
+    """
+    order, found = np.argsort([len(text) for text in texts], kind="stable"), []
+    for start in range(0, len(order), batch_size):
+        part = [texts[i] for i in order[start : start + batch_size]]
+        batch = tokenizer(part, padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
+        states, mask = model.base_model(**batch).last_hidden_state.float(), batch["attention_mask"][..., None]
+        found.append(F.normalize((states * mask).sum(1) / mask.sum(1), dim=-1))
+    return torch.cat(found)[torch.as_tensor(np.argsort(order))]
 
 
 @torch.inference_mode()
-def embed(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_size: int = 32
-) -> np.ndarray:
-    """Return the vectors of :func:`pooled` as numpy, in batches of like length."""
-    model.eval()
-    found = np.zeros((len(texts), model.config.hidden_size), np.float32)
-    order = np.argsort([len(text) for text in texts], kind="stable")
-    for start in range(0, len(order), batch_size):
-        part = order[start : start + batch_size]
-        found[part] = pooled(model, tokenizer, [texts[i] for i in part]).numpy()
-    return found
+def embed(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
+    """Return the vectors of :func:`pooled` as numpy, without gradients."""
+    return pooled(model.eval(), tokenizer, texts).numpy()
 
 
 def stored(
