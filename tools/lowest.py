@@ -3,7 +3,8 @@
 python tools/lowest.py > lowest.txt
 pip install --constraint lowest.txt --requirement requirements.txt --editable .
 
-The unit tests must pass with them, or the lower bound in requirements.txt and pyproject.toml is a promise we don't keep.
+With Python 3.11: for later ones some of the oldest versions were never built. The unit tests must pass with them, or
+a lower bound in requirements.txt and pyproject.toml is a promise that we don't keep.
 """
 
 import re
