@@ -30,9 +30,12 @@ SERIOUS = """(await %s).violations.filter((fault) => ["serious", "critical"].inc
 NOT_DRAWN = """() => [
   ...[...document.images].filter((i) => i.complete && !i.naturalWidth).map((i) => "image " + i.src),
   ...[...document.images].filter((i) => !i.hasAttribute("alt")).map((i) => "no alt text: " + i.src),
-  ...[...document.querySelectorAll("main svg[role=img]:not(.svg-inline--fa)")].filter((s) => s.getBoundingClientRect().height < 40)
-    .map((s) => "picture " + s.getAttribute("class")),
+  ...[...document.querySelectorAll("main svg[role=img]:not(.svg-inline--fa)")]
+    .filter((s) => s.getBoundingClientRect().height < 40).map((s) => "picture " + s.getAttribute("class")),
   ...[...document.querySelectorAll(".bd-article .math:not(:has(mjx-container))")].map((m) => "formula " + m.innerText),
+  ...[...document.querySelectorAll(".drawn g text")]
+    .filter((t) => t.getBBox().width > t.parentElement.querySelector("rect").getBBox().width - 4)
+    .map((t) => "too long for its box: " + t.textContent),
   ...[...document.querySelectorAll("mjx-merror")].map((m) => "wrong formula " + m.textContent),
 ]"""
 

@@ -7,9 +7,10 @@ returns as Markdown. Nothing is written into the sources.
 import json
 import re
 
-from . import pages, recorded, reference
+from . import drawings, pages, recorded, reference
 
 GENERATED = {
+    "draw": drawings.draw,
     "room": reference.room,
     "lessons": reference.table,
     "costs": recorded.costs,
