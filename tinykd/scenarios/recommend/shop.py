@@ -23,6 +23,7 @@ logger = logging.getLogger("tinykd")
 LATEST = 30  #: so many of the last likes make up an interest; more weigh next to nothing
 RECENT = 30.0  #: days after which a like counts half among the recent ones
 SHORTLIST = {"text": 150, "together": 100, "recent": 50}  #: how many candidates come from where
+LEFT = "nothing lifts it; the rest of the short list ranks lower"
 EMPTY = "nothing is known of you yet: this is what others like now"
 
 
@@ -233,7 +234,9 @@ class Shop:
             f"of {self.items[item].year}": part["age"] if self.items[item].year else 0,
         }
         told = tuple(why for why, weight in sorted(said.items(), key=lambda pair: -pair[1]) if weight > 0)
-        return told if self.popularity[item] or self._crowd(item) in told else (*told, self._crowd(item))
+        if not self.popularity[item] and self._crowd(item) not in told:
+            told += (self._crowd(item),)
+        return told or (LEFT,)
 
     def _beside(self, history: Sequence[int]) -> np.ndarray:
         return np.asarray(self.together[list(history)[-LATEST:]].sum(0)).ravel()
