@@ -25,7 +25,15 @@ def lessons() -> dict[str, str]:
 
 
 def room(*names: str) -> str:
-    """Return the reference of some modules and packages: every documented name, with its signature."""
+    """Return the reference of some modules and packages: every documented name, with its signature.
+
+    The name ``rest`` stands for the modules that no page of the reference names.
+    """
+    if "rest" in names:
+        pages = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "book" / "api").glob("*.md"))
+        known = set(re.findall(r"tinykd\.\w+", " ".join(re.findall(r"<!-- tinykd: room (.*?) -->", pages))))
+        rest = [name for name in modules("tinykd")[1:] if name.count(".") == 1 and name not in known]
+        names = (*(name for name in names if name != "rest"), *rest)
     return "\n".join(_one(module) for name in names for module in modules(name))
 
 
