@@ -46,7 +46,7 @@ def test_a_full_disk_while_a_stream_is_watched(forge, watched, tmp_path):
     database = disk / "news.duckdb"
     again = [[*command, database], ["cli", "finance", "alerts", "--database", database]]
     *_, done, _, grown, kept = forge.run(
-        ["own_mounts"], ["small_disk", disk, "40k"], [*command, database], ["grow", disk, "40m"], *again
+        ["own_mounts"], ["small_disk", disk, "20k"], [*command, database], ["grow", disk, "40m"], *again
     )
     assert "nothing of this batch was written" in make.one_line(done) or "cannot be opened" in make.one_line(done)
     assert grown["code"] == 0 and kept["out"] == alerts

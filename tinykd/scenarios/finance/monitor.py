@@ -5,6 +5,7 @@ alerts they raise are on the disk together or not at all. A text is known by its
 stream is simply read again: what is there already is passed over, what is not goes on where the charts stood.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -79,6 +80,7 @@ class Monitor:
         import duckdb
 
         self.read, self.chart, self.silence, self.names, self.now = read, chart, silence, tuple(names), now
+        self.database = Path(database)
         Path(database).parent.mkdir(parents=True, exist_ok=True)
         try:
             self.connection = duckdb.connect(str(database))
@@ -89,7 +91,7 @@ class Monitor:
         if chart is not None:
             self._settle(database, {"chart": repr(chart), "silence": str(silence)})
         self.count, self.raised = (self._one(f"SELECT count(*) FROM {name}") for name in ("texts", "alerts"))
-        rows = self.connection.execute("SELECT * FROM states").fetchall()
+        rows = self._rows("SELECT * FROM states")
         self.states = {(entity, topic): (_unpacked(state), silent) for entity, topic, state, silent in rows}
 
     def __enter__(self) -> "Monitor":
@@ -132,7 +134,7 @@ class Monitor:
 
     def alerts(self, after: int = 0) -> list[Alert]:
         """Return the alerts with a number above ``after``: a reader who keeps the last number misses none."""
-        rows = self.connection.execute("SELECT * FROM alerts WHERE number > ? ORDER BY number", [after]).fetchall()
+        rows = self._rows("SELECT * FROM alerts WHERE number > ? ORDER BY number", after)
         return [Alert(*row[:-1], tuple(row[-1])) for row in rows]
 
     def shares(self, days: float = 7.0):
@@ -143,7 +145,7 @@ class Monitor:
 
     def faults(self) -> list[tuple[str, str]]:
         """Return the lines that could not be read, and why."""
-        return self.connection.execute("SELECT line, reason FROM faults ORDER BY digest").fetchall()
+        return self._rows("SELECT line, reason FROM faults ORDER BY digest")
 
     def text(self, id: str) -> str:
         """Return a text by its id."""
@@ -157,10 +159,8 @@ class Monitor:
                 read.append((raw, read_item(raw, now)))
             except ValueError as error:
                 faults[raw] = str(error)
-        there = self.connection.execute(
-            "SELECT id, text FROM texts WHERE id IN (SELECT unnest(?::VARCHAR[]))", [[item.id for _, item in read]]
-        ).fetchall()
-        known = dict(there)
+        asked = "SELECT id, text FROM texts WHERE id IN (SELECT unnest(?::VARCHAR[]))"
+        known = dict(self._rows(asked, [item.id for _, item in read]))
         for raw, item in read:
             if item.id not in known:
                 known[item.id] = item.text
@@ -190,7 +190,8 @@ class Monitor:
                 self._insert(kind, name, found)
             self.connection.commit()
         except Exception as error:
-            self.connection.rollback()
+            with contextlib.suppress(Exception):  # a commit that failed, as on a full disk, has rolled back already
+                self.connection.rollback()
             raise RunError(f"nothing of this batch was written: {str(error).splitlines()[0]}") from error
 
     def _insert(self, kind: str, table: str, rows: list[tuple]) -> None:
@@ -206,7 +207,7 @@ class Monitor:
         self.connection.unregister("batch")
 
     def _settle(self, database: Path, settings: dict[str, str]) -> None:
-        there = dict(self.connection.execute("SELECT name, value FROM settings").fetchall())
+        there = dict(self._rows("SELECT name, value FROM settings"))
         if there and there != settings:
             raise RunError(
                 f"{database} was filled with {there['chart']}, silent for {there['silence']}; its alerts and those of "
@@ -216,7 +217,15 @@ class Monitor:
             self._insert("INSERT", "settings", list(settings.items()))
 
     def _one(self, sql: str, *values):
-        return self.connection.execute(sql, list(values)).fetchone()[0]
+        return self._rows(sql, *values)[0][0]
+
+    def _rows(self, sql: str, *values) -> list[tuple]:
+        import duckdb
+
+        try:
+            return self.connection.execute(sql, list(values)).fetchall()
+        except duckdb.Error as error:
+            raise RunError(f"{self.database}: cannot be read ({str(error).splitlines()[0]})") from None
 
 
 def as_json(alert: Alert) -> str:
