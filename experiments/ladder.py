@@ -1,9 +1,9 @@
 """The recorded ladder: one student on its way from the teacher to int8, every rung measured on the test split.
 
-The rungs: teacher; student; its vocabulary cut on ``train``; heads and neurons cut in rounds, each followed by
-distilling; ONNX; dynamic int8. The student is the best one on ``valid`` of ``distillation.py`` for this seed, or that
-of ``conll2003.py``. Needs their models. Each rung is kept when it is done, so an interrupted call goes on where it
-stopped; measure on a quiet machine. ``python experiments/ladder.py [--seed 0] [--threads 2]``.
+The rungs: the teacher, in torch and in ONNX; the student; its vocabulary cut on ``train``; heads and neurons cut in
+rounds, each followed by distilling; ONNX; dynamic int8. The student is the best one on ``valid`` of ``distillation.py``
+for this seed, or that of ``conll2003.py``. Needs their models. Each rung is kept when it is done, so an interrupted
+call goes on where it stopped; measure on a quiet machine. ``python experiments/ladder.py [--seed 0] [--threads 2]``.
 """
 
 import argparse
@@ -41,7 +41,9 @@ def build(corpus: str, teacher: Path, student: Path, out: Path, seed: int) -> di
         if not folder.exists():
             raise RunError(f"{folder}: not there; run experiments/conll2003.py first, or name another folder")
     splits = data.load(corpus)
-    rungs = {"teacher": teacher, "student": student}
+    rungs = {"teacher": teacher, "teacher, ONNX": out / "teacher-float32", "student": student}
+    if not rungs["teacher, ONNX"].exists():
+        export.to_onnx(*models.load(teacher), rungs["teacher, ONNX"])
 
     rungs["vocabulary cut"] = out / "vocabulary"
     if not rungs["vocabulary cut"].exists():
