@@ -1,9 +1,10 @@
 """The recorded ladder: one student on its way from the teacher to int8, every rung measured on the test split.
 
-The rungs: the teacher, in torch and in ONNX; the student; its vocabulary cut on ``train``; heads and neurons cut in
-rounds, each followed by distilling; ONNX; dynamic int8. The student is the best one on ``valid`` of ``distillation.py``
-for this seed, or that of ``conll2003.py``. Needs their models. Each rung is kept when it is done, so an interrupted
-call goes on where it stopped; measure on a quiet machine. ``python experiments/ladder.py [--seed 0] [--threads 2]``.
+The rungs: the teacher, in torch and in ONNX; the student; its vocabulary cut on ``train``, and that in int8; heads and
+neurons cut in rounds, each followed by distilling; ONNX; dynamic int8. The student is the best one on ``valid`` of
+``distillation.py`` for this seed, or that of ``conll2003.py``. Needs their models. Each rung is kept when it is done,
+so an interrupted call goes on where it stopped; measure on a quiet machine. ``python experiments/ladder.py [--seed 0]
+[--threads 2]``.
 """
 
 import argparse
@@ -49,6 +50,10 @@ def build(corpus: str, teacher: Path, student: Path, out: Path, seed: int) -> di
     if not rungs["vocabulary cut"].exists():
         models.save(*pruning.prune_vocabulary(*models.load(student), [splits["train"]]), rungs["vocabulary cut"])
     model, tokenizer = models.load(rungs["vocabulary cut"])
+    rungs["vocabulary cut, int8"] = out / "vocabulary-int8"
+    if not rungs["vocabulary cut, int8"].exists():
+        export.to_onnx(model, tokenizer, out / "vocabulary-float32")
+        quantization.dynamic_int8(out / "vocabulary-float32", rungs["vocabulary cut, int8"])
 
     rungs["heads and neurons cut"] = out / "pruned"
     if not rungs["heads and neurons cut"].exists():

@@ -54,8 +54,8 @@ def test_every_rung_is_smaller_than_the_one_above(ran):
 def test_what_is_recorded_makes_the_table_and_says_where_it_comes_from(ran):
     folder, _ = ran
     recorded = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    names = ["teacher", "teacher, ONNX", "student", "vocabulary cut", "heads and neurons cut", "ONNX, float32"]
-    names.append("ONNX, int8")
+    names = ["teacher", "teacher, ONNX", "student", "vocabulary cut", "vocabulary cut, int8"]
+    names += ["heads and neurons cut", "ONNX, float32", "ONNX, int8"]
     assert [rung["name"] for rung in recorded["rungs"]] == names
     assert ladder.table(recorded["rungs"]).count("| 0.500 | 100.0 % |") == len(names)
     assert recorded["processor"] and recorded["corpus"]["digest"] and recorded["pruning"]["settings"]["epochs"]
