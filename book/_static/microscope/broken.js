@@ -27,4 +27,5 @@ export function showBroken(source, pick) {
     return [make("li", [button, make("span.ms-told", [told])])];
   });
   at("ms-broken").replaceChildren(...items);
+  at("ms-broken-said").textContent = `The test split has ${source.facts.fails_alone} such sentences; here are ${items.length} of them.`;
 }

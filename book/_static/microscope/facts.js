@@ -24,6 +24,7 @@
  * @property {{file: string, sha256: string, bytes: number} | null} runtime
  * @property {string[]} labels
  * @property {Rung[]} rungs  from the teacher down
+ * @property {number} fails_alone  sentences of the test split, of 6 to 24 words, on which the smallest rung errs and the first does not
  * @property {Sentence[]} sentences
  */
 

@@ -56,7 +56,7 @@ export function showDisagreement(rungs, answers, labels) {
   at("ms-differ-head").replaceChildren(make("tr", [make("th", ["word"], { scope: "col" }), ...heads]));
   fill(at("ms-differ"), rows);
   at("ms-differ-table").hidden = !rows.length;
-  const who = known.length === rungs.length ? "All rungs" : `The ${known.length} rungs that have read it`;
+  const who = `The ${known.length} rungs${known.length < rungs.length ? " that have read it" : ""}`;
   at("ms-differ-said").textContent =
     known.length < 2
       ? "Only one rung has read this sentence. Load another, or pick a sentence of the test split."
