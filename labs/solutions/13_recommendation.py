@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lab 13. What to borrow next
 #
-# It goes with lesson 13, on recommendation. You need a logarithm, sets, and the length of a vector.
+# It goes with lesson 13, *Recommendation*. You need a logarithm, sets, and the length of a vector.
 
 # %% [markdown]
 # ## Exercise 1. The place of a hit (15 minutes)

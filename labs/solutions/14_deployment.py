@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lab 14. A phone that you don't have
 #
-# It goes with lesson 14, on deployment. You need a maximum, a power, and a percentile.
+# It goes with lesson 14, *On a server, in a page, on a phone*. You need a maximum, a power, and a percentile.
 
 # %% [markdown]
 # ## Exercise 1. Two ceilings (15 minutes)
