@@ -18,9 +18,8 @@ LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 WRITTEN = {"benchmarks.md": "benchmarks/page.py", "licences.md": "tools/licences.py"}
 PAGES = [path for path in sorted((ROOT / "book").rglob("*.md")) if path.name not in WRITTEN]
 ALLOWED = tomllib.loads((Path(__file__).parent / "prose_allowed.toml").read_text(encoding="utf-8"))
-#: what is no prose: code, tables that a program writes between two marks, formulas, roles, addresses, names of versions
+#: what else is no prose: tables that a program writes between two marks, formulas, roles, addresses, names of versions
 NOT_PROSE = [
-    re.compile(r"^(`{3,}|~{3,})(?!\{(?:admonition|note|tip|warning|table)\}).*?^\1\s*$", re.MULTILINE | re.DOTALL),
     re.compile(r"<!-- (\w+) -->.*?<!-- /\1 -->", re.DOTALL),
     re.compile(r"\$\$.*?\$\$", re.DOTALL),
     re.compile(r"\$[^$]{1,200}\$"),
@@ -47,8 +46,24 @@ def text(path: Path) -> str:
     return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
 
 
+def without_code(markdown: str) -> str:
+    """The text without fenced code; what stands in an admonition or under a table's caption is text."""
+    kept, open_fences = [], []
+    for line in markdown.splitlines():
+        fence = re.match(r"\s*(`{3,}|~{3,})(.*)", line)
+        if fence and not fence[2].strip() and open_fences and fence[1] == open_fences[-1][0]:
+            open_fences.pop()
+        elif fence:
+            open_fences.append((fence[1], bool(re.match(r"\{(admonition|note|tip|warning|table)\}", fence[2]))))
+        elif all(prose for _, prose in open_fences):
+            kept.append(line)
+    assert not open_fences, f"a fence stays open: {open_fences}"
+    return "\n".join(kept)
+
+
 def decimals(markdown: str) -> list[str]:
     """The decimals that somebody typed into prose."""
+    markdown = without_code(markdown)
     for pattern in NOT_PROSE:
         markdown = pattern.sub(" ", markdown)
     return DECIMAL.findall(markdown)
@@ -61,6 +76,7 @@ def decimals(markdown: str) -> list[str]:
         ("It reached {glue:text}`ner_f1`, see `0.861` and $T = 0.5$.", []),
         ("```python\nx = 0.5\n```\nand 1.5", ["1.5"]),
         ("````{admonition} Solution\n:class: dropdown\n\nIt is 0.25.\n````", ["0.25"]),
+        ("```{table} Two\n| a | 0.5 |\n```\nand 0.75\n\n```python\n0.1\n```", ["0.5", "0.75"]),
         ("Sections 4.1 to 4.3, Python 3.11, 3.12 or 3.13, CC BY 4.0, [here](a1.5.md).", []),
         ("<!-- results -->\n| 0.9 |\n<!-- /results -->\n0.8", ["0.8"]),
     ],
@@ -99,7 +115,7 @@ def test_images_have_a_text(path):
 
 @pytest.mark.parametrize("path", [*LESSONS, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_headings_go_down_one_step_at_a_time(path):
-    levels = [len(marks) for marks in re.findall(r"^(#+) ", NOT_PROSE[0].sub("", text(path)), re.MULTILINE)]
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", without_code(text(path)), re.MULTILINE)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(below - above <= 1 for above, below in itertools.pairwise(levels))
 
