@@ -235,11 +235,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.into:
         there = set_in(options.into, options.out)
-        print(
-            "the microscope has its models"
-            if there
-            else f"no models in {options.out}; the microscope shows its records"
-        )
+        print("the microscope has its models" if there else "no models yet: the microscope shows what they once said")
         return
     facts = make(options.out)
     if options.record:
