@@ -48,7 +48,7 @@ NEIGHBOURS, FACTORS = (20, 100), (16, 64)  # of item-kNN and BPR; chosen on vali
 QUESTIONS = 120  # users at most whose lists the teacher scores; it reads ten pairs for each
 SHOP = "student + ranker"
 #: The library is small, and its teacher reads long texts: it is trained as in lesson 13
-SETUPS = {"movielens": Setup(), "embedded": Setup(lists=192, others=2, batch_size=96)}
+SETUPS = {"movielens": Setup(others=1), "embedded": Setup(lists=192, batch_size=96)}
 
 
 def movielens(folder: Path | None = None) -> tuple[list[Item], Likes, dict[str, tuple[float, float]]]:

@@ -32,7 +32,7 @@ class Setup:
     teacher: str = "minilm"
     student: str = "cut:3"
     lists: int = 512
-    others: int = 1
+    others: int = 2
     teacher_epochs: int = 1
     epochs: int = 3
     learning_rate: float = 2e-4
