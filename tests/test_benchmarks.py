@@ -5,6 +5,7 @@ import argparse
 import importlib.util
 import json
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def options(work, small, **others):
 
 BENCH = """
 import sys
+import tracemalloc
 sys.path.insert(0, {place!r})
 import turns
 
@@ -241,3 +243,21 @@ def test_the_page_shows_medians_spread_and_shares(monkeypatch, tmp_path):
     assert "| training, tinykd | 300 | 75 % |" in page._tables("floor", {"runs": floors})
     monkeypatch.setattr(turns, "RESULTS", tmp_path)
     assert page.text().count("Not measured yet") == len(page.SECTIONS)
+
+
+def test_reading_a_corpus_takes_a_few_times_its_bytes(small, tmp_path):
+    text = ((small[1] / "train.conll").read_text(encoding="utf-8") + "\n") * 400
+    path = tmp_path / "train.conll"
+    path.write_text(text, encoding="utf-8")
+    tracemalloc.start()
+    rows = data.read_file(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(rows) == 8000 and peak < 12 * len(text)
+
+
+def test_a_corpus_of_many_chunks_is_the_same_corpus(small, monkeypatch):
+    whole = data.load(str(small[1]))
+    monkeypatch.setattr(data.corpora, "CHUNK", 7)
+    parts = data.load(str(small[1]))
+    assert data.digest(parts) == data.digest(whole) and parts["train"].features == whole["train"].features

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, load_dataset
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, concatenate_datasets, load_dataset
 
 from tinykd.data import blocks, items
 from tinykd.data.readers import SUFFIXES, read_file
@@ -25,6 +25,7 @@ HUB = {"conll2003": ("lhoestq/conll2003", "tokens", "ner_tags")}
 STAND_IN = {"conll2003": "newswire"}
 #: Columns that a corpus may have beside text and labels
 MORE = ("kind", "story", "topic", "entity")
+CHUNK = 10_000  #: rows that become columns at a time
 
 
 def load(name: str, columns: list[str] | None = None, max_train: int | None = None, seed: int = 0) -> DatasetDict:
@@ -150,8 +151,12 @@ def _dataset(rows: list[dict], names: list[str], tagging: bool) -> Dataset:
     else:
         features = {"text": Value("string"), "label": ClassLabel(names=names)}
     features |= {key: Value("string") for key in MORE if key in rows[0]}
-    columns = {key: [row.get("tags" if key == "labels" else key) for row in rows] for key in features}
-    return Dataset.from_dict(columns, features=Features(features))
+    parts = []
+    for first in range(0, len(rows), CHUNK):  # the conversion takes many times what it leaves
+        part = rows[first : first + CHUNK]
+        columns = {key: [row.get("tags" if key == "labels" else key) for row in part] for key in features}
+        parts.append(Dataset.from_dict(columns, features=Features(features)))
+    return concatenate_datasets(parts)
 
 
 def _split_file(folder: Path, split: str) -> Path | None:

@@ -9,8 +9,9 @@
 sentence. A backslash takes the special meaning from ``[``, ``]``, ``#`` and itself.
 """
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,9 +90,9 @@ def tag(text: str, spans: list[Span]) -> tuple[list[str], list[str]]:
     return [w.text for w in found], tags
 
 
-def is_inline(lines: list[str]) -> bool:
+def is_inline(lines: Iterable[str]) -> bool:
     """Whether a ``.txt`` file is inline prose and not CoNLL columns: a story header or a marked entity near its top."""
-    top = [line for line in lines if line.strip()][:20]
+    top = itertools.islice((line for line in lines if line.strip()), 20)
     return any(_STORY.fullmatch(line.strip()) or re.search(r"(?<!\\)\[[A-Z]+ [^\]]+\]", line) for line in top)
 
 

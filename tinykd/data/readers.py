@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,9 +38,10 @@ def read_file(path: Path, columns: list[str] | None = None) -> list[dict]:
         rows = list(_csv(path, text))
     elif path.suffix == ".jsonl":
         rows = list(_jsonl(path, text.split("\n")))
+    elif inline.is_inline(_lines(text)):
+        rows = list(inline.read(path, text.split("\n")))
     else:
-        lines = text.split("\n")
-        rows = list(inline.read(path, lines)) if inline.is_inline(lines) else _conll(path, lines, columns)
+        rows = _conll(path, text, columns)
     if not rows:
         raise DataError(f"{path}: the file holds no sentence")
     if odd := next((row for row in rows if ("tags" in row) != ("tags" in rows[0])), None):
@@ -65,33 +67,56 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def _conll(path: Path, lines: list[str], columns: list[str] | None) -> list[dict]:
-    rows = [(n, line.split()) for n, line in enumerate(lines, 1)]
-    rows = [(n, cells) for n, cells in rows if not cells or cells[0] != "-DOCSTART-"]
-    filled = [(n, cells) for n, cells in rows if cells]
-    if not filled:
-        return []
-    width = len(filled[0][1])
-    for n, cells in filled:
+def _conll(path: Path, text: str, columns: list[str] | None) -> list[dict]:
+    """Read the lines twice rather than keep them: in memory, a line takes twenty times its bytes."""
+    width, looks, filled = 0, [], 0
+    for n, cells in _cells(text):
+        if not cells:
+            continue
+        width = width or len(cells)
+        looks = looks or [0] * width
         if len(cells) != width:
             raise DataError(f"{path}:{n}: {len(cells)} columns where the file began with {width}: {' '.join(cells)!r}")
-    token, tag = _conll_columns(path, [cells for _, cells in filled], columns)
+        filled += 1
+        for c, cell in enumerate(cells):
+            looks[c] += schemes.is_tag(cell)
+    if not filled:
+        return []
+    token, tag = _conll_columns(path, [look / filled for look in looks], columns)
 
     sentences, current = [], None
-    for n, cells in rows:
+    for n, cells in _cells(text):
         if not cells:
             current = None
             continue
         if current is None:
             current = {"tokens": [], "tags": [], "line": n}
             sentences.append(current)
-        current["tokens"].append(cells[token])
-        current["tags"].append(cells[tag])
+        current["tokens"].append(sys.intern(cells[token]))
+        current["tags"].append(sys.intern(cells[tag]))
     return sentences
 
 
-def _conll_columns(path: Path, rows: list[list[str]], columns: list[str] | None) -> tuple[int, int]:
-    width = len(rows[0])
+def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
+    for n, line in enumerate(_lines(text), 1):
+        cells = line.split()
+        if not cells or cells[0] != "-DOCSTART-":
+            yield n, cells
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield what ``text.split("\\n")`` holds, a line at a time."""
+    start = 0
+    while start <= len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        yield text[start:end]
+        start = end + 1
+
+
+def _conll_columns(path: Path, looks: list[float], columns: list[str] | None) -> tuple[int, int]:
+    """Tell the columns of words and tags; ``looks`` is the share of each column that looks like tags."""
+    width = len(looks)
     if columns:
         if len(columns) != width or not {"token", "tag"} <= set(columns):
             raise DataError(
@@ -100,7 +125,6 @@ def _conll_columns(path: Path, rows: list[list[str]], columns: list[str] | None)
         return columns.index("token"), columns.index("tag")
     if width < 2:
         raise DataError(f"{path}: one column only; a tagging corpus has a word and its tag on each line")
-    looks = [sum(schemes.is_tag(cells[c]) for cells in rows) / len(rows) for c in range(width)]
     best = max(looks)
     tag = max(c for c in range(width) if looks[c] == best)  # the last one: chunk tags come before entity tags
     if best < 0.5:
