@@ -138,7 +138,8 @@ def _read(model, rows: list) -> list:
 
 
 def _lengths(model, text: str) -> list[int]:
-    return [len(window.ids) for _, lines in model.batches([text]) for _, window in lines]
+    found = [window for _, lines in model.batches([text]) for _, window in lines]  # the longest first
+    return [len(window.ids) for window in sorted(found, key=lambda window: window.first_word)]
 
 
 def _spread(rows: list[int], count: int) -> list[int]:
