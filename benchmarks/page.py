@@ -30,7 +30,8 @@ One student, one teacher, the same sentences and batches; one epoch, start-up an
 reads the teacher's answers from its store; *by hand* is a loop with nothing but forward, backward and step, and
 so the ceiling; *online* asks the teacher at every step. The peers are {cite:t}`yang2020textbrewer`,
 {cite:t}`matsubara2021torchdistill`, and a `Trainer` as tutorials write it. The last two rows match hidden
-states of a teacher of BERT-base's size.
+states of a teacher of BERT-base's size. Not all of a ratio is the store's doing: tinykd, *by hand* and the Trainers
+put sentences of like length together or compute in bf16 where the processor can, and the peers as published do not.
 """,
     ),
     "distilling-newswire": ("Distilling on the embedded corpus", "The same on *newswire*, which everybody has.\n"),
@@ -39,7 +40,7 @@ states of a teacher of BERT-base's size.
         """\
 The same, with a fine-tuned teacher, until the student reaches a fixed entity F1 on the validation split. Asking
 the teacher beforehand counts; scoring does not. Each trains as its kind does (tinykd and the Trainers let the
-learning rate fall, the other two do not). A dash: not reached.
+learning rate fall, *by hand* and the peers keep it), and none was tuned. A dash: not reached.
 """,
     ),
     "serving": (
