@@ -66,6 +66,26 @@ def test_the_teacher_makes_a_difference_and_alpha_1_makes_none(room, tmp_path):
     assert not torch.allclose(ends["labels"][weight], ends["teacher"][weight], atol=1e-4)
 
 
+def test_dropout_is_that_of_the_settings_while_it_trains_and_the_models_own_after(room, tmp_path, monkeypatch):
+    seen = []
+    original = training.DistillationTrainer.compute_loss
+
+    def spy(self, model, *args, **kwargs):
+        seen.append({module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)})
+        return original(self, model, *args, **kwargs)
+
+    monkeypatch.setattr(training.DistillationTrainer, "compute_loss", spy)
+    model = fresh(room)
+    own = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
+    assert own == {0.1}
+    distill(model, room[1], room[3], tmp_path / "out", replace(SETTINGS, epochs=1, dropout=0.0), progress=False)
+    assert seen and all(shares == {0.0} for shares in seen)
+    assert {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)} == own
+    assert models.load(tmp_path / "out")[0].config.hidden_dropout_prob == 0.1
+    with pytest.raises(ValueError, match="dropout is 1.5"):
+        replace(SETTINGS, dropout=1.5)
+
+
 def test_the_trainer_path_equals_the_loop_written_by_hand(room, tmp_path, monkeypatch):
     """The fifteen-line loop of lesson 02, on the same batches, ends at the same weights."""
     _, tokenizer, _, transfer = room

@@ -4,16 +4,19 @@ Checkpoints, resuming, mixed precision, logging and many processes are the Train
 run is either finished, resumable or not there. Taught in lesson 01; the same loop by hand in lesson 02.
 """
 
+import contextlib
 import logging
 import os
 import shutil
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from datasets import Dataset
+from torch import nn
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
@@ -38,7 +41,8 @@ class Settings:
 
     ``batch_size`` counts the sentences of a step over all processes. ``alpha_end``, ``temperature_end`` and
     ``teacher_share_end`` make a straight line over the steps; without them the value stays. ``teacher_share`` is the
-    article's joint target (``losses.joint_target``). ``heads`` are relation heads.
+    article's joint target (``losses.joint_target``). ``heads`` are relation heads. ``dropout`` takes the place of the
+    model's own while it trains: a student that imitates exact states learns them better with 0.
     """
 
     epochs: int = 3
@@ -53,6 +57,7 @@ class Settings:
     teacher_share_end: float | None = None
     weights: Weights = Weights()
     heads: int | None = None
+    dropout: float | None = None
     dynamic: Dynamic | None = None
     seed: int = 0
 
@@ -62,7 +67,7 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; it must be above 0")
-        for name in ("alpha", "alpha_end", "teacher_share", "teacher_share_end"):
+        for name in ("alpha", "alpha_end", "teacher_share", "teacher_share_end", "dropout"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"{name} is {value}; it must lie in [0, 1]")
@@ -276,7 +281,7 @@ def distill(
             trainer.add_callback(_Bar(title))
         if how:
             logger.info("%s: %s trains %.2f %% of the parameters", title, how["method"], 100 * trainable_share(student))
-        with quiet():
+        with quiet(), _dropout(student, settings.dropout):
             trainer.train(resume_from_checkpoint=checkpoints.last_whole(unfinished, trainer))
         student = (merge(student) if how else student).eval()
         if trainer.is_world_process_zero():
@@ -286,6 +291,20 @@ def distill(
             shutil.rmtree(unfinished, ignore_errors=True)
         trainer.accelerator.wait_for_everyone()
         return student
+
+
+@contextlib.contextmanager
+def _dropout(model: PreTrainedModel, share: float | None) -> Iterator[None]:
+    """Give every dropout of ``model`` this share while it trains, and after that its own again."""
+    found = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    own = [module.p for module in found]
+    for module in found:
+        module.p = module.p if share is None else share
+    try:
+        yield
+    finally:
+        for module, p in zip(found, own, strict=True):
+            module.p = p
 
 
 def _teacher_width(train: Dataset, teacher: PreTrainedModel | None) -> int | None:
