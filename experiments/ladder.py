@@ -1,10 +1,10 @@
 """The recorded ladder: one student on its way from the teacher to int8, every rung measured on the test split.
 
-The rungs: the teacher, in torch and in ONNX; the student; its vocabulary cut on ``train``, and that in int8; heads and
-neurons cut in rounds, each followed by distilling; ONNX; dynamic int8. The student is the best one on ``valid`` of
-``distillation.py`` for this seed, or that of ``conll2003.py``. Needs their models. Each rung is kept when it is done,
-so an interrupted call goes on where it stopped; measure on a quiet machine. ``python experiments/ladder.py [--seed 0]
-[--threads 2]``.
+The rungs: the teacher, in torch and in ONNX; the student; its vocabulary cut on ``train`` and the student distilled
+again, and that in int8; heads and neurons cut in rounds, each followed by distilling; ONNX; dynamic int8. The student
+is the best one on ``valid`` of ``distillation.py`` for this seed, or that of ``conll2003.py``. Needs their models. Each
+rung is kept when it is done, so an interrupted call goes on where it stopped; measure on a quiet machine. ``python
+experiments/ladder.py [--seed 0] [--threads 2]``.
 """
 
 import argparse
@@ -13,15 +13,22 @@ import logging
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from tinykd import data, export, ladder, models, pruning, quantization, recipes, samples
+from datasets import DatasetDict, concatenate_datasets
+
+from tinykd import data, export, ladder, models, pruning, quantization, recipes, samples, training
 from tinykd.errors import RunError
 from tinykd.files import write_json
+from tinykd.objective import Weights
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "ladder.json"
 RUNS = ROOT / "runs" / "experiments"
-#: A third of both goes: with the cut vocabulary that is enough for a tenth of the teacher's bytes
-PRUNING = {"rounds": 2, "heads": 1 / 3, "neurons": 1 / 3, "by": "distillation"}
+#: Together enough for a tenth of the teacher's bytes
+PIECES = 13_000
+PRUNING = {"rounds": 2, "heads": 1 / 6, "neurons": 0.4, "by": "distillation"}
+#: What is distilled again, after each cut: hidden states and logits, on ``train`` and copies with other names
+COPIES = 3
+AGAIN = replace(recipes.suited(14041)[1], epochs=2, alpha=0.1, dropout=0.0, weights=Weights(hidden=1.0))
 
 
 def best_student(seed: int) -> Path:
@@ -41,39 +48,44 @@ def build(corpus: str, teacher: Path, student: Path, out: Path, seed: int) -> di
     for folder in (teacher, student):
         if not folder.exists():
             raise RunError(f"{folder}: not there; run experiments/conll2003.py first, or name another folder")
-    splits = data.load(corpus)
-    rungs = {"teacher": teacher, "teacher, ONNX": out / "teacher-float32", "student": student}
-    if not rungs["teacher, ONNX"].exists():
-        export.to_onnx(*models.load(teacher), rungs["teacher, ONNX"])
-
-    rungs["vocabulary cut"] = out / "vocabulary"
-    if not rungs["vocabulary cut"].exists():
-        models.save(*pruning.prune_vocabulary(*models.load(student), [splits["train"]]), rungs["vocabulary cut"])
-    model, tokenizer = models.load(rungs["vocabulary cut"])
-    rungs["vocabulary cut, int8"] = out / "vocabulary-int8"
-    if not rungs["vocabulary cut, int8"].exists():
-        export.to_onnx(model, tokenizer, out / "vocabulary-float32")
-        quantization.dynamic_int8(out / "vocabulary-float32", rungs["vocabulary cut, int8"])
-
-    rungs["heads and neurons cut"] = out / "pruned"
+    rungs = {
+        "teacher": teacher,
+        "teacher, ONNX": out / "teacher-float32",
+        "student": student,
+        "vocabulary cut": out / "vocabulary",
+        "vocabulary cut, int8": out / "vocabulary-int8",
+        "heads and neurons cut": out / "pruned",
+        "ONNX, float32": out / "float32",
+        "ONNX, int8": out / "int8",
+    }
     if not rungs["heads and neurons cut"].exists():
-        read_by = models.load(teacher)
-        train, valid = (
-            samples.with_teacher(splits[name], *read_by, out / f"signals-{name}", progress=f"signals, {name}")
-            for name in ("train", "valid")
-        )
-        settings = replace(recipes.suited(len(train))[1], seed=seed)
-        model = pruning.gradually(model, tokenizer, train, valid, out / "rounds", settings, **PRUNING)
-        models.save(model, tokenizer, rungs["heads and neurons cut"])
-    model, tokenizer = models.load(rungs["heads and neurons cut"])
-
-    rungs["ONNX, float32"] = out / "float32"
-    if not rungs["ONNX, float32"].exists():
-        export.to_onnx(model, tokenizer, rungs["ONNX, float32"])
-    rungs["ONNX, int8"] = out / "int8"
-    if not rungs["ONNX, int8"].exists():
-        quantization.dynamic_int8(rungs["ONNX, float32"], rungs["ONNX, int8"])
+        cut(data.load(corpus), teacher, student, out, seed)
+    exported(teacher, rungs["teacher, ONNX"])
+    exported(rungs["vocabulary cut"], out / "vocabulary-float32", rungs["vocabulary cut, int8"])
+    exported(rungs["heads and neurons cut"], rungs["ONNX, float32"], rungs["ONNX, int8"])
     return rungs
+
+
+def cut(splits: DatasetDict, teacher: Path, student: Path, out: Path, seed: int) -> None:
+    """Cut the vocabulary, then heads and neurons; after each cut the teacher is imitated again."""
+    model, tokenizer = models.load(student)
+    read_by, again = models.load(teacher), replace(AGAIN, seed=seed)
+    layers = again.weights.teacher_layers(read_by[0].config, model.config)
+    texts = concatenate_datasets([splits["train"], samples.swap_entities(splits["train"], COPIES, seed)])
+    train = samples.with_teacher(texts, *read_by, out / "signals-train", progress="signals, train", layers=layers)
+    model, tokenizer = pruning.prune_vocabulary(model, tokenizer, [splits["train"]], PIECES)
+    model = training.distill(model, tokenizer, train, out / "vocabulary", again, "vocabulary")
+    valid = samples.with_teacher(splits["valid"], *read_by, out / "signals-valid", progress="signals, valid")
+    model = pruning.gradually(model, tokenizer, train, valid, out / "rounds", again, **PRUNING)
+    models.save(model, tokenizer, out / "pruned")
+
+
+def exported(model: Path, exact: Path, rounded: Path | None = None) -> None:
+    """Write a model as ONNX, and that in int8, where they are missing."""
+    if not exact.exists():
+        export.to_onnx(*models.load(model), exact)
+    if rounded is not None and not rounded.exists():
+        quantization.dynamic_int8(exact, rounded)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -100,7 +112,8 @@ def main(arguments: list[str] | None = None) -> None:
         "corpus": {split: len(part) for split, part in corpus.items()} | {"digest": data.digest(corpus)},
         "seed": options.seed,
         "student": f"{student.parent.name}/{student.name}",
-        "pruning": PRUNING | {"settings": asdict(replace(recipes.suited(len(corpus["train"]))[1], seed=options.seed))},
+        "pruning": PRUNING
+        | {"pieces": PIECES, "copies": COPIES, "settings": asdict(replace(AGAIN, seed=options.seed))},
         "rounds": options.rounds,
         "measured_threads": options.threads,
         **recipes.provenance(),
