@@ -84,6 +84,18 @@ fuzz: $(READY) ## at least 100,000 random inputs to every parser together; print
 mutation: $(READY) ## change one thing in losses, fusion or evaluation; do their tests notice?
 	$(BIN)/python -m tests.mutation
 
+.PHONY: lowest
+lowest: ## the unit tests with the oldest versions that the requirements allow (Python 3.11)
+	$(PYTHON) -m venv build/lowest
+	$(PYTHON) tools/lowest.py > build/lowest.txt
+	build/lowest/bin/python -m pip install --quiet --constraint build/lowest.txt --requirement requirements.txt --editable .
+	build/lowest/bin/python -m pytest tests
+
+.PHONY: audit
+audit: $(READY) ## known weaknesses of the installed packages, as the package index lists them
+	$(BIN)/python -m pip install --quiet "pip-audit>=2.7,<3"
+	$(BIN)/pip-audit --skip-editable
+
 .PHONY: clean
 clean: ## remove runs, the built site and caches; .venv stays
 	rm -rf runs _build build dist *.egg-info .pytest_cache .ruff_cache
