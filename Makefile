@@ -15,7 +15,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "tinykd needs Python 3.11 to 3.13; name one: make PYTHON=python3.12"'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt --editable .
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --requirement requirements.txt --editable .
 	@touch $(READY)
 
 .PHONY: demo
