@@ -103,10 +103,11 @@ def _tables(name: str, result: dict) -> str:
     if name == "starting":
         limits = {key: f"{limit} s" for key, limit in starting.LIMITS.items()}
         rows = [[key, _cell(of, "seconds", 3), limits.get(key, "")] for key, of in runs.items()]
-        return _table(["", "seconds", "limit"], rows)
+        return _table("From the return key to the answer", ["", "seconds", "limit"], rows)
     figures = [figure for figure in next(iter(runs.values()))[0] if figure.startswith("batch")]
     rows = [[key, _cell(of, "cost", 2), *(_cell(of, figure, 2) for figure in figures)] for key, of in runs.items()]
-    return _table(["", "cost", *(figure.split(",")[0] for figure in figures)], rows)
+    heads = ["", "cost", *(figure.split(",")[0] for figure in figures)]
+    return _table("Milliseconds a sentence of each way to answer, by batch", heads, rows)
 
 
 def _distilling(runs: dict) -> str:
@@ -118,7 +119,8 @@ def _distilling(runs: dict) -> str:
         rows.append([*row, _cell(of, "memory_bytes", 0, 1e6), _cell(of, "seconds_to_target", 0)])
     heads = ["", "sentences a second", "tinykd is so many times faster", "memory, MB", "seconds to the score"]
     kept = [i for i in range(len(heads)) if i == 0 or any(row[i] not in ("", "–") for row in rows)]
-    return _table([heads[i] for i in kept], [[row[i] for i in kept] for row in rows])
+    caption = "Each way to train the student: the median of the rounds, with the lowest and the highest"
+    return _table(caption, [heads[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 
 def _serving(runs: dict) -> str:
@@ -136,7 +138,7 @@ def _serving(runs: dict) -> str:
                 for engine, of in there.items()
             ]
             heads = [cell.removesuffix(", ms").replace("x", "×") for cell in cells]
-            parts.append(_table([rung, *heads, "memory, MB"], rows))
+            parts.append(_table(f"Milliseconds of *{rung}*, by batch × length", ["", *heads, "memory, MB"], rows))
     return "\n".join(parts) + "\nThe spread of each cell is in the JSON file.\n"
 
 
@@ -158,7 +160,8 @@ def _growing(runs: dict) -> str:
                     for key in ("seconds", "memory_bytes")
                 ]
                 rows.append(row + ["" if ratio is None else f"{ratio:.2f}" for ratio in ratios])
-    return _table(["", "sentences", "seconds", "memory, MB", "time of ×1", "memory of ×1"], rows)
+    heads = ["", "sentences", "seconds", "memory, MB", "time of ×1", "memory of ×1"]
+    return _table("Time and memory by the size of the corpus", heads, rows)
 
 
 def _floor(runs: dict) -> str:
@@ -167,7 +170,8 @@ def _floor(runs: dict) -> str:
         floor = runs.get(key.split(",")[0] + ", products")
         ours, its = (turns.middle(r, "sentences_per_second")[0] if r else None for r in (of, floor))
         rows.append([key, _cell(of, "sentences_per_second", 0), f"{100 * ours / its:.0f} %" if its else ""])
-    return _table(["", "sentences a second", "share of the time that is products"], rows)
+    heads = ["", "sentences a second", "share of the time that is products"]
+    return _table("Our speed, and that of its matrix products alone", heads, rows)
 
 
 def _cell(runs: list[dict], figure: str, digits: int, unit: float = 1.0, spread: bool = True) -> str:
@@ -178,9 +182,9 @@ def _cell(runs: list[dict], figure: str, digits: int, unit: float = 1.0, spread:
     return f"{median} ({low} to {high})" if spread and len(runs) > 1 else median
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+def _table(caption: str, heads: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(line) + " |" for line in [heads, ["---"] * len(heads), *rows]]
+    return "\n".join([f"```{{table}} {caption}", *lines, "```"]) + "\n"
 
 
 def _source(result: dict) -> str:

@@ -39,6 +39,24 @@ NOT_DRAWN = """() => [
   ...[...document.querySelectorAll("mjx-merror")].map((m) => "wrong formula " + m.textContent),
 ]"""
 
+#: tables of the text without a caption; what a cell prints is told by the text around it
+NO_CAPTION = """() => [...document.querySelectorAll(".bd-article table:not(.indextable, .modindextable)")]
+  .filter((t) => !t.closest(".cell_output") && !t.caption?.textContent.trim())
+  .map((t) => t.innerText.slice(0, 80))"""
+#: on a phone: pictures so small that their words cannot be read
+TOO_SMALL = """() => [
+  ...[...document.querySelectorAll(".cell_output img")]
+    .filter((i) => i.getBoundingClientRect().width < 0.8 * i.naturalWidth).map((i) => "figure " + i.alt.slice(0, 60)),
+  ...[...document.querySelectorAll("main svg[role=img]:not(.svg-inline--fa)")].flatMap((s) => [...s.querySelectorAll("text")]
+    .filter((t) => parseFloat(getComputedStyle(t).fontSize) * s.getScreenCTM().a < 9)
+    .slice(0, 1).map((t) => s.getAttribute("class") + ": " + t.textContent)),
+]"""
+#: links of a self-check that do not lead to a section of the same page in which a cell stands
+SELF_CHECK = """() => [...document.querySelectorAll("#check-yourself .admonition a.reference.internal[href^='#']")]
+  .map((a) => [a, document.getElementById(decodeURIComponent(a.getAttribute("href").slice(1)))])
+  .filter(([a, place]) => !place?.querySelector(".cell"))
+  .map(([a]) => a.textContent)"""
+
 
 def pages(site: Path) -> list[str]:
     """The pages that a reader can open; index.html only leads on."""
@@ -62,10 +80,13 @@ def seen(browser, address, site):
         page.evaluate("() => window.MathJax?.startup?.promise")
         page.add_style_tag(content="* { transition: none !important; animation: none !important }")
         note = {"title": page.title(), "faults": visit.faults, "not drawn": page.evaluate(NOT_DRAWN)}
+        note |= {"no caption": page.evaluate(NO_CAPTION), "self-check": page.evaluate(SELF_CHECK)}
+        note["checks"] = page.locator("#check-yourself .admonition a.reference.internal[href^='#']").count()
         description = page.locator('meta[name="description"]')
         note["description"] = description.first.get_attribute("content") if description.count() else ""
         page.set_viewport_size({"width": 360, "height": 780})
         note["width"] = page.evaluate("document.documentElement.scrollWidth")
+        note["too small"] = page.evaluate(TOO_SMALL)
         page.set_viewport_size({"width": 1280, "height": 900})
         fresh = page.evaluate(ONE_OF_EACH, known)
         known += fresh
@@ -102,6 +123,19 @@ def test_no_serious_accessibility_fault_in_either_theme(seen):
 
 def test_no_page_is_wider_than_a_phone(seen):
     assert not [f"{name}: {note['width']}" for name, note in seen.items() if note["width"] > 360]
+
+
+def test_words_in_pictures_can_be_read_on_a_phone(seen):
+    assert not wrong(seen, "too small")
+
+
+def test_every_table_has_a_caption(seen):
+    assert not wrong(seen, "no caption")
+
+
+def test_every_wrong_answer_of_a_self_check_leads_to_a_cell(seen):
+    assert not wrong(seen, "self-check")
+    assert not [name for name, note in seen.items() if name.startswith("notebooks/") and note["checks"] < 6]
 
 
 def test_every_page_has_a_title_of_its_own_and_a_description(seen):

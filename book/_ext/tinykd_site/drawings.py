@@ -37,7 +37,7 @@ def drawings() -> dict[str, dict]:
 
 def draw(name: str) -> str:
     """Return one drawing as a block of raw HTML."""
-    return "\n".join(["```{raw} html", svg(name, drawings()[name]), "```"])
+    return "\n".join(["```{raw} html", f'<div class="drawing">{svg(name, drawings()[name])}</div>', "```"])
 
 
 def svg(name: str, drawing: dict) -> str:
@@ -48,7 +48,7 @@ def svg(name: str, drawing: dict) -> str:
     marks = [_arrow(name, boxes[start], boxes[end], *word) for start, end, *word in drawing["arrows"]]
     marks += [_box(box) for box in boxes.values()]
     return (
-        f'<svg class="drawn" viewBox="0 0 {wide:.0f} {tall:.0f}" style="max-width: {wide:.0f}px" role="img" '
+        f'<svg class="drawn" viewBox="0 0 {wide:.0f} {tall:.0f}" style="--wide: {wide:.0f}px" role="img" '
         f'aria-labelledby="{name}-title {name}-text" xmlns="http://www.w3.org/2000/svg">'
         f'<title id="{name}-title">{escape(drawing["title"])}</title>'
         f'<desc id="{name}-text">{escape(drawing["text"])}</desc>'

@@ -43,6 +43,15 @@ def mend(app, name: str, template: str, context: dict, doctree: nodes.document |
         context["generate_toctree_html"] = named
 
 
+def slug(heading: str) -> str:
+    """Return the address of a heading within its page: JupyterLab's, so that a link works there and here.
+
+    >>> slug("Static: which hundred?")
+    'Static:-which-hundred?'
+    """
+    return heading.replace(" ", "-")
+
+
 def description(doctree: nodes.document) -> str:
     """Return the first paragraph that has more than a few words, without markup, at most ``LENGTH`` characters."""
     for paragraph in doctree.findall(nodes.paragraph):
