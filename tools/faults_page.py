@@ -53,7 +53,11 @@ def missing() -> list[str]:
 def page() -> str:
     """The whole page."""
     tests = {test for fault in FAULTS for test in fault.tests}
-    rows = ["```{table} Each fault, what comes of it, and how many tests make it", "| fault | what comes of it | tests |", "|---|---|---|"]
+    rows = [
+        "```{table} Each fault, what comes of it, and how many tests make it",
+        "| fault | what comes of it | tests |",
+        "|---|---|---|",
+    ]
     rows += [f"| {fault.name} | {fault.outcome} | {len(fault.tests)} |" for fault in FAULTS]
     count = f"\n{len(FAULTS)} faults, {len(tests)} tests; most of these make their fault in several places.\n"
     return HEAD + "\n".join([*rows, "```"]) + "\n" + count + FOOT

@@ -87,7 +87,11 @@ def licence(name: str) -> str:
 def page() -> str:
     """The whole page."""
     asked = direct()
-    rows = ["```{table} Every package that the requirements bring, and its licence", "| package | licence |", "|---|---|"]
+    rows = [
+        "```{table} Every package that the requirements bring, and its licence",
+        "| package | licence |",
+        "|---|---|",
+    ]
     for name in sorted(closure(asked)):
         rows.append(f"| {f'**{name}**' if name in asked else name} | {licence(name)} |")
     return HEAD + "\n".join([*rows, "```"]) + "\n"
