@@ -71,6 +71,12 @@ def test_every_record_is_of_a_lesson(tool):
         assert took["clock_seconds"] >= took["seconds"] > 0 and took["processor"] and took["cores"] > 0 and took["date"]
 
 
+def test_two_cores_run_all_lessons_in_a_quarter_of_an_hour(tool):
+    recorded = json.loads(tool.MINUTES.read_text(encoding="utf-8"))
+    assert set(recorded) == {path.stem for path in LESSONS}
+    assert sum(took["seconds"] for took in recorded.values()) / 2 <= 15 * 60
+
+
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_says_what_was_recorded(tool, path):
     text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")

@@ -82,7 +82,7 @@ def test_dropout_is_that_of_the_settings_while_it_trains_and_the_models_own_afte
     assert seen and all(shares == {0.0} for shares in seen)
     assert {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)} == own
     assert models.load(tmp_path / "out")[0].config.hidden_dropout_prob == 0.1
-    with pytest.raises(ValueError, match="dropout is 1.5"):
+    with pytest.raises(ValueError, match=r"dropout is 1\.5"):
         replace(SETTINGS, dropout=1.5)
 
 
