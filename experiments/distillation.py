@@ -16,7 +16,7 @@ from pathlib import Path
 
 from datasets import Dataset, concatenate_datasets
 
-from tinykd import data, evaluation, methods, models, recipes, samples
+from tinykd import data, evaluation, methods, models, pruning, recipes, samples
 from tinykd.files import write_json
 from tinykd.samples import Dynamic
 from tinykd.training import Settings, fine_tune
@@ -28,16 +28,22 @@ SHORT = recipes.suited(14041)[1]
 LONG = replace(SHORT, epochs=10)
 #: Three copies of each sentence with other names, so that an epoch is more than three; chosen on ``valid``, seed 1
 FULL = replace(SHORT, epochs=5, alpha=0.1, dropout=0.0)
+#: Half the heads and neurons go, in two rounds, each followed by distilling: a student cheap enough for a cascade
+HALF = {"rounds": 2, "heads": 0.5, "neurons": 0.5, "by": "distillation"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One student: how it is made, what it is asked, on how many copies with other names. ``losses`` None: labels."""
+    """One student: how it is made, what it is asked, on how many copies with other names. ``losses`` None: labels.
+
+    ``of`` names a row whose student is pruned as ``HALF`` says, in place of training a new one.
+    """
 
     student: str = "cut:3"
     losses: str | None = "logits"
     settings: Settings = SHORT
     copies: int = 0
+    of: str | None = None
 
 
 ROWS = {
@@ -58,6 +64,9 @@ ROWS = {
     "cut:2, hidden": Row("cut:2", "hidden"),
     "cut:2, hidden, long": Row("cut:2", "hidden", LONG),
     "cut:2, hidden, long, augmented": Row("cut:2", "hidden", FULL, 3),
+    "cut:2, hidden, long, augmented, half": Row(
+        "cut:2", "hidden", replace(FULL, epochs=2), 3, of="cut:2, hidden, long, augmented"
+    ),
     "tinybert-4, labels only": Row("tinybert-4", None, LONG),
     "tinybert-4, logits": Row("tinybert-4", "logits", LONG),
     "tinybert-4, two-stage, augmented": Row("tinybert-4", "two-stage", FULL, 3),
@@ -78,6 +87,11 @@ def teacher_of(seed: int, train: Dataset, labels: list[str]):
     return teacher, tokenizer
 
 
+def folder_of(name: str, seed: int) -> Path:
+    """Return where the student of a row is kept."""
+    return RUNS / "distillation" / f"{name.replace(', ', '-').replace(' ', '-').replace(':', '')}-seed{seed}"
+
+
 def one_row(name: str, seed: int, corpus) -> dict:
     """Train and score one student; return what is recorded of it."""
     row = ROWS[name]
@@ -86,7 +100,7 @@ def one_row(name: str, seed: int, corpus) -> dict:
     student = models.student(row.student, teacher, seed)
     if row.copies:
         train = concatenate_datasets([train, samples.swap_entities(train, row.copies, seed)])
-    out = RUNS / "distillation" / f"{name.replace(', ', '-').replace(' ', '-').replace(':', '')}-seed{seed}"
+    out = folder_of(name, seed)
     settings = replace(row.settings, seed=seed)
     start = time.perf_counter()
     if row.losses is None:
@@ -96,7 +110,16 @@ def one_row(name: str, seed: int, corpus) -> dict:
         kind = "logits" if not (layers.hidden_states or layers.attention) else f"{row.losses}-{row.student}"
         store = RUNS / f"signals-seed{seed}" / f"{kind.replace(':', '')}{f'-{row.copies}-copies' * bool(row.copies)}"
         transfer = samples.with_teacher(train, teacher, tokenizer, store, progress="signals", layers=layers)
-        student = methods.distill_by(row.losses, student, tokenizer, transfer, out, settings, name)
+        if row.of is None:
+            student = methods.distill_by(row.losses, student, tokenizer, transfer, out, settings, name)
+        else:
+            student, _ = models.load(folder_of(row.of, seed))
+            settings = replace(settings, weights=methods.stages(row.losses)[0].weights)
+            valid = samples.with_teacher(corpus["valid"], teacher, tokenizer, store.parent / "valid")
+            rounds = out.with_name(f"{out.name}-rounds")
+            student = pruning.gradually(student, tokenizer, transfer, valid, rounds, settings, **HALF)
+            if not out.exists():
+                models.save(student, tokenizer, out)
     seconds = time.perf_counter() - start
     scores = {split: evaluation.evaluate(student, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
     return {"row": name, "seed": seed, **scores, "minutes": seconds / 60, **recipes.provenance()}

@@ -30,6 +30,7 @@ STUDENTS = {
     "cut:3, hidden, long": "distillation/cut3-hidden-long-seed{}",
     "cut:3, hidden, long, augmented": "distillation/cut3-hidden-long-augmented-seed{}",
     "cut:2, hidden, long, augmented": "distillation/cut2-hidden-long-augmented-seed{}",
+    "cut:2, hidden, long, augmented, half": "distillation/cut2-hidden-long-augmented-half-seed{}",
     "tinybert-4, two-stage, augmented": "distillation/tinybert-4-two-stage-augmented-seed{}",
 }
 GOALS = {f"budget {budget}": {"budget": budget} for budget in (0.35, 0.6, 0.8)} | {"target 0.995": {"target": 0.995}}
