@@ -1,17 +1,16 @@
 """The self-check of each lesson: a wrong answer says what is wrong with it, and leads to the cell that shows it.
 
-A link names the heading above that cell, as JupyterLab writes its address. On the site ``tinykd_site`` gives the headings
-the same addresses, and the build stops at a link without a heading.
+A link names the heading above that cell, as JupyterLab writes its address. On the site ``tinykd_site`` gives the
+headings the same addresses, and the build stops at a link without a heading.
 """
 
 import re
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
+from site_fixtures import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from tinykd_site.pages import slug
 
@@ -94,10 +93,8 @@ def test_what_is_missing_is_found(old, new, fault):
 
     def lesson(text):
         prose, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
-        return nbformat.v4.new_notebook(
-            cells=[prose("# One and one\n\n## The sum: by hand\n\n```python\n# no heading\n```"), code("1 + 1")]
-            + [prose("## Words only"), prose(text)]
-        )
+        sums = prose("# One and one\n\n## The sum: by hand\n\n```python\n# no heading\n```")
+        return nbformat.v4.new_notebook(cells=[sums, code("1 + 1"), prose("## Words only"), prose(text)])
 
     assert faults(lesson(text)) == []
     assert old in text and any(fault in line for line in faults(lesson(text.replace(old, new))))

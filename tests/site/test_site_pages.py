@@ -47,7 +47,8 @@ NO_CAPTION = """() => [...document.querySelectorAll(".bd-article table:not(.inde
 TOO_SMALL = """() => [
   ...[...document.querySelectorAll(".cell_output img")]
     .filter((i) => i.getBoundingClientRect().width < 0.8 * i.naturalWidth).map((i) => "figure " + i.alt.slice(0, 60)),
-  ...[...document.querySelectorAll("main svg[role=img]:not(.svg-inline--fa)")].flatMap((s) => [...s.querySelectorAll("text")]
+  ...[...document.querySelectorAll("main svg[role=img]:not(.svg-inline--fa)")].flatMap((s) => [
+    ...s.querySelectorAll("text")]
     .filter((t) => parseFloat(getComputedStyle(t).fontSize) * s.getScreenCTM().a < 9)
     .slice(0, 1).map((t) => s.getAttribute("class") + ": " + t.textContent)),
 ]"""
