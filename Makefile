@@ -5,7 +5,7 @@ OUT ?= $(if $(filter newswire,$(DATA)),runs/demo,runs/demo-$(DATA))
 BIN := .venv/bin
 READY := .venv/ready
 #: tests stand side by side, one a core, each on one thread; `make test PARALLEL=` runs them one after the other
-PARALLEL ?= --numprocesses auto --dist loadfile
+PARALLEL ?= --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## show this help
@@ -25,8 +25,7 @@ demo: $(READY) ## the main job: teacher, student, scoreboard (DATA=conll2003 for
 .PHONY: test
 test: export OMP_NUM_THREADS := 1
 test: lint ## lint, unit tests, every notebook through nbval
-	$(BIN)/python -m pytest $(PARALLEL) tests
-	$(BIN)/python -m pytest $(PARALLEL) --nbval notebooks
+	$(BIN)/python -m pytest $(PARALLEL) --nbval tests notebooks
 
 .PHONY: lint
 lint: $(READY) ## ruff: rules and format

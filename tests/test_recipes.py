@@ -1,9 +1,5 @@
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -148,37 +144,3 @@ def test_a_missing_corpus_leaves_no_folder(tmp_path):
     with pytest.raises(DataError):
         recipes.run(Run(data=str(tmp_path / "nowhere")), tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists()
-
-
-def command(place, out) -> list[str]:
-    options = ["--data", place / "corpus", "--teacher", place / "base", "--student", "cut:1", "--out", out]
-    return [
-        sys.executable,
-        "-m",
-        "tinykd",
-        "distill",
-        *map(str, options),
-        *["--epochs", "8", "--teacher-epochs", "8", "--batch-size", "8"],
-    ]
-
-
-@pytest.mark.parametrize(
-    "when", ["teacher-unfinished/checkpoint-12/finished.json", "student-unfinished/checkpoint-6/model.safetensors"]
-)
-def test_kill_9_and_the_same_command_again_end_at_the_same_weights(place, tmp_path, when):
-    environment = os.environ | {"CI": "true", "PYTHONPATH": str(ROOT)}
-    whole = place / "whole"
-    if not whole.exists():
-        subprocess.run(command(place, whole), env=environment, check=True, capture_output=True)
-    process = subprocess.Popen(command(place, tmp_path / "out"), env=environment, stdout=-3, stderr=-3)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "out" / when).exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert process.poll() is None, "it ended before it could be killed"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "out" / "report.json").exists()
-    subprocess.run(command(place, tmp_path / "out"), env=environment, check=True, capture_output=True)
-    for name in ("teacher", "student", "baseline"):
-        assert tiny.same_weights(whole / name, tmp_path / "out" / name), name
-    assert not list((tmp_path / "out").glob("*-unfinished"))

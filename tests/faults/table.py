@@ -19,7 +19,6 @@ FAULTS = [
         (
             f"{HERE}kill.py::test_distil_killed_anywhere_ends_at_the_same_weights",
             f"{HERE}long.py::test_the_real_demo_killed_twenty_times_ends_as_one_that_never_was",
-            "test_recipes.py::test_kill_9_and_the_same_command_again_end_at_the_same_weights",
             "test_training.py::test_an_interrupted_run_resumes_to_the_same_weights",
             "test_training.py::test_dynamic_samples_resume_to_the_same_weights",
         ),
