@@ -52,6 +52,11 @@ TOO_SMALL = """() => [
     .filter((t) => parseFloat(getComputedStyle(t).fontSize) * s.getScreenCTM().a < 9)
     .slice(0, 1).map((t) => s.getAttribute("class") + ": " + t.textContent)),
 ]"""
+#: on a phone: pictures that go on sideways and do not say so, or say so and fit
+NO_HINT = """() => [...document.querySelectorAll(".cell_output figure")].filter((figure) =>
+    (figure.scrollWidth > figure.clientWidth)
+    !== (parseFloat(getComputedStyle(figure.querySelector("figcaption"), "::before").fontSize) > 0))
+  .map((figure) => figure.innerText.slice(0, 60))"""
 #: links of a self-check that do not lead to a section of the same page in which a cell stands
 SELF_CHECK = """() => [...document.querySelectorAll("#check-yourself .admonition a.reference.internal[href^='#']")]
   .map((a) => [a, document.getElementById(decodeURIComponent(a.getAttribute("href").slice(1)))])
@@ -88,6 +93,10 @@ def seen(browser, address, site):
         page.set_viewport_size({"width": 360, "height": 780})
         note["width"] = page.evaluate("document.documentElement.scrollWidth")
         note["too small"] = page.evaluate(TOO_SMALL)
+        page.wait_for_function(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => 1)"
+        )
+        note["no hint"] = page.evaluate(NO_HINT)
         page.set_viewport_size({"width": 1280, "height": 900})
         fresh = page.evaluate(ONE_OF_EACH, known)
         known += fresh
@@ -128,6 +137,10 @@ def test_no_page_is_wider_than_a_phone(seen):
 
 def test_words_in_pictures_can_be_read_on_a_phone(seen):
     assert not wrong(seen, "too small")
+
+
+def test_a_picture_that_goes_on_sideways_says_so(seen):
+    assert not wrong(seen, "no hint")
 
 
 def test_every_table_has_a_caption(seen):
