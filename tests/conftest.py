@@ -12,7 +12,10 @@ pytest_plugins = ["site_fixtures"]
 #: What takes longest comes first, so that two cores end together. A lesson that finds what another one trained comes
 #: long after it: nobody waits for a neighbour's teacher.
 LESSONS = ("06", "13", "11", "03", "12", "07", "10", "08", "05", "04", "09", "14", "02", "01")
-LONG = ("test_place", "test_site_settings", "test_project", "test_growth", "test_commands", "test_damage")
+LONG = (
+    *("test_site_pages", "test_place", "test_project", "test_microscope_page", "test_site_settings", "test_growth"),
+    *("test_commands", "test_damage", "test_benchmarks", "test_distributed", "test_experiments_ladder", "test_packs"),
+)
 
 settings.register_profile("tinykd", deadline=None, derandomize=True, max_examples=100)
 settings.load_profile("tinykd")
