@@ -3,7 +3,8 @@
 MovieLens (Harper and Konstan 2015), ml-latest-small, is read from ``$TINYKD_DATA/movielens``: titles, genres, and the
 tags that users gave before the valid stretch; four stars or more are a like. Its licence allows no redistribution: only
 aggregate figures are recorded. The library's users are simulated. ``python experiments/recommend.py [SEED ...]
-[--data movielens|embedded]``; each seed is kept when it is done, so an interrupted call goes on where it stopped.
+[--data movielens|embedded]``; each seed is kept when it is done, so an interrupted call goes on where it stopped. Seeds
+are joined user by user, and those figures stay on the machine: who adds a seed elsewhere repeats the others.
 """
 
 import argparse
@@ -121,7 +122,7 @@ def one_seed(corpus: str, seed: int) -> dict:
         shelf: {method: measuring.measure(rank, asked, items, among) for method, rank in ranks.items()}
         for shelf, among in shelves.items()
     }
-    keep(out / "test.npz", values)
+    keep(users_of(corpus, seed), values)
     found["test"] = report(values) | {"users": len(asked), "cold_items": int(shelves["cold"].sum())}
     found["test"]["pairs"] = pairs(out, then, asked)
     found["importance"] = ranking.importance(shop.ranker)
@@ -212,6 +213,11 @@ def report(values: dict) -> dict:
     }
 
 
+def users_of(corpus: str, seed: int) -> Path:
+    """Return the file of every user's figures."""
+    return RUNS / f"recommend-{corpus}-seed{seed}" / "test.npz"
+
+
 def keep(path: Path, values: dict) -> None:
     """Write the figures of every user, without names, beside the models: seeds are joined user by user."""
     flat = {
@@ -225,7 +231,7 @@ def keep(path: Path, values: dict) -> None:
 
 def joined(corpus: str, seeds: list[int]) -> dict:
     """Return the report of the means over seeds; the intervals are over users, whom all seeds have in common."""
-    arrays = [np.load(RUNS / f"recommend-{corpus}-seed{seed}" / "test.npz") for seed in seeds]
+    arrays = [np.load(users_of(corpus, seed)) for seed in seeds]
     values: dict = {}
     for key in arrays[0].files:
         shelf, method, metric = key.split("|")
@@ -270,14 +276,17 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     RUNS.mkdir(parents=True, exist_ok=True)
     corpora = [options.data] if options.data else ["movielens", "embedded"]
-    for seed in options.seeds:
-        for corpus in corpora:
-            digest = facts(*(movielens if corpus == "movielens" else recommend.embedded)())["digest"]
-            runs = [run for name, run in recorded(corpus).items() if name.startswith("seed")]
-            done = {run["seed"] for run in runs if run["corpus"]["digest"] == digest}
-            if seed not in done:
+    for corpus in corpora:
+        digest = facts(*(movielens if corpus == "movielens" else recommend.embedded)())["digest"]
+        known = recorded(corpus)
+        runs = [run for name, run in known.items() if name.startswith("seed")]
+        done = {run["seed"] for run in runs if run["corpus"]["digest"] == digest}
+        if done.issuperset(options.seeds) and known.get("joined", {}).get("seeds") == sorted(done):
+            continue
+        for seed in sorted({*done, *options.seeds}):
+            if seed not in done or not users_of(corpus, seed).exists():
                 record(corpus, f"seed {seed}", one_seed(corpus, seed))
-                record(corpus, "joined", joined(corpus, sorted({*done, seed})))
+        record(corpus, "joined", joined(corpus, sorted({*done, *options.seeds})))
     for corpus in corpora:
         found = recorded(corpus)["joined"]
         print(f"\n{corpus}, seeds {found['seeds']}\n{markdown(found)}")

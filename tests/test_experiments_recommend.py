@@ -84,6 +84,15 @@ def test_a_seed_is_recorded_and_joined(films, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(recorded, "one_seed", lambda *args: 1 / 0)
     recorded.main()
     assert (tmp_path / "recommend.json").read_bytes() == before, "what is recorded is not done again"
+    again = []
+    monkeypatch.setattr(
+        recorded, "one_seed", lambda corpus, seed: again.append(seed) or found["seed 0"] | {"seed": seed}
+    )
+    monkeypatch.setattr(recorded, "joined", lambda corpus, seeds: {"seeds": seeds} | both)
+    monkeypatch.setattr("sys.argv", ["recommend.py", "2", "--data", "movielens"])
+    recorded.users_of("movielens", 0).unlink()  # as on another machine
+    recorded.main()
+    assert again == [0, 2], "a seed is joined with others, user by user"
 
 
 def test_the_recorded_file_holds_aggregates_and_where_they_came_from():
