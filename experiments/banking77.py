@@ -182,13 +182,14 @@ def main() -> None:
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     for name in options.corpora:
         for seed in options.seeds:
-            if options.times:
+            known = str(seed) in results.setdefault(name, {})
+            if options.times and known:
                 for model, report in results[name][str(seed)].items():
                     if model in MODELS:
                         folder = "int8" if model.endswith("int8") else model.replace(":", "-")
                         report |= timed(RUNS / f"{name}-seed{seed}" / folder, name)
                 write_json(RESULTS, results)
-            elif str(seed) not in results.setdefault(name, {}):
+            elif not options.times and not known:
                 results[name][str(seed)] = one_seed(name, seed)
                 write_json(RESULTS, results)
         print(f"{name}\n{table(results, name)}\n")
