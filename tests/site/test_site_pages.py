@@ -93,9 +93,7 @@ def seen(browser, address, site):
         page.set_viewport_size({"width": 360, "height": 780})
         note["width"] = page.evaluate("document.documentElement.scrollWidth")
         note["too small"] = page.evaluate(TOO_SMALL)
-        page.wait_for_function(
-            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => 1)"
-        )
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         note["no hint"] = page.evaluate(NO_HINT)
         page.set_viewport_size({"width": 1280, "height": 900})
         fresh = page.evaluate(ONE_OF_EACH, known)
