@@ -5,8 +5,10 @@ run is either finished, resumable or not there. Taught in lesson 01; the same lo
 """
 
 import contextlib
+import ctypes
 import logging
 import os
+import platform
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
@@ -281,6 +283,7 @@ def distill(
             trainer.add_callback(_Bar(title))
         if how:
             logger.info("%s: %s trains %.2f %% of the parameters", title, how["method"], 100 * trainable_share(student))
+        keep_memory()
         with quiet(), _dropout(student, settings.dropout):
             trainer.train(resume_from_checkpoint=checkpoints.last_whole(unfinished, trainer))
         student = (merge(student) if how else student).eval()
@@ -311,6 +314,18 @@ def _teacher_width(train: Dataset, teacher: PreTrainedModel | None) -> int | Non
     if "teacher_hidden_states" in train.column_names:
         return train.features["teacher_hidden_states"].shape[-1]
     return teacher.config.hidden_size if teacher is not None else None
+
+
+def keep_memory() -> None:
+    """Let the C library keep what a step frees, because the next step takes as much again.
+
+    The gradient of a word-piece table is a block of 47 MB: glibc gives such blocks back to the system, which clears
+    them anew at every step. Keeping them saves a tenth of a step's time. Does nothing where the C library is another.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        c_library = ctypes.CDLL(None)
+        c_library.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD: blocks up to 1 GiB come from the heap …
+        c_library.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: … and go back to it
 
 
 def has_bf16() -> bool:

@@ -22,7 +22,7 @@ from tinykd.errors import RunError
 from tinykd.files import new_folder, write_json
 from tinykd.manifest import sha256
 from tinykd.scenarios.recommend.likes import Lists
-from tinykd.training import Settings, has_bf16
+from tinykd.training import Settings, has_bf16, keep_memory
 
 logger = logging.getLogger("tinykd")
 
@@ -68,13 +68,14 @@ def teach(
     """
     order = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
-    optimizer = torch.optim.AdamW(student.parameters(), settings.learning_rate)
+    optimizer = torch.optim.AdamW(student.parameters(), settings.learning_rate, fused=True)
     batches = [
         part
         for _ in range(settings.epochs)
         for part in torch.randperm(len(lists.history), generator=order).split(settings.batch_size)
     ]
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, len(batches), pct_start=0.1)
+    keep_memory()
     student.train()
     for part in tqdm(batches, desc="student   ", unit="step", disable=not progress):
         history, candidates = lists.history[part], lists.candidates[part]
