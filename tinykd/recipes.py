@@ -218,13 +218,17 @@ def _version(package: str) -> str:
 @contextlib.contextmanager
 def _claimed(out: Path, setup: dict) -> Iterator[None]:
     """Claim ``out`` for this run: refuse another run's folder, wait for another process in the same one."""
-    note = out / "run.json"
+    note, lock = out / "run.json", out / ".lock"
     setup = json.loads(json.dumps(setup))
+    strange = RunError(f"{out} is not empty and holds no run of tinykd; choose another folder with --out")
     with clear_disk_errors(out):
-        if out.exists() and not note.exists() and any(f.name != ".lock" for f in out.iterdir()):
-            raise RunError(f"{out} is not empty and holds no run of tinykd; choose another folder with --out")
+        # Look for the lock last: whoever holds it may write its note while we list the folder.
+        if out.exists() and any(out.iterdir()) and not lock.exists() and not note.exists():
+            raise strange
         out.mkdir(parents=True, exist_ok=True)
-    with clear_disk_errors(out), checkpoints.waiting(out / ".lock", f"another process is at work in {out}"):
+    with clear_disk_errors(out), checkpoints.waiting(lock, f"another process is at work in {out}"):
+        if not note.exists() and any(f != lock for f in out.iterdir()):
+            raise strange
         if note.exists():
             there = read_json(note, f"delete {out} and run the same command again")
             differ = [f"{key} is {there.get(key)} there" for key in setup if there.get(key) != setup[key]]
@@ -237,7 +241,7 @@ def _claimed(out: Path, setup: dict) -> Iterator[None]:
             yield
         except TinykdError:
             # Refused before any work was kept: leave no claim on the folder behind.
-            if {f.name for f in out.iterdir()} <= {".lock", note.name}:
+            if set(out.iterdir()) <= {lock, note}:
                 note.unlink()
             raise
 
