@@ -5,7 +5,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: no test touch
 import pytest
 from hypothesis import settings
 
-from tinykd import models
+from tinykd import checkpoints, models
 
 pytest_plugins = ["site_fixtures"]
 
@@ -49,3 +49,9 @@ def write(tmp_path):
         return path
 
     return write_files
+
+
+@pytest.fixture
+def every_epoch(monkeypatch):
+    """A checkpoint after every epoch, however short."""
+    monkeypatch.setattr(checkpoints, "SECONDS", 0)

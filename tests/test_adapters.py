@@ -289,6 +289,7 @@ class Stop(TrainerCallback):
 
 
 @both
+@pytest.mark.usefixtures("every_epoch")
 def test_an_interrupted_run_has_no_optimizer_state_of_frozen_weights_and_resumes_to_the_same_ones(
     room, tmp_path, monkeypatch, method
 ):

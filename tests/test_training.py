@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from transformers import BertConfig, BertForTokenClassification, TrainerCallback, get_linear_schedule_with_warmup
 
 from tests import tiny
-from tinykd import data, inference, losses, models, samples, training
+from tinykd import checkpoints, data, inference, losses, models, samples, training
 from tinykd.errors import DataError, ModelError, RunError
 from tinykd.objective import Weights
 from tinykd.samples import Dynamic
@@ -131,6 +131,7 @@ class Stop(TrainerCallback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_an_interrupted_run_resumes_to_the_same_weights(room, tmp_path, monkeypatch):
     _, tokenizer, _, transfer = room
     distill(fresh(room), tokenizer, transfer, tmp_path / "whole", SETTINGS, progress=False)
@@ -154,6 +155,7 @@ def test_a_finished_model_is_not_trained_again_and_other_settings_are_refused(ro
         fine_tune(fresh(room), tokenizer, train, tmp_path / "out", Settings(epochs=9), progress=False)
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_checkpoint(room, tmp_path):
     _, tokenizer, train, _ = room
 
@@ -166,7 +168,8 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_chec
     training._Bar = lambda title: Poison()
     try:
         with pytest.raises(
-            RunError, match=r"the loss is nan at step 9; the last good checkpoint is kept in .*unfinished"
+            RunError,
+            match=r"the loss is nan at step 9; the last good checkpoint, if there was one, is kept in .*unfinished",
         ):
             fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS)
     finally:
@@ -175,16 +178,31 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_chec
     assert not (tmp_path / "out").exists()
 
 
-def test_weights_that_are_no_numbers_are_never_saved(room, tmp_path, monkeypatch):
+@pytest.mark.parametrize("seconds, saves", [(0, 3), (1e6, 0)])
+def test_a_short_run_writes_no_checkpoint(room, tmp_path, monkeypatch, seconds, saves):
     _, tokenizer, train, _ = room
+    monkeypatch.setattr(checkpoints, "SECONDS", seconds)
+    marked = []
+    monkeypatch.setattr(checkpoints, "mark", lambda folder, model: marked.append(folder.name))
+    fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
+    assert len(marked) == saves
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("seconds", [0, 1e6])
+def test_weights_that_are_no_numbers_are_never_saved(room, tmp_path, monkeypatch, seconds):
+    _, tokenizer, train, _ = room
+    monkeypatch.setattr(checkpoints, "SECONDS", seconds)
     monkeypatch.setattr(
         training.torch, "isfinite", lambda t: torch.zeros(1, dtype=bool) if t.dim() else torch.ones(1, dtype=bool)
     )
-    with pytest.raises(RunError, match="no longer numbers at step 6"):
+    with pytest.raises(RunError, match="no longer numbers at step"):
         fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
+    assert not (tmp_path / "out").exists()
     assert not list((tmp_path / "out-unfinished").glob("*/finished.json"))
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_a_full_disk_is_one_clear_line(room, tmp_path, monkeypatch):
     _, tokenizer, train, _ = room
 

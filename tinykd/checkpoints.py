@@ -24,6 +24,7 @@ from tinykd.models import load
 logger = logging.getLogger("tinykd")
 WEIGHTS = "model.safetensors"
 MARK = "finished.json"
+SECONDS = 60.0  #: at least so long between two checkpoints; an interrupted run loses that and an epoch, at most
 
 
 def beside(out: Path) -> Path:

@@ -10,6 +10,7 @@ import logging
 import os
 import platform
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -102,8 +103,9 @@ class DistillationTrainer(Trainer):
         loss = outputs["loss"]
         if not torch.isfinite(loss):
             raise RunError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}; the last good checkpoint is kept in "
-                f"{self.args.output_dir}. Try a smaller learning rate than {self.args.learning_rate:g}"
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}; the last good checkpoint, if there "
+                f"was one, is kept in {self.args.output_dir}. Try a smaller learning rate than "
+                f"{self.args.learning_rate:g}"
             )
         for name, value in outputs.items():
             if name not in ("loss", "logits"):
@@ -121,6 +123,9 @@ class DistillationTrainer(Trainer):
             logs |= {name: torch.stack(values).mean().item() for name, values in self.terms.items()}
             self.terms.clear()
         super().log(logs, start_time)
+
+    def _get_grad_norm(self, model, grad_norm=None):
+        return None  # we don't clip, and reading every gradient for a line in the log is a twentieth of a step
 
     def _get_train_sampler(self, train_dataset=None):
         # Every process sees the same order and takes its part: the same sentences a step, however many processes.
@@ -157,12 +162,16 @@ class DistillationTrainer(Trainer):
         mask = batch["word_starts"] >= 0
         return (divergence * mask).sum(-1) / mask.sum(-1).clamp(min=1)
 
-    def _save_checkpoint(self, model, trial):
-        # A process can be killed while it writes; only a checkpoint that carries this mark was finished.
+    def check_weights(self) -> None:
+        """Raise if they are no longer numbers: what is saved is sound."""
         if not all(torch.isfinite(p).all() for p in self.model.parameters()):
             raise RunError(
                 f"the weights are no longer numbers at step {self.state.global_step}; try a smaller learning rate"
             )
+
+    def _save_checkpoint(self, model, trial):
+        # A process can be killed while it writes; only a checkpoint that carries this mark was finished.
+        self.check_weights()
         with clear_disk_errors(Path(self.args.output_dir)):
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
@@ -178,6 +187,23 @@ class _ByLength(LengthGroupedSampler):
         trainer = self.trainer
         self.generator = torch.Generator().manual_seed(1_000_003 * trainer.args.data_seed + trainer.state.global_step)
         return super().__iter__()
+
+
+class _Rarely(TrainerCallback):
+    """Save no checkpoint within ``checkpoints.SECONDS`` of the last, or of the start: it costs as much as ten steps.
+
+    The clocks of several processes differ, and all must save or none: they save after every epoch.
+    """
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.last = time.monotonic()
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        if args.world_size == 1 and time.monotonic() - self.last < checkpoints.SECONDS:
+            control.should_save = False
+
+    def on_save(self, args, state, control, **kwargs):
+        self.last = time.monotonic()
 
 
 class _Bar(TrainerCallback):
@@ -279,6 +305,7 @@ def distill(
             settings=settings,
         )
         trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(_Rarely())
         if progress and trainer.is_world_process_zero():
             trainer.add_callback(_Bar(title))
         if how:
@@ -286,6 +313,7 @@ def distill(
         keep_memory()
         with quiet(), _dropout(student, settings.dropout):
             trainer.train(resume_from_checkpoint=checkpoints.last_whole(unfinished, trainer))
+        trainer.check_weights()
         student = (merge(student) if how else student).eval()
         if trainer.is_world_process_zero():
             save(student, tokenizer, out)

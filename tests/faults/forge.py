@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import tinykd.checkpoints
+
 ROOT = Path(__file__).resolve().parents[2]
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link"}
 ROOMS = ("recipes", "plots", "pruning", "export", "quantization", "fusion", "runtime", "scenarios.finance")
@@ -67,6 +69,7 @@ def _serve() -> None:
 
     for room in ROOMS:
         importlib.import_module(f"tinykd.{room}")
+    tinykd.checkpoints.SECONDS = 0  # these runs are short, and what happens to a checkpoint is the question
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a child prints is not an answer
     for line in sys.stdin:
