@@ -4,9 +4,8 @@ DATA ?= newswire
 OUT ?= $(if $(filter newswire,$(DATA)),runs/demo,runs/demo-$(DATA))
 BIN := .venv/bin
 READY := .venv/ready
-#: tests stand side by side, each on one thread, one more than there are cores, because now and then one waits for a
-#: browser or a process; `make test PARALLEL=` runs them one after the other
-PARALLEL ?= --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile --no-loadscope-reorder
+#: tests stand side by side, one a core, each on one thread; `make test PARALLEL=` runs them one after the other
+PARALLEL ?= --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## show this help
