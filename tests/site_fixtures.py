@@ -50,6 +50,13 @@ class Visit:
 class _Silent(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # a connection serves many files
 
+    def do_GET(self):
+        if self.path == "/favicon.ico":  # Chromium asks for one where a page names none, as index.html does
+            self.send_response(http.HTTPStatus.NO_CONTENT)
+            self.end_headers()
+        else:
+            super().do_GET()
+
     def log_message(self, *_):
         pass
 
