@@ -140,6 +140,25 @@ def test_a_second_process_waits_for_the_first(finished, place, caplog):
     assert f"another process is at work in {out}; waiting for it" in caplog.text
 
 
+def test_a_second_process_waits_while_the_first_still_writes_its_note(finished, place, tmp_path):
+    done, report = finished
+    out, held = tmp_path / "out", threading.Event()
+    out.mkdir()
+
+    def first():
+        with filelock.FileLock(out / ".lock"):
+            (out / "half").write_bytes(b"")
+            held.set()
+            time.sleep(1)
+            (out / "half").unlink()
+            for name in ("run.json", "report.json"):
+                shutil.copy(done / name, out / name)
+
+    threading.Thread(target=first).start()
+    assert held.wait(10)
+    assert recipes.run(setup(place), out, progress=False) == json.loads(json.dumps(report))
+
+
 def test_a_missing_corpus_leaves_no_folder(tmp_path):
     with pytest.raises(DataError):
         recipes.run(Run(data=str(tmp_path / "nowhere")), tmp_path / "out", progress=False)

@@ -178,6 +178,20 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_chec
     assert not (tmp_path / "out").exists()
 
 
+def test_memory_is_kept_only_where_the_c_library_is_glibc(monkeypatch):
+    asked = []
+
+    class CLibrary:
+        def __init__(self, name):
+            self.mallopt = lambda which, value: asked.append(which)
+
+    monkeypatch.setattr(training.ctypes, "CDLL", CLibrary)
+    for name, found in (("", []), ("glibc", [-3, -1])):
+        monkeypatch.setattr(training.platform, "libc_ver", lambda name=name: (name, ""))
+        training.keep_memory()
+        assert asked == found
+
+
 @pytest.mark.parametrize("seconds, saves", [(0, 3), (1e6, 0)])
 def test_a_short_run_writes_no_checkpoint(room, tmp_path, monkeypatch, seconds, saves):
     _, tokenizer, train, _ = room
@@ -189,14 +203,14 @@ def test_a_short_run_writes_no_checkpoint(room, tmp_path, monkeypatch, seconds, 
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("seconds", [0, 1e6])
-def test_weights_that_are_no_numbers_are_never_saved(room, tmp_path, monkeypatch, seconds):
+@pytest.mark.parametrize("seconds, step", [(0, 6), (1e6, 18)])
+def test_weights_that_are_no_numbers_are_never_saved(room, tmp_path, monkeypatch, seconds, step):
     _, tokenizer, train, _ = room
     monkeypatch.setattr(checkpoints, "SECONDS", seconds)
     monkeypatch.setattr(
         training.torch, "isfinite", lambda t: torch.zeros(1, dtype=bool) if t.dim() else torch.ones(1, dtype=bool)
     )
-    with pytest.raises(RunError, match="no longer numbers at step"):
+    with pytest.raises(RunError, match=f"no longer numbers at step {step};"):
         fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
     assert not (tmp_path / "out").exists()
     assert not list((tmp_path / "out-unfinished").glob("*/finished.json"))

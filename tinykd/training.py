@@ -190,7 +190,7 @@ class _ByLength(LengthGroupedSampler):
 
 
 class _Rarely(TrainerCallback):
-    """Save no checkpoint within ``checkpoints.SECONDS`` of the last, or of the start: it costs as much as ten steps.
+    """Save no checkpoint within ``checkpoints.SECONDS`` of the last, or of the start: it costs several steps.
 
     The clocks of several processes differ, and all must save or none: they save after every epoch.
     """

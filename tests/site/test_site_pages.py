@@ -70,6 +70,13 @@ def pages(site: Path) -> list[str]:
     return [page for page in found if not page.startswith("_static/") and page != "index.html"]
 
 
+def test_a_request_to_elsewhere_would_be_seen(open_page):
+    visit = open_page("book/preface.html")
+    assert not visit.faults
+    visit.page.evaluate("() => fetch('http://example.org/').catch(() => null)")
+    assert "asks for http://example.org/" in visit.faults
+
+
 @pytest.fixture(scope="module")
 def seen(browser, address, site):
     """What was seen on each page: its title and description, and by test the things that are wrong."""
