@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from datasets import Dataset
-from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
@@ -42,6 +41,8 @@ def evaluate(
 def scores(task: str, gold: list[list[str]], found: list[list[str]]) -> dict:
     """Return the scores of :func:`evaluate` from label names, a list a row; one name a row for classification."""
     if task == "classification":
+        from sklearn.metrics import accuracy_score, f1_score  # two seconds, which tagging does not need
+
         gold, found = [tags[0] for tags in gold], [tags[0] for tags in found]
         return {
             "accuracy": accuracy_score(gold, found),
@@ -97,6 +98,8 @@ def token_report(gold: list[list[str]], found: list[list[str]]) -> str:
 
     With every tag counted, "micro avg" is nothing but token accuracy.
     """
+    from sklearn.metrics import precision_recall_fscore_support
+
     flat_gold, flat_found = [t for tags in gold for t in tags], [t for tags in found for t in tags]
     names = sorted(set(flat_gold) | set(flat_found), key=lambda t: (t == "O", t[2:], t))
     rows = zip(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch.nn.functional import normalize
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -101,6 +100,8 @@ class PlainWords:
 
 
 def _is_plain(word: str) -> bool:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # two seconds, at the first word only
+
     return len(word) > 3 and word.isalpha() and word.islower() and word not in ENGLISH_STOP_WORDS
 
 
