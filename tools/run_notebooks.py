@@ -1,10 +1,14 @@
 """Run every lesson top to bottom in a clean kernel and keep its outputs in the file.
 
 python tools/run_notebooks.py [--fresh] [NOTEBOOK ...]
+python tools/run_notebooks.py --together
 
 With ``--fresh`` a lesson runs alone in a copy of this repository that holds no trained model, as on a reader's first
 day. Its time goes to ``notebooks/minutes.json`` and into its own text, between ``<!-- minutes -->`` and
 ``<!-- /minutes -->``.
+
+``--together`` checks all lessons as ``make test`` does, two at a time, each on one core, in one such copy, where a
+lesson finds what another one trained. It keeps no outputs and records the time on the clock.
 """
 
 import argparse
@@ -13,6 +17,8 @@ import math
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from datetime import date
@@ -81,12 +87,38 @@ def run_fresh(path: Path) -> dict[str, float]:
     return took
 
 
+def run_together(notebooks: Path = ROOT / "notebooks") -> dict[str, float]:
+    """Check all lessons in one copy without any trained model, two at a time, and record the time on the clock.
+
+    Raises:
+        subprocess.CalledProcessError: a lesson fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "tinykd"
+        shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
+        if notebooks != ROOT / "notebooks":
+            shutil.rmtree(copy / "notebooks")
+            shutil.copytree(notebooks, copy / "notebooks")
+        # tests/conftest.py has no tests, but the order of the lessons
+        pairs = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "--quiet", *pairs, "--nbval", "tests/conftest.py", "notebooks"],
+            cwd=copy,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            check=True,
+        )
+        took = {"clock_seconds": round(time.perf_counter() - start, 1), "cores": 2}
+    record("together", took)
+    return took
+
+
 def record(lesson: str, took: dict[str, float], file: Path = MINUTES) -> None:
-    """Put a lesson's time, with the processor that it was measured on, among those of the other lessons."""
+    """Put the time of a lesson, or of all together, with the processor that it was measured on, beside the others."""
     with filelock.FileLock(Path(tempfile.gettempdir()) / "tinykd-minutes.lock"):
         known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         machine = {"processor": processor(), "cores": cores(), "date": date.today().isoformat()}
-        write_json(file, dict(sorted((known | {lesson: took | machine}).items())))
+        write_json(file, dict(sorted((known | {lesson: machine | took}).items())))
 
 
 def cores() -> int:
@@ -122,7 +154,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK")
     parser.add_argument("--fresh", action="store_true", help="without any trained model, and record the time")
+    parser.add_argument("--together", action="store_true", help="check all, two at a time, and record the time")
     options = parser.parse_args()
+    if options.together:
+        print(f"together: {run_together()['clock_seconds']:.0f} s")
+        return
     for path in options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
         print(f"{path.name}: ", end="", flush=True)
         took = (run_fresh if options.fresh else run)(path)

@@ -109,9 +109,9 @@ def test_minutes_are_read_from_the_record():
     table = recorded.minutes()
     assert all(f"{{doc}}`{number} <" in table for number in reference.lessons()) or "not recorded" in table
     minutes = [float(line.removeprefix("  - ")) for line in table.split("\n") if re.fullmatch(r"  - \d+\.\d", line)]
-    *lessons, together, on_two_cores = minutes
-    assert together == pytest.approx(sum(lessons), abs=0.05 * len(lessons) + 0.05)
-    assert on_two_cores == pytest.approx(together / 2, abs=0.1) and on_two_cores <= 15
+    *lessons, alone, together = minutes
+    assert alone == pytest.approx(sum(lessons), abs=0.05 * len(lessons) + 0.05)
+    assert together <= 15
 
 
 @pytest.mark.parametrize("name", drawings.drawings())

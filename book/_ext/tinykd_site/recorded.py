@@ -97,6 +97,8 @@ def minutes(*_: str) -> str:
         machine = f"{took['processor']}, {took['cores']} cores, {took['date']}" if took else ""
         total += took["seconds"] if took else 0
         rows += [f"* - {{doc}}`{number} </{page}>`", f"  - {told}", f"  - {machine}"]
-    rows += ["* - all together", f"  - {total / 60:.1f}", "  -"]
-    rows += ["* - two at a time, on two cores", f"  - {total / 120:.1f}", "  - half of the sum", "```"]
-    return "\n".join(rows)
+    rows += ["* - the sum, each lesson alone", f"  - {total / 60:.1f}", "  -"]
+    if took := times.get("together"):
+        rows += ["* - all, two at a time, sharing what they train", f"  - {took['clock_seconds'] / 60:.1f}"]
+        rows += [f"  - {took['processor']}, {took['cores']} cores, {took['date']}"]
+    return "\n".join([*rows, "```"])
