@@ -94,7 +94,8 @@ def minutes(*_: str) -> str:
     for number, page in numbers.items():
         took = times.get(page.removeprefix("notebooks/"))
         told = f"{took['seconds'] / 60:.1f}" if took else "not recorded"
-        machine = f"{took['processor']}, {took['cores']} core{'s' * (took['cores'] > 1)}, {took['date']}" if took else ""
+        cores = "core" if took and took["cores"] == 1 else "cores"
+        machine = f"{took['processor']}, {took['cores']} {cores}, {took['date']}" if took else ""
         total += took["seconds"] if took else 0
         rows += [f"* - {{doc}}`{number} </{page}>`", f"  - {told}", f"  - {machine}"]
     rows += ["* - the sum, each lesson alone", f"  - {total / 60:.1f}", "  -"]
