@@ -12,6 +12,7 @@ lesson finds what another one trained. It keeps no outputs and records the time 
 """
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -76,11 +78,18 @@ def run(path: Path, folder: Path | None = None) -> dict[str, float]:
     return {"seconds": round(least, 1), "clock_seconds": round(seconds, 1), "processor_seconds": round(busy, 1)}
 
 
-def run_fresh(path: Path) -> dict[str, float]:
-    """Execute one notebook in a copy of the repository without any trained model, and record what it took."""
+@contextlib.contextmanager
+def fresh_copy() -> Iterator[Path]:
+    """A copy of the repository without any trained model, gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "tinykd"
         shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
+        yield copy
+
+
+def run_fresh(path: Path) -> dict[str, float]:
+    """Execute one notebook in a copy of the repository without any trained model, and record what it took."""
+    with fresh_copy() as copy:
         took = run(path, copy / "notebooks")
     record(path.stem, took)
     write_in(path, took["seconds"])
@@ -93,9 +102,7 @@ def run_together(notebooks: Path = ROOT / "notebooks") -> dict[str, float]:
     Raises:
         subprocess.CalledProcessError: a lesson fails.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "tinykd"
-        shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
+    with fresh_copy() as copy:
         if notebooks != ROOT / "notebooks":
             shutil.rmtree(copy / "notebooks")
             shutil.copytree(notebooks, copy / "notebooks")

@@ -98,8 +98,8 @@ def minutes(*_: str) -> str:
         machine = f"{took['processor']}, {took['cores']} {cores}, {took['date']}" if took else ""
         total += took["seconds"] if took else 0
         rows += [f"* - {{doc}}`{number} </{page}>`", f"  - {told}", f"  - {machine}"]
-    rows += ["* - the sum, each lesson alone", f"  - {total / 60:.1f}", "  -"]
+    rows += ["* - sum", f"  - {total / 60:.1f}", "  -"]
     if took := times.get("together"):
-        rows += ["* - all, two at a time, sharing what they train", f"  - {took['clock_seconds'] / 60:.1f}"]
+        rows += ["* - together", f"  - {took['clock_seconds'] / 60:.1f}"]
         rows += [f"  - {took['processor']}, {took['cores']} cores, {took['date']}"]
     return "\n".join([*rows, "```"])
