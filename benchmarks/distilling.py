@@ -190,7 +190,7 @@ def _by_hand(student, tokenizer, train, settings, clock) -> None:
             batch = collate(encoded.select(order[start : start + settings.batch_size]).to_list())
             labels, starts, signal = (batch.pop(key) for key in ("labels", "word_starts", "teacher_logits"))
             counted = labels != data.IGNORE
-            with torch.autocast("cpu", torch.bfloat16, enabled=training.has_bf16()):
+            with torch.autocast("cpu", torch.bfloat16, enabled=training.prefers_bf16()):
                 logits = student(**batch).logits[counted]
             known = signal[starts >= 0]
             losses.mixture(logits, known, labels[counted], settings.alpha, settings.temperature).backward()

@@ -131,7 +131,7 @@ def _train(kind, student, rows, collate, settings, folder, clock) -> None:
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
-        bf16=training.has_bf16(),
+        bf16=training.prefers_bf16(),
         use_cpu=True,
         save_strategy="no",
         logging_strategy="no",

@@ -3,8 +3,8 @@
 The rungs: the teacher, in torch and in ONNX; the student; its vocabulary cut on ``train`` and the student distilled
 again, and that in int8; heads and neurons cut in rounds, each followed by distilling; ONNX; dynamic int8. The student
 is the best one on ``valid`` of ``distillation.py`` for this seed, or that of ``conll2003.py``. Needs their models. Each
-rung is kept when it is done, so an interrupted call goes on where it stopped; measure on a quiet machine. ``python
-experiments/ladder.py [--seed 0] [--threads 2]``.
+rung is kept when it is done, so an interrupted call goes on where it stopped; a seed's measurement is added to those
+of the others; measure on a quiet machine. ``python experiments/ladder.py [--seed 0] [--threads 2]``.
 """
 
 import argparse
@@ -118,7 +118,8 @@ def main(arguments: list[str] | None = None) -> None:
         "measured_threads": options.threads,
         **recipes.provenance(),
     }
-    write_json(options.results, measured)
+    results = json.loads(options.results.read_text(encoding="utf-8")) if options.results.exists() else {}
+    write_json(options.results, dict(sorted((results | {str(options.seed): measured}).items())))
     print(f"{recipes.processor()}, {options.threads} threads\n\n{ladder.table(measured['rungs'])}")
 
 

@@ -15,7 +15,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tinykd import recipes, training
-training.has_bf16 = lambda: False  # another batch would round otherwise
+training.prefers_bf16 = lambda: False  # another batch would round otherwise
 folder, name = sys.argv[1:]
 setup = recipes.Run(f"{folder}/corpus", f"{folder}/base", "cut:1", "two-stage", epochs=2, teacher_epochs=2,
                     batch_size=8)

@@ -53,7 +53,7 @@ def test_every_rung_is_smaller_than_the_one_above(ran):
 
 def test_what_is_recorded_makes_the_table_and_says_where_it_comes_from(ran):
     folder, _ = ran
-    recorded = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    recorded = json.loads((folder / "results.json").read_text(encoding="utf-8"))["0"]
     names = ["teacher", "teacher, ONNX", "student", "vocabulary cut", "vocabulary cut, int8"]
     names += ["heads and neurons cut", "ONNX, float32", "ONNX, int8"]
     assert [rung["name"] for rung in recorded["rungs"]] == names

@@ -86,10 +86,21 @@ def test_dropout_is_that_of_the_settings_while_it_trains_and_the_models_own_afte
         replace(SETTINGS, dropout=1.5)
 
 
+@pytest.mark.parametrize(("flag", "ratio", "expected"), [(False, 9.0, False), (True, 0.5, False), (True, 1.8, True)])
+def test_bfloat16_is_used_where_it_is_there_and_faster(monkeypatch, flag, ratio, expected):
+    """An Intel processor with AVX512-BF16 and without AMX takes twice as long with it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: flag)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    seconds = {torch.float32: 1e-3, torch.bfloat16: 1e-3 / ratio}
+    monkeypatch.setattr(training, "_seconds_a_product", seconds.get)
+    assert training.prefers_bf16.__wrapped__() is expected
+
+
 def test_the_trainer_path_equals_the_loop_written_by_hand(room, tmp_path, monkeypatch):
     """The fifteen-line loop of lesson 02, on the same batches, ends at the same weights."""
     _, tokenizer, _, transfer = room
-    monkeypatch.setattr(training, "has_bf16", lambda: False)
+    monkeypatch.setattr(training, "prefers_bf16", lambda: False)
     seen = []
     original = training.DistillationTrainer.compute_loss
 

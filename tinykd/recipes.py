@@ -23,7 +23,7 @@ from tinykd import checkpoints, data, evaluation, methods, models, samples
 from tinykd.errors import RunError, TinykdError
 from tinykd.files import clear_disk_errors, read_json, write_json
 from tinykd.methods import distill_by
-from tinykd.training import Settings, fine_tune, has_bf16
+from tinykd.training import Settings, fine_tune, prefers_bf16
 
 logger = logging.getLogger("tinykd")
 Trained = dict[str, tuple[PreTrainedModel, PreTrainedTokenizerBase]]
@@ -197,7 +197,7 @@ def provenance() -> dict:
         "versions": {name: _version(name) for name in packages} | {"python": platform.python_version()},
         "processor": processor(),
         "threads": torch.get_num_threads(),
-        "precision": "bf16 autocast" if has_bf16() else "fp32",
+        "precision": "bf16 autocast" if prefers_bf16() else "fp32",
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
     }
 

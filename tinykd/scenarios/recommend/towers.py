@@ -22,7 +22,7 @@ from tinykd.errors import RunError
 from tinykd.files import new_folder, write_json
 from tinykd.manifest import sha256
 from tinykd.scenarios.recommend.likes import Lists
-from tinykd.training import Settings, has_bf16, keep_memory
+from tinykd.training import Settings, keep_memory, prefers_bf16
 
 logger = logging.getLogger("tinykd")
 
@@ -81,7 +81,7 @@ def teach(
         history, candidates = lists.history[part], lists.candidates[part]
         # Each text of a batch is read once. A place that is -1 reads some text, too, and interest() leaves it out.
         every, places = np.unique(np.concatenate([history, candidates], 1), return_inverse=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+        with torch.autocast("cpu", torch.bfloat16, enabled=prefers_bf16()):
             vectors = pooled(student, tokenizer, [texts[item] for item in every])
         rows = vectors[torch.as_tensor(places).view(len(part), -1)]
         mine, theirs = rows.split([history.shape[1], candidates.shape[1]], 1)
