@@ -31,7 +31,7 @@ reads the teacher's answers from its store; *by hand* is a loop with nothing but
 so the ceiling; *online* asks the teacher at every step. The peers are {cite:t}`yang2020textbrewer`,
 {cite:t}`matsubara2021torchdistill`, and a `Trainer` as tutorials write it. The last two rows match hidden
 states of a teacher of BERT-base's size. Not all of a ratio is the store's doing: tinykd, *by hand* and the Trainers
-put sentences of like length together or compute in bf16 where the processor can, and the peers as published do not.
+put sentences of like length together or compute in bf16 where it is faster, and the peers as published do not.
 """,
     ),
     "distilling-newswire": ("Distilling on the embedded corpus", "The same on *newswire*, which everybody has.\n"),
