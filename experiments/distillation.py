@@ -58,6 +58,7 @@ ROWS = {
     "cut:3, hidden, no dropout": Row(losses="hidden", settings=replace(SHORT, dropout=0.0)),
     "cut:3, hidden, augmented": Row(losses="hidden", settings=replace(FULL, epochs=2), copies=1),
     "cut:3, hidden, long": Row(losses="hidden", settings=LONG),
+    "cut:3, labels only, long, augmented": Row(losses=None, settings=FULL, copies=3),
     "cut:3, hidden, long, augmented": Row(losses="hidden", settings=FULL, copies=3),
     "cut:2, labels only": Row("cut:2", None),
     "cut:2, logits": Row("cut:2"),
