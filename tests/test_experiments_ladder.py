@@ -71,6 +71,13 @@ def test_a_second_call_makes_only_what_is_missing(ran):
     assert before == after and (folder / "out" / "int8").exists() and (folder / "results.json").exists()
 
 
+def test_a_seed_is_added_to_those_that_are_recorded(ran):
+    folder, arguments = ran
+    experiment.main([*arguments, "--seed", "1"])
+    recorded = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert {seed: run["seed"] for seed, run in recorded.items()} == {"0": 0, "1": 1}
+
+
 def test_models_that_are_not_there_are_named(tmp_path):
     with pytest.raises(RunError, match=r"nowhere: not there; run experiments/conll2003\.py first"):
         experiment.main(["--data", "newswire", "--teacher", str(tmp_path / "nowhere"), "--student", str(tmp_path)])
