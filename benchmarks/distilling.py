@@ -179,7 +179,7 @@ def _by_hand(student, tokenizer, train, settings, clock) -> None:
     import torch
     from transformers.trainer_pt_utils import LengthGroupedSampler
 
-    from tinykd import data, losses, training
+    from tinykd import data, hardware, losses
 
     encoded, collate = data.encode(train, tokenizer), data.collate(tokenizer, train)
     optimizer = torch.optim.AdamW(student.parameters(), lr=settings.learning_rate, fused=True)
@@ -190,7 +190,7 @@ def _by_hand(student, tokenizer, train, settings, clock) -> None:
             batch = collate(encoded.select(order[start : start + settings.batch_size]).to_list())
             labels, starts, signal = (batch.pop(key) for key in ("labels", "word_starts", "teacher_logits"))
             counted = labels != data.IGNORE
-            with torch.autocast("cpu", torch.bfloat16, enabled=training.prefers_bf16()):
+            with torch.autocast("cpu", torch.bfloat16, enabled=hardware.prefers_bf16()):
                 logits = student(**batch).logits[counted]
             known = signal[starts >= 0]
             losses.mixture(logits, known, labels[counted], settings.alpha, settings.temperature).backward()

@@ -31,7 +31,7 @@ def measure(name: str, options) -> dict:
         return {"sentences_per_second": distilling.measure(how, options)["sentences_per_second"]}
     import torch
 
-    from tinykd import data, inference, models, training
+    from tinykd import data, hardware, inference, models
 
     corpus = data.load(options.data, max_train=options.rows)
     teacher, tokenizer = models.teacher(options.base, data.label_names(corpus))
@@ -42,7 +42,7 @@ def measure(name: str, options) -> dict:
         start = time.perf_counter()
         inference.logits(student, tokenizer, train, batch_size=options.batch_size)
         return {"sentences_per_second": len(train) / (time.perf_counter() - start)}
-    kind = torch.bfloat16 if what == "training" and training.prefers_bf16() else torch.float32
+    kind = torch.bfloat16 if what == "training" and hardware.prefers_bf16() else torch.float32
     batches = shapes(data.encode(train, tokenizer)["length"][:], options.batch_size, grouped=what == "training")
     prepared = {shape: products(student.config, *shape, backward=what == "training") for shape in set(batches)}
     operands = {size: _operands(size, kind) for listed in prepared.values() for size, _ in listed}

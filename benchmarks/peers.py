@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 from transformers import DataCollatorForTokenClassification, Trainer, TrainingArguments
 
-from tinykd import data, training
+from tinykd import data, hardware
 from tinykd.data import IGNORE
 
 
@@ -131,7 +131,7 @@ def _train(kind, student, rows, collate, settings, folder, clock) -> None:
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
-        bf16=training.prefers_bf16(),
+        bf16=hardware.prefers_bf16(),
         use_cpu=True,
         save_strategy="no",
         logging_strategy="no",

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from transformers import BertConfig, BertForTokenClassification, TrainerCallback, get_linear_schedule_with_warmup
 
 from tests import tiny
-from tinykd import checkpoints, data, inference, losses, models, samples, training
+from tinykd import checkpoints, data, hardware, inference, losses, models, samples, training
 from tinykd.errors import DataError, ModelError, RunError
 from tinykd.objective import Weights
 from tinykd.samples import Dynamic
@@ -93,8 +93,8 @@ def test_bfloat16_is_used_where_it_is_there_and_faster(monkeypatch, flag, ratio,
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: flag)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     seconds = {torch.float32: 1e-3, torch.bfloat16: 1e-3 / ratio}
-    monkeypatch.setattr(training, "_seconds_a_product", seconds.get)
-    assert training.prefers_bf16.__wrapped__() is expected
+    monkeypatch.setattr(hardware, "_seconds_a_product", seconds.get)
+    assert hardware.prefers_bf16.__wrapped__() is expected
 
 
 def test_the_trainer_path_equals_the_loop_written_by_hand(room, tmp_path, monkeypatch):
@@ -196,10 +196,10 @@ def test_memory_is_kept_only_where_the_c_library_is_glibc(monkeypatch):
         def __init__(self, name):
             self.mallopt = lambda which, value: asked.append(which)
 
-    monkeypatch.setattr(training.ctypes, "CDLL", CLibrary)
+    monkeypatch.setattr(hardware.ctypes, "CDLL", CLibrary)
     for name, found in (("", []), ("glibc", [-3, -1])):
-        monkeypatch.setattr(training.platform, "libc_ver", lambda name=name: (name, ""))
-        training.keep_memory()
+        monkeypatch.setattr(hardware.platform, "libc_ver", lambda name=name: (name, ""))
+        hardware.keep_memory()
         assert asked == found
 
 

@@ -22,8 +22,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import checkpoints, data, evaluation, methods, models, samples
 from tinykd.errors import RunError, TinykdError
 from tinykd.files import clear_disk_errors, read_json, write_json
+from tinykd.hardware import prefers_bf16
 from tinykd.methods import distill_by
-from tinykd.training import Settings, fine_tune, prefers_bf16
+from tinykd.training import Settings, fine_tune
 
 logger = logging.getLogger("tinykd")
 Trained = dict[str, tuple[PreTrainedModel, PreTrainedTokenizerBase]]

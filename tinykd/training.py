@@ -5,11 +5,8 @@ run is either finished, resumable or not there. Taught in lesson 01; the same lo
 """
 
 import contextlib
-import ctypes
-import functools
 import logging
 import os
-import platform
 import shutil
 import time
 from collections import defaultdict
@@ -30,6 +27,7 @@ from tinykd import checkpoints, data, losses
 from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.errors import ModelError, RunError
 from tinykd.files import clear_disk_errors, write_json
+from tinykd.hardware import keep_memory, prefers_bf16
 from tinykd.internals import Layers
 from tinykd.manifest import sha256
 from tinykd.models import quiet, save
@@ -343,43 +341,6 @@ def _teacher_width(train: Dataset, teacher: PreTrainedModel | None) -> int | Non
     if "teacher_hidden_states" in train.column_names:
         return train.features["teacher_hidden_states"].shape[-1]
     return teacher.config.hidden_size if teacher is not None else None
-
-
-def keep_memory() -> None:
-    """Let the C library keep what a step frees, because the next step takes as much again.
-
-    The gradient of a word-piece table is a block of 47 MB: glibc gives such blocks back to the system, which clears
-    them anew at every step. Keeping them saves a tenth of a step's time. Does nothing where the C library is another.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        c_library = ctypes.CDLL(None)
-        c_library.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD: blocks up to 1 GiB come from the heap …
-        c_library.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: … and go back to it
-
-
-@functools.cache
-def prefers_bf16() -> bool:
-    """Whether training in bfloat16 pays: the processor multiplies it in hardware, and clearly faster than float32.
-
-    AMX does several times as fast, a Zen 4 nearly twice; an Intel processor with AVX512-BF16 but without AMX only half
-    as fast. So the flags are not enough, and a product of a layer's shape is timed, once a process (50 ms).
-    """
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if not (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()):
-        return False
-    return 1.2 * _seconds_a_product(torch.bfloat16) < _seconds_a_product(torch.float32)
-
-
-def _seconds_a_product(dtype: torch.dtype) -> float:
-    """Time the first feed-forward matrix of our teacher on 256 word pieces; the best of ten counts."""
-    pieces, matrix = torch.ones(256, 384, dtype=dtype), torch.ones(1536, 384, dtype=dtype)
-    times = []
-    for _ in range(10):
-        start = time.perf_counter()
-        torch.nn.functional.linear(pieces, matrix)
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def _arguments(out: Path, settings: Settings, progress: bool, report_to: str) -> TrainingArguments:

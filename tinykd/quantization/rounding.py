@@ -69,6 +69,6 @@ def to_bfloat16(model: PreTrainedModel) -> PreTrainedModel:
     """Return a copy of ``model`` in bfloat16: half the bytes, 8 significant bits, the exponents of float32.
 
     It saves and reloads as it is. Only a processor that multiplies bfloat16 is faster for it; see
-    ``training.prefers_bf16``.
+    ``hardware.prefers_bf16``.
     """
     return copy.deepcopy(model).to(torch.bfloat16)

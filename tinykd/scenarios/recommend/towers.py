@@ -20,9 +20,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import losses
 from tinykd.errors import RunError
 from tinykd.files import new_folder, write_json
+from tinykd.hardware import keep_memory, prefers_bf16
 from tinykd.manifest import sha256
 from tinykd.scenarios.recommend.likes import Lists
-from tinykd.training import Settings, keep_memory, prefers_bf16
+from tinykd.training import Settings
 
 logger = logging.getLogger("tinykd")
 
