@@ -4,7 +4,7 @@ DATA ?= newswire
 OUT ?= $(if $(filter newswire,$(DATA)),runs/demo,runs/demo-$(DATA))
 BIN := .venv/bin
 READY := .venv/ready
-#: tests stand side by side, one a core, each on one thread; `make test PARALLEL=` runs them one after the other
+#: tests stand side by side, one a core and one more, each on one thread; `make test PARALLEL=` runs them one after the other
 PARALLEL ?= --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help

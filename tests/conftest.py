@@ -21,6 +21,11 @@ settings.register_profile("tinykd", deadline=None, derandomize=True, max_example
 settings.load_profile("tinykd")
 
 
+def pytest_xdist_auto_num_workers():
+    """One more than the cores: while one waits for a kernel, a browser or a disk, another has something to do."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items):
     """Order the files; within a file nothing changes. (``--no-loadscope-reorder`` keeps xdist to this order.)"""
     order = [*LESSONS, *LONG]
