@@ -25,6 +25,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from tinykd import checkpoints, data, losses
 from tinykd.adapters import adapted_by, merge, trainable_share
+from tinykd.embeddings import only_used
 from tinykd.errors import ModelError, RunError
 from tinykd.files import clear_disk_errors, write_json
 from tinykd.hardware import keep_memory, prefers_bf16
@@ -296,21 +297,22 @@ def distill(
             collate = online(collate, teacher, teacher_layers)
         if report_to == "tensorboard":
             os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out.parent / "tensorboard" / out.name))
-        trainer = DistillationTrainer(
-            model=Objective(student, settings.weights, _teacher_width(train, teacher), settings.heads),
-            args=_arguments(unfinished, settings, progress, report_to),
-            train_dataset=encoded,
-            data_collator=collate,
-            settings=settings,
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(_Rarely())
-        if progress and trainer.is_world_process_zero():
-            trainer.add_callback(_Bar(title))
-        if how:
-            logger.info("%s: %s trains %.2f %% of the parameters", title, how["method"], 100 * trainable_share(student))
-        keep_memory()
-        with quiet(), _dropout(student, settings.dropout):
+        with only_used(student, encoded, tokenizer.pad_token_id), _dropout(student, settings.dropout), quiet():
+            trainer = DistillationTrainer(
+                model=Objective(student, settings.weights, _teacher_width(train, teacher), settings.heads),
+                args=_arguments(unfinished, settings, progress, report_to),
+                train_dataset=encoded,
+                data_collator=collate,
+                settings=settings,
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.add_callback(_Rarely())
+            if progress and trainer.is_world_process_zero():
+                trainer.add_callback(_Bar(title))
+            if how:
+                share = 100 * trainable_share(student)
+                logger.info("%s: %s trains %.2f %% of the parameters", title, how["method"], share)
+            keep_memory()
             trainer.train(resume_from_checkpoint=checkpoints.last_whole(unfinished, trainer))
         trainer.check_weights()
         student = (merge(student) if how else student).eval()
