@@ -1,3 +1,4 @@
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: no test touches the network
@@ -35,6 +36,12 @@ def pytest_collection_modifyitems(items):
         return order.index(name) if name in order else len(order)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish():
+    """Tell the garbage collector that all that is imported stays: after every training it looks at everything."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ after the other, and may be killed by ``kill -9`` in the middle.
     forge.run(["cli", …], processes=30)                  thirty children at once, a list of results each
 """
 
+import gc
 import importlib
 import json
 import os
@@ -70,6 +71,8 @@ def _serve() -> None:
     for room in ROOMS:
         importlib.import_module(f"tinykd.{room}")
     tinykd.checkpoints.SECONDS = 0  # these runs are short, and what happens to a checkpoint is the question
+    gc.collect()
+    gc.freeze()  # a child's collector would touch, and so copy, every page
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a child prints is not an answer
     for line in sys.stdin:
