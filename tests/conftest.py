@@ -16,6 +16,7 @@ LESSONS = ("06", "13", "11", "03", "12", "07", "10", "08", "05", "04", "09", "14
 LONG = (
     *("test_site_pages", "test_place", "test_project", "test_microscope_page", "test_site_settings", "test_growth"),
     *("test_commands", "test_damage", "test_benchmarks", "test_distributed", "test_experiments_ladder", "test_packs"),
+    *("test_kill", "test_twins", "test_disk", "test_minutes", "test_recommend", "test_training", "test_adapters"),
 )
 
 settings.register_profile("tinykd", deadline=None, derandomize=True, max_examples=100)
