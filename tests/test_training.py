@@ -1,4 +1,5 @@
 import errno
+import gc
 import json
 import math
 import subprocess
@@ -389,3 +390,14 @@ def test_two_processes_at_one_model_train_it_once(tmp_path, caplog):
     assert [one.returncode for one in two] == [0, 0], said
     assert sum("already finished" in text for text in said) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"base", "corpus", "model"}
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_garbage_collector_is_as_it_was(room, tmp_path, frozen):
+    (gc.freeze if frozen else gc.unfreeze)()
+    with hardware.without_old_garbage():
+        assert gc.get_freeze_count() > 0
+    assert (gc.get_freeze_count() > 0) == frozen
+    fine_tune(fresh(room), room[1], room[2], tmp_path / "out", replace(SETTINGS, epochs=1), progress=False)
+    assert (gc.get_freeze_count() > 0) == frozen
+    gc.freeze()  # as conftest.py did

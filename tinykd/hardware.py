@@ -1,9 +1,12 @@
-"""What training asks of the machine: to keep its memory, and whether bfloat16 pays on it."""
+"""What training asks of the machine: to keep its memory, not to look for garbage; and whether bfloat16 pays on it."""
 
+import contextlib
 import ctypes
 import functools
+import gc
 import platform
 import time
+from collections.abc import Iterator
 
 import torch
 
@@ -18,6 +21,22 @@ def keep_memory() -> None:
         c_library = ctypes.CDLL(None)
         c_library.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD: blocks up to 1 GiB come from the heap …
         c_library.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: … and go back to it
+
+
+@contextlib.contextmanager
+def without_old_garbage() -> Iterator[None]:
+    """Keep the garbage collector away from all that exists already, unless somebody has done so before.
+
+    The Trainer calls the collector when it ends, and that looks at every object of every library: half a second.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @functools.cache

@@ -28,7 +28,7 @@ from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.embeddings import only_used
 from tinykd.errors import ModelError, RunError
 from tinykd.files import clear_disk_errors, write_json
-from tinykd.hardware import keep_memory, prefers_bf16
+from tinykd.hardware import keep_memory, prefers_bf16, without_old_garbage
 from tinykd.internals import Layers
 from tinykd.manifest import sha256
 from tinykd.models import quiet, save
@@ -297,7 +297,8 @@ def distill(
             collate = online(collate, teacher, teacher_layers)
         if report_to == "tensorboard":
             os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out.parent / "tensorboard" / out.name))
-        with only_used(student, encoded, tokenizer.pad_token_id), _dropout(student, settings.dropout), quiet():
+        rows = only_used(student, encoded, tokenizer.pad_token_id)
+        with rows, _dropout(student, settings.dropout), quiet(), without_old_garbage():
             trainer = DistillationTrainer(
                 model=Objective(student, settings.weights, _teacher_width(train, teacher), settings.heads),
                 args=_arguments(unfinished, settings, progress, report_to),
