@@ -12,13 +12,13 @@ FULL = "the disk is full; free some space and run the same command again"
 
 
 def test_a_disk_that_fills_up_again_and_again(forge, room, whole, tmp_path):
-    """In a disk of one megabyte, then of two, of four, …: each time one line, and nothing half-written on it."""
+    """In a disk of 200 kilobytes, then of a thousand, of 4,000, …: each time one line, and nothing half-written on it."""
     disk, weights = tmp_path / "disk", [f"{name}/model.safetensors" for name in ("teacher", "student", "baseline")]
     disk.mkdir()
-    sizes = [1, 4, 9, 14, 17, 40]  # megabytes; a checkpoint of the tiny model takes six
-    steps = [["own_mounts"], ["small_disk", disk, "1m"]]
+    sizes = [200, 1000, 4000, 6500, 7500, 40_000]  # kilobytes; a finished tiny model with its tokenizer takes 2,700
+    steps = [["own_mounts"], ["small_disk", disk, "200k"]]
     for size in sizes:
-        steps += [["grow", disk, f"{size}m"], make.distill(room, disk / "out"), ["listing", disk]]
+        steps += [["grow", disk, f"{size}k"], make.distill(room, disk / "out"), ["listing", disk]]
     steps += [["digest", disk / "out" / name] for name in weights]
     results = forge.run(*steps)
     tries, digests = results[2 : 2 + 3 * len(sizes)], results[-3:]
