@@ -6,8 +6,6 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: no test touch
 import pytest
 from hypothesis import settings
 
-from tinykd import checkpoints, models
-
 pytest_plugins = ["site_fixtures"]
 
 #: What takes longest comes first, so that two cores end together. A lesson that finds what another one trained comes
@@ -47,6 +45,8 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session")
 def tokenizer():
+    from tinykd import models  # not above: who only hands out the tests needs no torch
+
     return models.teacher("minilm", ["O", "B-PER", "I-PER"])[1]
 
 
@@ -67,4 +67,6 @@ def write(tmp_path):
 @pytest.fixture
 def every_epoch(monkeypatch):
     """A checkpoint after every epoch, however short."""
+    from tinykd import checkpoints
+
     monkeypatch.setattr(checkpoints, "SECONDS", 0)
