@@ -1,10 +1,12 @@
 import gc
 import os
+from pathlib import PurePosixPath
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: no test touches the network
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["site_fixtures"]
 
@@ -24,6 +26,20 @@ settings.load_profile("tinykd")
 def pytest_xdist_auto_num_workers():
     """One more than the cores: while one waits for a kernel, a browser or a disk, another has something to do."""
     return (os.cpu_count() or 1) + 1
+
+
+class ByRoom(LoadScopeScheduling):
+    """A worker takes a file; of folders whose tests share what is dear to make, it takes the folder."""
+
+    def _split_scope(self, nodeid):
+        file = PurePosixPath(nodeid.split("::")[0])
+        return str(file.parent if file.parent.name in ("faults", "microscope", "site") else file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Replace that of ``--dist loadfile``."""
+    return ByRoom(config, log)
 
 
 def pytest_collection_modifyitems(items):
