@@ -102,6 +102,16 @@ def test_a_checkpoint_of_other_samples_is_named(room, tmp_path, monkeypatch, eve
     monkeypatch.undo()
     with pytest.raises(RunError, match="other samples"):
         trained(room, tmp_path / "out", range(40))
+    names = checkpoints._pieces
+    monkeypatch.setattr(checkpoints, "_pieces", lambda model: names(_moved_by_one(model)))  # as many, but others
+    with pytest.raises(RunError, match="other samples"):
+        trained(room, tmp_path / "out")
+
+
+def _moved_by_one(model):
+    table = model.get_input_embeddings()
+    table.row_of = table.row_of.roll(1)
+    return model
 
 
 def _after(times, then):

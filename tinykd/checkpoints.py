@@ -5,6 +5,7 @@ its mark, ``finished.json``, which holds the digest of each of its files; so doe
 """
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -81,7 +82,7 @@ def waiting(lock: Path, why: str) -> Iterator[None]:
 def mark(checkpoint: Path, model: PreTrainedModel, keep: int = 2) -> None:
     """Say that a checkpoint of ``model`` is whole, and remove all but the last ``keep``."""
     files = {path.name: sha256(path) for path in sorted(checkpoint.iterdir())}
-    write_json(checkpoint / MARK, {"adapted_by": adapted_by(model), "rows": _rows(model), "files": files})
+    write_json(checkpoint / MARK, {"adapted_by": adapted_by(model), "pieces": _pieces(model), "files": files})
     for old in _in_order(checkpoint.parent)[:-keep]:
         shutil.rmtree(old)
 
@@ -98,15 +99,16 @@ def last_whole(checkpoints: Path, trainer: Trainer) -> str | None:
         note = json.loads((found[-1] / MARK).read_text(encoding="utf-8"))
         if note["adapted_by"] != adapted_by(trainer.model.student):
             raise RunError(f"{found[-1]} is of a model adapted otherwise; adapt it as then, or delete {checkpoints}")
-        if note.get("rows") != _rows(trainer.model.student):
+        if note.get("pieces") != _pieces(trainer.model.student):
             raise RunError(f"{found[-1]} is of a run on other samples; take those of then, or delete {checkpoints}")
         logger.info("resuming from %s", found[-1])
     return str(found[-1]) if found else None
 
 
-def _rows(model: PreTrainedModel) -> int:
-    """Of how many word pieces a checkpoint holds the vectors: those that the samples use, see ``embeddings``."""
-    return len(model.get_input_embeddings().weight)
+def _pieces(model: PreTrainedModel) -> str | None:
+    """Return a digest of the word pieces that the rows of a checkpoint stand for (``embeddings``); None: of all."""
+    row_of = getattr(model.get_input_embeddings(), "row_of", None)
+    return None if row_of is None else hashlib.sha256(row_of.cpu().numpy().tobytes()).hexdigest()
 
 
 def _in_order(folder: Path) -> list[Path]:
