@@ -98,6 +98,23 @@ def test_bfloat16_is_used_where_it_is_there_and_faster(monkeypatch, flag, ratio,
     assert hardware.prefers_bf16.__wrapped__() is expected
 
 
+@pytest.mark.parametrize(("fast", "length", "fused"), [(True, 128, False), (True, 256, True), (False, 128, True)])
+def test_attention_over_short_texts_is_plain_products_in_bfloat16(room, tmp_path, monkeypatch, fast, length, fused):
+    """And only while it trains: who asks the model afterwards has the fused kernel again."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(hardware, "prefers_bf16", lambda: fast)
+    kernel, seen, original = torch.backends.cuda.flash_sdp_enabled, [], training.DistillationTrainer.compute_loss
+
+    def look(self, *args, **kwargs):
+        seen.append(kernel())
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(training.DistillationTrainer, "compute_loss", look)
+    settings = replace(SETTINGS, epochs=1, max_length=length)
+    fine_tune(fresh(room), room[1], room[2], tmp_path / "out", settings, progress=False)
+    assert set(seen) == {fused} and kernel()
+
+
 def test_the_trainer_path_equals_the_loop_written_by_hand(room, tmp_path, monkeypatch):
     """The fifteen-line loop of lesson 02, on the same batches, ends at the same weights."""
     _, tokenizer, _, transfer = room

@@ -28,7 +28,7 @@ from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.embeddings import only_used
 from tinykd.errors import ModelError, RunError
 from tinykd.files import clear_disk_errors, write_json
-from tinykd.hardware import keep_memory, prefers_bf16, without_old_garbage
+from tinykd.hardware import keep_memory, prefers_bf16, short_attention, without_old_garbage
 from tinykd.internals import Layers
 from tinykd.manifest import sha256
 from tinykd.models import quiet, save
@@ -298,7 +298,8 @@ def distill(
         if report_to == "tensorboard":
             os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out.parent / "tensorboard" / out.name))
         rows = only_used(student, encoded, tokenizer.pad_token_id)
-        with rows, _dropout(student, settings.dropout), quiet(), without_old_garbage():
+        fast = short_attention(settings.max_length)
+        with rows, _dropout(student, settings.dropout), quiet(), without_old_garbage(), fast:
             trainer = DistillationTrainer(
                 model=Objective(student, settings.weights, _teacher_width(train, teacher), settings.heads),
                 args=_arguments(unfinished, settings, progress, report_to),

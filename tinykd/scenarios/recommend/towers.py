@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import losses
 from tinykd.errors import RunError
 from tinykd.files import new_folder, write_json
-from tinykd.hardware import keep_memory, prefers_bf16
+from tinykd.hardware import keep_memory, prefers_bf16, short_attention
 from tinykd.manifest import sha256
 from tinykd.scenarios.recommend.likes import Lists
 from tinykd.training import Settings
@@ -82,7 +82,7 @@ def teach(
         history, candidates = lists.history[part], lists.candidates[part]
         # Each text of a batch is read once. A place that is -1 reads some text, too, and interest() leaves it out.
         every, places = np.unique(np.concatenate([history, candidates], 1), return_inverse=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=prefers_bf16()):
+        with torch.autocast("cpu", torch.bfloat16, enabled=prefers_bf16()), short_attention(MAX_LENGTH):
             vectors = pooled(student, tokenizer, [texts[item] for item in every])
         rows = vectors[torch.as_tensor(places).view(len(part), -1)]
         mine, theirs = rows.split([history.shape[1], candidates.shape[1]], 1)
