@@ -299,7 +299,7 @@ def distill(
             os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out.parent / "tensorboard" / out.name))
         rows = only_used(student, encoded, tokenizer.pad_token_id)
         fast = short_attention(settings.max_length)
-        with rows, _dropout(student, settings.dropout), quiet(), without_old_garbage(), fast:
+        with rows, with_dropout(student, settings.dropout), quiet(), without_old_garbage(), fast:
             trainer = DistillationTrainer(
                 model=Objective(student, settings.weights, _teacher_width(train, teacher), settings.heads),
                 args=_arguments(unfinished, settings, progress, report_to),
@@ -328,8 +328,8 @@ def distill(
 
 
 @contextlib.contextmanager
-def _dropout(model: PreTrainedModel, share: float | None) -> Iterator[None]:
-    """Give every dropout of ``model`` this share while it trains, and after that its own again."""
+def with_dropout(model: PreTrainedModel, share: float | None) -> Iterator[None]:
+    """Give every dropout of ``model`` this share while it trains, then its own again; ``None`` changes none."""
     found = [module for module in model.modules() if isinstance(module, nn.Dropout)]
     own = [module.p for module in found]
     for module in found:

@@ -73,6 +73,16 @@ def watched(forge, room):
     return command, kept["out"]
 
 
+@pytest.fixture(scope="session")
+def exported(forge, whole, tmp_path_factory):
+    """The student as an ONNX folder that answers; to damage it, copy it."""
+    onnx = tmp_path_factory.mktemp("exported") / "onnx"
+    export = ["cli", "export", "--model", whole[0] / "student", "--out", onnx]
+    _, answer = forge.run(export, ["cli", "predict", "--model", onnx, "Mara Hope left."])
+    assert answer["code"] == 0, answer
+    return onnx
+
+
 def one_line(done: dict) -> str:
     """The one line that a fault may cost."""
     lines = [line for line in done["err"].splitlines() if line.startswith("tinykd: ")]

@@ -117,11 +117,10 @@ def test_a_windows_1252_corpus(forge, room, tmp_path):
         ("wandb", ["distill", "--report-to", "wandb"], "wandb is not installed; run: pip install wandb"),
     ],
 )
-def test_a_package_that_is_not_there(forge, room, whole, tmp_path, package, arguments, says):
-    onnx, file = tmp_path / "onnx", tmp_path / "file"
+def test_a_package_that_is_not_there(forge, room, exported, tmp_path, package, arguments, says):
+    file = tmp_path / "file"
     file.write_bytes(b"")
-    steps = [["cli", "export", "--model", whole[0] / "student", "--out", onnx]] if "{onnx}" in arguments else []
-    line = [argument.format(onnx=onnx, file=file) for argument in arguments]
+    line = [argument.format(onnx=exported, file=file) for argument in arguments]
     step = ["cli", *line] if line[0] != "distill" else [*make.distill(room, tmp_path / "out"), *line[1:]]
-    done = forge.run(*steps, ["without", package], step)[-1]
+    done = forge.run(["without", package], step)[-1]
     assert says in make.one_line(done)

@@ -39,6 +39,7 @@ class Setup:
     epochs: int = 4
     learning_rate: float = 3e-4
     batch_size: int = 16
+    dropout: float | None = None  # of both models while they train; None leaves them their own
     max_train: int | None = None
     seed: int = 0
 
@@ -72,6 +73,7 @@ def train(out: Path, setup: Setup = Setup(), progress: bool = True) -> Read:
         max_length=MAX_LENGTH,
         alpha=0.0,  # the labels of both heads come as a signal; see ``heads.with_both``
         temperature=1.0,
+        dropout=setup.dropout,
         seed=setup.seed,
     )
     teacher, tokenizer = models.teacher(setup.teacher, labels, "classification", setup.seed)

@@ -23,7 +23,7 @@ from tinykd.files import new_folder, write_json
 from tinykd.hardware import keep_memory, prefers_bf16, short_attention
 from tinykd.manifest import sha256
 from tinykd.scenarios.recommend.likes import Lists
-from tinykd.training import Settings
+from tinykd.training import Settings, with_dropout
 
 logger = logging.getLogger("tinykd")
 
@@ -82,7 +82,8 @@ def teach(
         history, candidates = lists.history[part], lists.candidates[part]
         # Each text of a batch is read once. A place that is -1 reads some text, too, and interest() leaves it out.
         every, places = np.unique(np.concatenate([history, candidates], 1), return_inverse=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=prefers_bf16()), short_attention(MAX_LENGTH):
+        fast = torch.autocast("cpu", torch.bfloat16, enabled=prefers_bf16())
+        with fast, short_attention(MAX_LENGTH), with_dropout(student, settings.dropout):
             vectors = pooled(student, tokenizer, [texts[item] for item in every])
         rows = vectors[torch.as_tensor(places).view(len(part), -1)]
         mine, theirs = rows.split([history.shape[1], candidates.shape[1]], 1)

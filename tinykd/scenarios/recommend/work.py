@@ -39,6 +39,7 @@ class Setup:
     batch_size: int = 128  # lists a step of the student: in a small catalogue they share most of their items
     alpha: float = 0.5
     temperature: float = 2.0
+    dropout: float | None = None  # of both models while they train; None leaves them their own
     rounds: int = 100
     hidden: float = 0.3
     seed: int = 0
@@ -91,7 +92,9 @@ def train_teacher(
     out: Path, items: list[Item], lists: Lists, setup: Setup, progress: bool = True
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Fine-tune the cross-encoder on the pairs of the lists; a finished one is loaded."""
-    settings = Settings(setup.teacher_epochs, setup.learning_rate, 16, teacher.MAX_LENGTH, seed=setup.seed)
+    settings = Settings(
+        setup.teacher_epochs, setup.learning_rate, 16, teacher.MAX_LENGTH, dropout=setup.dropout, seed=setup.seed
+    )
     model, tokenizer = models.teacher(setup.teacher, teacher.LABELS, "classification", setup.seed)
     rows = teacher.pairs(items, lists, setup.others)
     return fine_tune(model, tokenizer, rows, out, settings, "teacher", progress), tokenizer
@@ -118,6 +121,7 @@ def train_student(
         towers.MAX_LENGTH,
         setup.alpha,
         setup.temperature,
+        dropout=setup.dropout,
         seed=setup.seed,
     )
     student = models.student(setup.student, base, setup.seed)
