@@ -73,7 +73,7 @@ bench: $(READY) ## every bench, and its page in the book (an hour, on a quiet ma
 
 .PHONY: faults
 faults: $(READY) ## kill, fill, damage and crowd the real thing (the long version; half an hour)
-	TINYKD_SLOW=1 $(BIN)/python -m pytest tests/faults
+	TINYKD_SLOW=1 $(BIN)/python -m pytest tests/faults tests/scenarios/test_finance.py
 
 .PHONY: fuzz
 fuzz: $(READY) ## at least 100,000 random inputs to every parser together; prints how many

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import tiny
+from tests.faults.conftest import slow
 from tinykd import data, losses, models
 from tinykd.errors import DataError, ModelError, RunError
 from tinykd.scenarios import finance
@@ -321,10 +322,10 @@ def test_another_chart_or_another_file_is_refused(tmp_path):
 
 
 def synthetic(size=1200, seed=0):
-    """A stream of three months with bad spells, late texts, broken lines and repeated ids."""
+    """A stream, three months for each 1,200 texts, with bad spells, late texts, broken lines and repeated ids."""
     draw, found = random.Random(seed), []
     for i in range(size):
-        days = 90 * i / size - (draw.random() if draw.random() < 0.1 else 0)
+        days = 90 * i / 1200 - (draw.random() if draw.random() < 0.1 else 0)
         entity, topic = draw.choice("ABCD"), draw.choice(["deals", "people", "credit"])
         bad = draw.random() < (0.7 if i // 60 % 4 == 0 else 0.05)
         found.append(line(f"id{i}", days, f"{'bad' if bad else 'fine'} number {i} {topic}", entity))
@@ -337,8 +338,10 @@ def batches(stream, size=50):
     return (stream[i : i + size] for i in range(0, len(stream), size))
 
 
-def test_kill_9_anywhere_loses_no_alert_and_doubles_none(tmp_path):
-    stream, tables = synthetic(), ("texts", "states", "alerts", "faults")
+@pytest.mark.parametrize(("size", "alerts"), [(1200, 12), pytest.param(100_000, 150, marks=slow)])
+def test_kill_9_anywhere_loses_no_alert_and_doubles_none(tmp_path, size, alerts):
+    """Killed in the middle of the work, each time after so many more alerts at most."""
+    stream, tables = synthetic(size), ("texts", "states", "alerts", "faults")
     with finance.Monitor(tmp_path / "whole.duckdb", read, CHART, now=None) as monitor:
         list(monitor.watch(batches(stream)))
         whole = {table: rows(monitor, table) for table in tables}
@@ -356,7 +359,7 @@ def test_kill_9_anywhere_loses_no_alert_and_doubles_none(tmp_path):
                         os.write(tell, b".")
             os._exit(0)
         os.close(tell)
-        for _ in range(draw.randint(1, 12)):
+        for _ in range(draw.randint(1, alerts)):
             os.read(told, 1)
         time.sleep(draw.uniform(0, 0.02))
         os.kill(child, signal.SIGKILL)
@@ -367,6 +370,7 @@ def test_kill_9_anywhere_loses_no_alert_and_doubles_none(tmp_path):
     assert killed >= 3
     with finance.Monitor(tmp_path / "killed.duckdb", read, CHART, now=None) as monitor:
         assert {table: rows(monitor, table) for table in tables} == whole
+    print(f"{len(whole['texts']):,} texts, {len(whole['alerts']):,} alerts, killed {killed} times")
 
 
 # the simulated stream
