@@ -91,8 +91,10 @@ def test_two_heads_need_topics_and_labels_of_both_kinds():
 
 def test_a_real_run_trains_both_heads_and_reloads(tmp_path):
     base = tiny.base_model(tmp_path / "base")
-    setup = finance.Setup(teacher=str(base), student="cut:1", teacher_epochs=1, epochs=1, max_train=32)
+    setup = finance.Setup(teacher=str(base), student="cut:1", teacher_epochs=1, epochs=1, max_train=32, dropout=0.0)
     first = finance.train(tmp_path / "run", setup, progress=False)
+    for who in ("teacher", "student"):
+        assert json.loads((tmp_path / "run" / who / "settings.json").read_text())["dropout"] == 0.0
     texts = ["\u200b", "Tarnwick Bank loses money", "Mapplewell recalls granola", "Oriole hires a composer"]
     assert first(texts) == finance.reader(tmp_path / "run" / "student")(texts)
     assert first(texts)[1] == first(texts[1:2])[0]._replace(negative=first(texts)[1].negative)

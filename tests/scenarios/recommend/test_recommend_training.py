@@ -13,7 +13,7 @@ from tests import tiny, untrained
 from tinykd import cli, losses, models
 from tinykd.errors import ModelError, RunError
 from tinykd.scenarios import recommend
-from tinykd.scenarios.recommend import Item, Lists, teacher, towers
+from tinykd.scenarios.recommend import Item, Lists, teacher, towers, work
 from tinykd.training import Settings
 
 WORDS = {
@@ -191,6 +191,22 @@ def test_from_labels_alone_the_towers_learn_who_likes_what(world, tokenizer):
     kinds = np.arange(len(items)) % 4
     same = kinds[:, None] == kinds
     assert scores[same].mean() > scores[~same].mean() + 0.3
+
+
+@pytest.mark.parametrize(("share", "expected"), [(None, {0.1}), (0.0, {0.0})])
+def test_the_towers_have_the_dropout_of_the_setup_while_they_learn(world, tmp_path, monkeypatch, share, expected):
+    items, found, _ = world
+    seen, original = [], towers.pooled
+
+    def look(model, *arguments):
+        seen.append({part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)})
+        return original(model, *arguments)
+
+    monkeypatch.setattr(towers, "pooled", look)
+    base = str(tiny.base_model(tmp_path / "base", dropout=0.1))
+    setup = recommend.Setup(base, "cut:1", lists=8, epochs=1, batch_size=8, dropout=share)
+    work.train_student(tmp_path / "student", items, recommend.draw(found, 8), None, setup, progress=False)
+    assert seen and all(one == expected for one in seen)
 
 
 # a whole run
