@@ -68,7 +68,7 @@ def test_fuse_makes_a_folder_that_answers(run, place, tmp_path, how):  # noqa: F
         (["compress", "--heads", "1.0"], "heads is 1.0"),
         (["compress", "--vocabulary", "3"], "size is 3; special tokens and single characters alone are"),
         (["export", "--max-length", "9999"], "max_length is 9999"),
-        (["bench"], "not a model folder"),
+        (["bench"], "nowhere: not a model folder; no config.json and no export.json in"),
     ],
 )
 def test_what_cannot_work_is_one_clear_line(run, place, tmp_path, arguments, says):  # noqa: F811
@@ -76,7 +76,7 @@ def test_what_cannot_work_is_one_clear_line(run, place, tmp_path, arguments, say
     asked = {
         "compress": ["--model", place / "student", "--teacher", place / "teacher", "--data", place / "corpus"],
         "export": ["--model", place / "student"],
-        "bench": [place / "base" / "nowhere", "--data", place / "corpus"],
+        "bench": [place / "student", place / "base" / "nowhere", "--data", place / "corpus"],
     }[command]
     out = [] if command == "bench" else ["--out", tmp_path / "out"]
     ended = run(command, *asked, *out, *rest)

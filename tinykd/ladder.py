@@ -35,15 +35,16 @@ def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int
         highest latency.
 
     Raises:
-        ModelError: a rung that is no folder; before any is measured.
+        ModelError: a rung that is no model folder; before any is measured.
         RunError: a process that failed, with its last line.
     """
     from tinykd import data, evaluation
     from tinykd.errors import ModelError, RunError
 
     for name, folder in rungs.items():
-        if not Path(folder).is_dir():
-            raise ModelError(f"{name}: not a model folder, there is no {Path(folder).resolve()}")
+        if not any((Path(folder) / file).is_file() for file in ("config.json", "export.json")):
+            where = Path(folder).resolve()
+            raise ModelError(f"{name}: not a model folder; no config.json and no export.json in {where}")
     dataset = data.load(corpus)[split]
     task, names = data.task(dataset), data.label_names(dataset)
     rows = dataset["tokens"][:] if task == "tagging" else dataset["text"][:]
