@@ -25,10 +25,11 @@ TEXT = "Mara Hope left Jordan for Nice."
 
 def test_compress_export_predict_and_bench(run, place, tmp_path):  # noqa: F811
     both = ["--model", place / "student", "--teacher", place / "teacher", "--data", place / "corpus"]
-    done = run("compress", *both, "--out", tmp_path / "small", "--rounds", 1, "--epochs", 1)
+    done = run("compress", *both, "--out", tmp_path / "small", "--rounds", 1, "--epochs", 1, "--rank", 8)
     assert done.code == 0, done.err
     assert [line.split()[0] for line in done.out.splitlines()[:2]] == ["before", "after"]
     small = models.load(tmp_path / "small" / "student")[0]
+    assert small.config.table_rank == 8
     assert small.num_parameters() < 0.2 * models.load(place / "student")[0].num_parameters()  # mostly vocabulary
 
     rungs = [place / "teacher", tmp_path / "small" / "student"]
@@ -66,6 +67,7 @@ def test_fuse_makes_a_folder_that_answers(run, place, tmp_path, how):  # noqa: F
     ("arguments", "says"),
     [
         (["compress", "--heads", "1.0"], "heads is 1.0"),
+        (["compress", "--rank", "99"], "rank is 99; it must lie between 1 and 16"),
         (["compress", "--vocabulary", "3"], "size is 3; special tokens and single characters alone are"),
         (["export", "--max-length", "9999"], "max_length is 9999"),
         (["bench"], "nowhere: not a model folder; no config.json and no export.json in"),

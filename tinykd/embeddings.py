@@ -4,6 +4,9 @@ Over half of a small BERT is the table of its 30,522 pieces, and a corpus uses a
 other row is zero in every step, and Adam without weight decay leaves such a row where it is. It costs all the same: the
 zeros are written, and the optimizer reads and writes the row and its two averages. So we train the used rows alone and
 put them back. The weights that come out are the same to the last bit. Taught in lesson 03.
+
+A factorized table (lesson 07) is another matter. A corpus would move the rows that it uses, and those of all other
+words would stay behind: there, only the matrix trains that moves all rows alike.
 """
 
 import contextlib
@@ -15,6 +18,8 @@ import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+from tinykd.pruned_bert import FactorizedTable
 
 
 class UsedRows(nn.Module):
@@ -37,13 +42,18 @@ class UsedRows(nn.Module):
 def only_used(model: PreTrainedModel, encoded: Dataset, padding: int) -> Iterator[None]:
     """Within this context ``model`` knows only the pieces that ``encoded`` uses, and that which pads a batch.
 
-    Nothing happens to a table that does not train, that another layer shares, or that does more than look up.
+    Nothing happens to a table that does not train, that another layer shares, or that does more than look up. Of a
+    factorized table the rows do not train.
 
     Args:
         encoded: what it will be trained on, as ``data.encode`` gives it.
         padding: the id of the padding piece.
     """
     table, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if isinstance(table, FactorizedTable):
+        table.pieces.weight.requires_grad_(False)
+        yield
+        return
     shared = head is not None and head.weight is table.weight
     plain = type(table) is nn.Embedding and table.max_norm is None and not table.scale_grad_by_freq
     if shared or not plain or not table.weight.requires_grad:

@@ -27,9 +27,12 @@ SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "i
         BertConfig(vocab_size=99, num_labels=5, **SIZES),
         RobertaConfig(vocab_size=99, num_labels=5, **SIZES),
         PrunedBertConfig(vocab_size=99, num_labels=5, heads_by_layer=[4, 1, 2], neurons_by_layer=[8, 48, 3], **SIZES),
+        PrunedBertConfig(
+            vocab_size=99, num_labels=5, heads_by_layer=[4] * 3, neurons_by_layer=[48] * 3, table_rank=7, **SIZES
+        ),
         DistilBertConfig(vocab_size=99, num_labels=5, dim=32, n_layers=3, n_heads=4, hidden_dim=48),
     ],
-    ids=["bert", "roberta", "pruned", "distilbert"],
+    ids=["bert", "roberta", "pruned", "factorized", "distilbert"],
 )
 def test_the_formula_counts_what_torch_counts(config, head, length):
     model = head.from_config(config, attn_implementation="eager").eval()

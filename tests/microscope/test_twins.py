@@ -112,7 +112,7 @@ def test_the_bill_of_a_cascade():
         answer = {"words": [{"text": "a", "start": 0, "end": 1}], "lengths": [3]}
         return {"text": "a", "student": {**answer, "logits": student}, "teacher": {**answer, "logits": teacher}}
 
-    shape = {"width": 4, "attention": [4], "neurons": [8], "classes": 2}
+    shape = {"width": 4, "attention": [4], "neurons": [8], "rank": 0, "classes": 2}
     found = node.ask(
         "cascade",
         sentences=[sentence(sure, sure), sentence(unsure, other)],

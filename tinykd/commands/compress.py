@@ -15,6 +15,7 @@ def add(commands):
     parser.add_argument("--heads", type=float, default=0.5, metavar="N", help="share that goes, default %(default)s")
     parser.add_argument("--neurons", type=float, default=0.5, metavar="N", help="share that goes, default %(default)s")
     parser.add_argument("--vocabulary", type=int, metavar="N", help="pieces that stay (default: those that train uses)")
+    parser.add_argument("--rank", type=int, metavar="N", help="of the table of pieces (default: as it is)")
     parser.add_argument("--rounds", type=int, default=2, metavar="N", help="prune and distil, so often: %(default)s")
     parser.add_argument("--epochs", type=int, metavar="N", help="of each round (default: what suits the corpus)")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
@@ -36,7 +37,11 @@ def call(options) -> None:
         samples.with_teacher(part, teacher, its_tokenizer, options.out / f"signals-{name}", options.max_length)
         for name, part in (("train", train), ("valid", valid))
     ]
-    student, tokenizer = pruning.prune_vocabulary(student, tokenizer, [train], options.vocabulary)
+    student, tokenizer = pruning.prune_vocabulary(
+        student, tokenizer, [train], options.vocabulary, at_least=0 if options.vocabulary else 1
+    )
+    if options.rank:
+        student = pruning.factorize_table(student, tokenizer, [train], options.rank)
     settings = recipes.suited(len(train))[1]
     settings = replace(
         settings, epochs=options.epochs or settings.epochs, seed=options.seed, max_length=options.max_length

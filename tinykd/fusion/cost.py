@@ -19,9 +19,9 @@ def macs(config: PreTrainedConfig, length: int | np.ndarray) -> int | np.ndarray
         sum over layers (4·L·d·a        +  2·L²·a      +  2·L·d·f)       +  head
                          Q, K, V and O     Q·Kᵀ, A·V      feed-forward
 
-    The head is L·d·K for tagging, and d² + d·K for classification, which reads one piece. Looking up embeddings,
-    normalization and activations are no matrix products and are left out. An operation counts the same in 8 bits as
-    in 32: what a quantized model gains must be timed.
+    The head is L·d·K for tagging, and d² + d·K for classification, which reads one piece. A factorized table of rank r
+    adds L·r·d. Looking up embeddings, normalization and activations are no matrix products and are left out. An
+    operation counts the same in 8 bits as in 32: what a quantized model gains must be timed.
 
     Raises:
         ModelError: an architecture whose sizes have other names.
@@ -37,6 +37,7 @@ def macs(config: PreTrainedConfig, length: int | np.ndarray) -> int | np.ndarray
     neurons_by_layer = getattr(config, "neurons_by_layer", None) or [neurons] * layers
     attention = sum(heads_by_layer) * width // heads
     body = 4 * length * width * attention + 2 * length**2 * attention + 2 * length * width * sum(neurons_by_layer)
+    body += length * width * (getattr(config, "table_rank", None) or 0)
     classes = config.num_labels
     return body + (length * width * classes if task_of(config) == "tagging" else width**2 + width * classes)
 

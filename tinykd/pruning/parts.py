@@ -1,9 +1,11 @@
-"""The parts of a BERT that can go: where they are, and how many. Taught in lesson 07."""
+"""The parts of a BERT that can go: where they are, how many, and a model of other shapes. Taught in lesson 07."""
 
-from torch import nn
-from transformers import BertForSequenceClassification, BertForTokenClassification, PreTrainedModel
+from torch import Tensor, nn
+from transformers import BertConfig, BertForSequenceClassification, BertForTokenClassification, PreTrainedModel
 
+from tinykd import models
 from tinykd.errors import ModelError
+from tinykd.pruned_bert import PrunedBertConfig
 
 
 def layers_of(model: PreTrainedModel) -> nn.ModuleList:
@@ -29,3 +31,12 @@ def shape_of(model: PreTrainedModel) -> list[tuple[int, int]]:
     return [
         (layer.attention.self.num_attention_heads, layer.intermediate.dense.out_features) for layer in layers_of(model)
     ]
+
+
+def reshaped(config: BertConfig, shapes: dict, weights: dict[str, Tensor]) -> PreTrainedModel:
+    """Return a model of this configuration in other ``shapes`` (those of a ``PrunedBertConfig``), with ``weights``."""
+    of_both = config.to_dict() | shapes | {"model_type": PrunedBertConfig.model_type}
+    model = models._HEADS[models.task_of(config)].from_config(PrunedBertConfig.from_dict(of_both))
+    model.load_state_dict(weights)
+    model.config.architectures = [type(model).__name__]
+    return model.eval()

@@ -11,9 +11,8 @@ from transformers.pytorch_utils import prune_linear_layer
 
 from tinykd import models
 from tinykd.errors import ModelError
-from tinykd.pruned_bert import PrunedBertConfig
 from tinykd.pruning.importance import Importance
-from tinykd.pruning.parts import layers_of, shape_of
+from tinykd.pruning.parts import layers_of, reshaped, shape_of
 
 
 def prune(
@@ -88,9 +87,4 @@ def _narrowed(model: PreTrainedModel, heads: list[Tensor], neurons: list[Tensor]
         layer.intermediate.dense = prune_linear_layer(layer.intermediate.dense, some_neurons, dim=0)
         layer.output.dense = prune_linear_layer(layer.output.dense, some_neurons, dim=1)
     shapes = {"heads_by_layer": [len(n) for n in heads], "neurons_by_layer": [len(n) for n in neurons]}
-    config = PrunedBertConfig.from_dict(model.config.to_dict() | shapes | {"model_type": PrunedBertConfig.model_type})
-    task = models.task_of(model.config)
-    pruned = models._HEADS[task].from_config(config)
-    pruned.load_state_dict(model.state_dict())
-    pruned.config.architectures = [type(pruned).__name__]
-    return pruned.eval()
+    return reshaped(model.config, shapes, model.state_dict())

@@ -35,23 +35,28 @@ def prune_vocabulary(
         model: any model with that tokenizer; it is left as it is.
         tokenizer: a fast WordPiece tokenizer.
         corpora: what is typical of the texts to come (never a test split); a column ``tokens`` or ``text`` each.
-        size: how many pieces to keep: the most frequent; by default all that are used.
-        at_least: how often a piece must occur.
+        size: how many pieces to keep: the most frequent; by default all that occur often enough.
+        at_least: how often a piece must occur. With 0, pieces that the corpora never use fill up what ``size`` leaves
+            free, in the order of the vocabulary, which in BERT's is that of frequency: names that are still to come.
 
     Raises:
         ModelError: a tokenizer that is not WordPiece or has no piece for some character of its own, a model of another
-            vocabulary, or a ``size`` that has no room for the pieces that must stay.
+            vocabulary, a ``size`` that has no room for the pieces that must stay, or a table that is factorized.
     """
     state = json.loads(tokenizer.backend_tokenizer.to_str()) if tokenizer.is_fast else {"model": {"type": "slow"}}
     if state["model"]["type"] != "WordPiece":
         raise ModelError(f"only WordPiece vocabularies can be cut, and this is {state['model']['type']}")
     if model.config.vocab_size < len(tokenizer):
         raise ModelError(f"the model knows {model.config.vocab_size} word pieces, its tokenizer has {len(tokenizer)}")
+    if getattr(model.config, "table_rank", None):
+        raise ModelError("the table of this model is factorized; cut its vocabulary before that")
     must_stay = _must_stay(state)
-    counts = _counts(corpora, tokenizer)
+    counts = counts_of(corpora, tokenizer)
     if size is not None and size < len(must_stay):
         raise ModelError(f"size is {size}; special tokens and single characters alone are {len(must_stay)} pieces")
-    used = [i for i, count in counts.most_common() if count >= at_least and i not in must_stay]
+    known = sorted((i for piece, i in state["model"]["vocab"].items() if not piece.startswith("[unused")))
+    found = sorted(known, key=lambda i: -counts[i])  # of equals, the first in the vocabulary
+    used = [i for i in found if counts[i] >= at_least and i not in must_stay]
     if size is not None:
         used = used[: size - len(must_stay)]
     kept = sorted(must_stay | set(used))
@@ -78,7 +83,8 @@ def _must_stay(state: dict) -> set[int]:
     return special | single
 
 
-def _counts(corpora: list[Dataset], tokenizer: PreTrainedTokenizerBase) -> Counter[int]:
+def counts_of(corpora: list[Dataset], tokenizer: PreTrainedTokenizerBase) -> Counter[int]:
+    """Return how often each piece, by its id, occurs in ``tokens`` or ``text``."""
     counts: Counter[int] = Counter()
     for corpus in corpora:
         for rows in corpus.iter(1024):

@@ -11,7 +11,7 @@
  * @property {number} parameters
  * @property {number} entity_f1  on the test split of newswire
  * @property {number} differs  the share of the test words that it labels otherwise than the first rung
- * @property {{width: number, attention: number[], neurons: number[], classes: number}} shape
+ * @property {{width: number, attention: number[], neurons: number[], rank: number, classes: number}} shape
  *
  * @typedef {object} Sentence  of the test split
  * @property {string} text

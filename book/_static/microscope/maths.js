@@ -50,13 +50,13 @@ export function confidence(rows, by) {
 
 /**
  * Multiplications of one pass over `length` word pieces, lesson 09; the same sum as `tinykd.fusion.macs`.
- * @param {{width: number, attention: number[], neurons: number[], classes: number}} shape  `attention`: the width of all heads of a layer
+ * @param {{width: number, attention: number[], neurons: number[], rank: number, classes: number}} shape  `attention`: the width of all heads of a layer; `rank`: of a factorized table, or 0
  * @param {number} length
  */
-export function multiplications({ width, attention, neurons, classes }, length) {
+export function multiplications({ width, attention, neurons, rank, classes }, length) {
   const sum = (/** @type {number[]} */ values) => values.reduce((a, b) => a + b, 0);
   const heads = 4 * length * width * sum(attention) + 2 * length ** 2 * sum(attention);
-  return heads + 2 * length * width * sum(neurons) + length * width * classes;
+  return heads + 2 * length * width * sum(neurons) + length * width * (rank + classes);
 }
 
 /** @param {number[]} values */
