@@ -1,10 +1,10 @@
 """The recorded ladder: one student on its way from the teacher to int8, every rung measured on the test split.
 
-The rungs: the teacher, in torch and in ONNX; the student; its vocabulary cut on ``train`` and the student distilled
-again, and that in int8; heads and neurons cut in rounds, each followed by distilling; ONNX; dynamic int8. The student
-is the best one on ``valid`` of ``distillation.py`` for this seed, or that of ``conll2003.py``. Needs their models. Each
-rung is kept when it is done, so an interrupted call goes on where it stopped; a seed's measurement is added to those
-of the others; measure on a quiet machine. ``python experiments/ladder.py [--seed 0] [--threads 2]``.
+The rungs: the teacher, in torch and in ONNX; the student; its table of pieces cut, in number and in rank, and the
+student distilled again, and that in int8; heads and neurons cut in rounds, each followed by distilling; ONNX; dynamic
+int8. The student is the best one on ``valid`` of ``distillation.py`` for this seed, or that of ``conll2003.py``. Needs
+their models. Each rung is kept when it is done, so an interrupted call goes on where it stopped; a seed's measurement
+is added to those of the others; measure on a quiet machine. ``python experiments/ladder.py [--seed 0] [--threads 2]``.
 """
 
 import argparse
@@ -23,12 +23,14 @@ from tinykd.objective import Weights
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "ladder.json"
 RUNS = ROOT / "runs" / "experiments"
-#: Together enough for a tenth of the teacher's bytes
-PIECES = 13_000
+#: Together enough for a tenth of the teacher's bytes: a piece in five goes, and more than half of the columns
+PIECES, RANK = 24_000, 160
 PRUNING = {"rounds": 2, "heads": 1 / 6, "neurons": 0.4, "by": "distillation"}
 #: What is distilled again, after each cut: hidden states and logits, on ``train`` and copies with other names
 COPIES = 3
-AGAIN = replace(recipes.suited(14041)[1], epochs=2, alpha=0.1, dropout=0.0, weights=Weights(hidden=1.0))
+AGAIN = replace(
+    recipes.suited(14041)[1], epochs=2, learning_rate=2e-4, alpha=0.1, dropout=0.0, weights=Weights(hidden=1.0)
+)
 
 
 def best_student(seed: int) -> Path:
@@ -52,8 +54,8 @@ def build(corpus: str, teacher: Path, student: Path, out: Path, seed: int) -> di
         "teacher": teacher,
         "teacher, ONNX": out / "teacher-float32",
         "student": student,
-        "vocabulary cut": out / "vocabulary",
-        "vocabulary cut, int8": out / "vocabulary-int8",
+        "table cut": out / "table",
+        "table cut, int8": out / "table-int8",
         "heads and neurons cut": out / "pruned",
         "ONNX, float32": out / "float32",
         "ONNX, int8": out / "int8",
@@ -61,20 +63,21 @@ def build(corpus: str, teacher: Path, student: Path, out: Path, seed: int) -> di
     if not rungs["heads and neurons cut"].exists():
         cut(data.load(corpus), teacher, student, out, seed)
     exported(teacher, rungs["teacher, ONNX"])
-    exported(rungs["vocabulary cut"], out / "vocabulary-float32", rungs["vocabulary cut, int8"])
+    exported(rungs["table cut"], out / "table-float32", rungs["table cut, int8"])
     exported(rungs["heads and neurons cut"], rungs["ONNX, float32"], rungs["ONNX, int8"])
     return rungs
 
 
 def cut(splits: DatasetDict, teacher: Path, student: Path, out: Path, seed: int) -> None:
-    """Cut the vocabulary, then heads and neurons; after each cut the teacher is imitated again."""
+    """Cut the table of pieces, then heads and neurons; after each cut the teacher is imitated again."""
     model, tokenizer = models.load(student)
     read_by, again = models.load(teacher), replace(AGAIN, seed=seed)
     layers = again.weights.teacher_layers(read_by[0].config, model.config)
     texts = concatenate_datasets([splits["train"], samples.swap_entities(splits["train"], COPIES, seed)])
     train = samples.with_teacher(texts, *read_by, out / "signals-train", progress="signals, train", layers=layers)
-    model, tokenizer = pruning.prune_vocabulary(model, tokenizer, [splits["train"]], PIECES)
-    model = training.distill(model, tokenizer, train, out / "vocabulary", again, "vocabulary")
+    model, tokenizer = pruning.prune_vocabulary(model, tokenizer, [splits["train"]], PIECES, at_least=0)
+    model = pruning.factorize_table(model, tokenizer, [splits["train"]], RANK)
+    model = training.distill(model, tokenizer, train, out / "table", again, "table")
     valid = samples.with_teacher(splits["valid"], *read_by, out / "signals-valid", progress="signals, valid")
     model = pruning.gradually(model, tokenizer, train, valid, out / "rounds", again, **PRUNING)
     models.save(model, tokenizer, out / "pruned")
@@ -113,7 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
         "seed": options.seed,
         "student": f"{student.parent.name}/{student.name}",
         "pruning": PRUNING
-        | {"pieces": PIECES, "copies": COPIES, "settings": asdict(replace(AGAIN, seed=options.seed))},
+        | {"pieces": PIECES, "rank": RANK, "copies": COPIES, "settings": asdict(replace(AGAIN, seed=options.seed))},
         "rounds": options.rounds,
         "measured_threads": options.threads,
         **recipes.provenance(),

@@ -30,6 +30,7 @@ def ran(tmp_path_factory):
         arguments += [f"--{name}", str(place)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(experiment, "PRUNING", experiment.PRUNING | {"rounds": 1, "heads": 0.5, "neurons": 0.5})
+        patch.setattr(experiment, "RANK", 8)
         patch.setattr(ladder, "climb", climb)
         experiment.main(arguments)
         yield folder, arguments
@@ -42,9 +43,9 @@ def climb(rungs, corpus, split, threads, rounds):
 
 def test_every_rung_is_smaller_than_the_one_above(ran):
     folder, _ = ran
-    student, vocabulary, pruned = (models.load(folder / f)[0] for f in ("student", "out/vocabulary", "out/pruned"))
-    assert vocabulary.config.vocab_size < student.config.vocab_size / 2 == pytest.approx(15261)
-    assert pruning.shape_of(vocabulary) == pruning.shape_of(student) == [(2, 32), (2, 32)]
+    student, table, pruned = (models.load(folder / f)[0] for f in ("student", "out/table", "out/pruned"))
+    assert (table.config.vocab_size, table.config.table_rank) == (24_000, 8)
+    assert pruning.shape_of(table) == pruning.shape_of(student) == [(2, 32), (2, 32)]
     assert [sum(counts) for counts in zip(*pruning.shape_of(pruned), strict=True)] == [2, 32]
     exported, small = (runtime.load(folder / "out" / name) for name in ("float32", "int8"))
     assert small.path.stat().st_size < exported.path.stat().st_size
@@ -54,7 +55,7 @@ def test_every_rung_is_smaller_than_the_one_above(ran):
 def test_what_is_recorded_makes_the_table_and_says_where_it_comes_from(ran):
     folder, _ = ran
     recorded = json.loads((folder / "results.json").read_text(encoding="utf-8"))["0"]
-    names = ["teacher", "teacher, ONNX", "student", "vocabulary cut", "vocabulary cut, int8"]
+    names = ["teacher", "teacher, ONNX", "student", "table cut", "table cut, int8"]
     names += ["heads and neurons cut", "ONNX, float32", "ONNX, int8"]
     assert [rung["name"] for rung in recorded["rungs"]] == names
     assert ladder.table(recorded["rungs"]).count("| 0.500 | 100.0 % |") == len(names)

@@ -49,7 +49,7 @@ def train(out: Path) -> dict:
     corpus = data.load("newswire")
     for_teacher, for_student = recipes.suited(len(corpus["train"]))
     for_student = replace(for_student, epochs=5, learning_rate=4e-4, alpha=0.1)
-    again = replace(for_student, epochs=4, learning_rate=3e-4, alpha=0.0, batch_size=32)
+    again = replace(for_student, epochs=8, learning_rate=2e-4, alpha=0.0, batch_size=32)
 
     teacher, tokenizer = models.teacher("minilm", data.label_names(corpus))
     teacher = fine_tune(teacher, tokenizer, corpus["train"], out / "teacher", for_teacher, "teacher  ")
