@@ -27,9 +27,9 @@ def untrained(out, tokenizer) -> None:
         model = BertForTokenClassification(config).eval()
         model.classifier.weight.data.mul_(50)  # labels that change from word to word
         if name == "pruned":
-            model = pruning.prune(
-                model, pruning.importance(model, tokenizer, None, "magnitude"), heads=0.5, neurons=0.5
-            )
+            measured = pruning.importance(model, tokenizer, None, "magnitude")
+            model = pruning.prune(model, measured, heads=0.5, neurons=0.5)
+            model = pruning.factorize_table(model, tokenizer, [], rank=24)
         models.save(model, tokenizer, out / name)
         export.to_onnx(model, tokenizer, out / f"{name}-fp32")
         quantization.dynamic_int8(out / f"{name}-fp32", out / f"{name}-int8")
