@@ -30,6 +30,7 @@ from tinykd.text import words
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "microscope.json"
 PAGE = "book/microscope.html"
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 SENTENCES = 200  #: that are typed in a visit
 ASK = """
@@ -113,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
     facts = options.site / "_static" / "microscope" / "microscope.json"
     if not facts.exists() or not (facts := json.loads(facts.read_text(encoding="utf-8")))["here"]:
         raise RunError(f"{options.site}: no site with the microscope's models; run make book first")
-    program = shutil.which("chromium") or shutil.which("google-chrome")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Silent, directory=options.site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     load = os.getloadavg()[0]
