@@ -115,6 +115,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not facts.exists() or not (facts := json.loads(facts.read_text(encoding="utf-8")))["here"]:
         raise RunError(f"{options.site}: no site with the microscope's models; run make book first")
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not program:
+        raise RunError(f"no {BROWSERS[0]} on this machine; apt-get install chromium")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Silent, directory=options.site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     load = os.getloadavg()[0]

@@ -52,8 +52,6 @@ def only_used(model: PreTrainedModel, encoded: Dataset, padding: int) -> Iterato
     table, head = model.get_input_embeddings(), model.get_output_embeddings()
     if isinstance(table, FactorizedTable):
         table.pieces.weight.requires_grad_(False)
-        yield
-        return
     shared = head is not None and head.weight is table.weight
     plain = type(table) is nn.Embedding and table.max_norm is None and not table.scale_grad_by_freq
     if shared or not plain or not table.weight.requires_grad:

@@ -64,7 +64,7 @@ def train(out: Path) -> dict:
 
     read = [corpus["train"], corpus["transfer"]]
     watched = samples.with_teacher(corpus["valid"], teacher, tokenizer, out / "signals-valid", progress="signals  ")
-    small, pieces = pruning.prune_vocabulary(student, tokenizer, read, size=PIECES, at_least=0)
+    small, pieces = pruning.prune_vocabulary(student, tokenizer, read, size=PIECES)
     measured = pruning.importance(small, pieces, watched)
     small = pruning.prune(small, measured, heads=HEADS, neurons=NEURONS, per_layer=True)
     small = pruning.factorize_table(small, pieces, read, RANK)

@@ -95,10 +95,10 @@ def test_size_keeps_the_most_frequent_and_at_least_drops_the_rare(parts):
     assert frequent.get_vocab().keys() - smaller.get_vocab().keys() == {"washington"}
 
 
-def test_with_at_least_0_the_vocabulary_fills_up_what_size_leaves_free(parts):
+def test_the_vocabulary_fills_up_what_size_leaves_free(parts):
     corpus = [Dataset.from_dict({"tokens": [["trawler"]]})]
     _, used = prune_vocabulary(*parts, corpus)
-    _, more = prune_vocabulary(*parts, corpus, size=len(used) + 3, at_least=0)
+    _, more = prune_vocabulary(*parts, corpus, size=len(used) + 3)
     assert more.get_vocab().keys() - used.get_vocab().keys() == {"the", "of", "and"}  # the first words of BERT's
     _, everything = prune_vocabulary(*parts, corpus, at_least=0)
     gone = parts[1].get_vocab().keys() - everything.get_vocab().keys()

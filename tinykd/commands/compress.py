@@ -37,9 +37,7 @@ def call(options) -> None:
         samples.with_teacher(part, teacher, its_tokenizer, options.out / f"signals-{name}", options.max_length)
         for name, part in (("train", train), ("valid", valid))
     ]
-    student, tokenizer = pruning.prune_vocabulary(
-        student, tokenizer, [train], options.vocabulary, at_least=0 if options.vocabulary else 1
-    )
+    student, tokenizer = pruning.prune_vocabulary(student, tokenizer, [train], options.vocabulary)
     if options.rank:
         student = pruning.factorize_table(student, tokenizer, [train], options.rank)
     settings = recipes.suited(len(train))[1]

@@ -9,7 +9,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd.errors import ModelError
-from tinykd.pruning.parts import layers_of, reshaped, shape_of
+from tinykd.pruning.parts import reshaped, shape_of
 from tinykd.pruning.vocabulary import counts_of
 
 TABLE = "bert.embeddings.word_embeddings."
@@ -40,7 +40,6 @@ def factorize_table(
         ModelError: a rank outside its range, a table that is factorized already, or another architecture.
     """
     shapes = shape_of(model)
-    layers_of(model)
     width = model.config.hidden_size
     if getattr(model.config, "table_rank", None):
         raise ModelError(f"the table of this model is factorized already, with rank {model.config.table_rank}")

@@ -23,7 +23,7 @@ def prune_vocabulary(
     tokenizer: PreTrainedTokenizerBase,
     corpora: list[Dataset],
     size: int | None = None,
-    at_least: int = 1,
+    at_least: int | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a copy of model and tokenizer that know only the pieces that ``corpora`` use. Taught in lesson 07.
 
@@ -36,8 +36,9 @@ def prune_vocabulary(
         tokenizer: a fast WordPiece tokenizer.
         corpora: what is typical of the texts to come (never a test split); a column ``tokens`` or ``text`` each.
         size: how many pieces to keep: the most frequent; by default all that occur often enough.
-        at_least: how often a piece must occur. With 0, pieces that the corpora never use fill up what ``size`` leaves
-            free, in the order of the vocabulary, which in BERT's is that of frequency: names that are still to come.
+        at_least: how often a piece must occur: once, but with a ``size`` not even that. Pieces that the corpora never
+            use then fill up what is left free, in the order of the vocabulary, which in BERT's is that of frequency:
+            names that are still to come.
 
     Raises:
         ModelError: a tokenizer that is not WordPiece or has no piece for some character of its own, a model of another
@@ -54,9 +55,11 @@ def prune_vocabulary(
     counts = counts_of(corpora, tokenizer)
     if size is not None and size < len(must_stay):
         raise ModelError(f"size is {size}; special tokens and single characters alone are {len(must_stay)} pieces")
-    known = sorted((i for piece, i in state["model"]["vocab"].items() if not piece.startswith("[unused")))
-    found = sorted(known, key=lambda i: -counts[i])  # of equals, the first in the vocabulary
-    used = [i for i in found if counts[i] >= at_least and i not in must_stay]
+    if at_least is None:
+        at_least = 1 if size is None else 0
+    possible = [i for piece, i in state["model"]["vocab"].items() if not piece.startswith("[unused")]
+    by_frequency = sorted(possible, key=lambda i: (-counts[i], i))
+    used = [i for i in by_frequency if counts[i] >= at_least and i not in must_stay]
     if size is not None:
         used = used[: size - len(must_stay)]
     kept = sorted(must_stay | set(used))
