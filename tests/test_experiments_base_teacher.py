@@ -65,6 +65,6 @@ def test_a_student_of_another_tokenizer_from_end_to_end(tmp_path, monkeypatch):
         for losses in experiment.LOSSES:
             run = experiment.one_student(shape, losses, 0, corpus, large, tokenizer, tmp_path / "out")
             results["students"][f"{shape} {losses}"] = run
-    assert {run["losses"] for run in results["students"].values()} == {None, "logits", "hidden"}
+    assert {run["losses"] for run in results["students"].values()} == {"labels", "logits", "hidden"}
     assert len(experiment.table(results).splitlines()) == 2 + 6
     json.dumps(results)
