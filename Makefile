@@ -53,8 +53,10 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 	$(BIN)/python experiments/conll2003.py
 	$(BIN)/python experiments/distillation.py
 	$(BIN)/python experiments/few_labels.py
+	$(BIN)/python experiments/pruning.py
+	$(BIN)/python experiments/small_changes.py
+	for seed in 0 1 2; do $(BIN)/python experiments/ladder.py --seed $$seed || exit; done
 	$(BIN)/python experiments/fusion.py
-	$(BIN)/python experiments/ladder.py
 	$(BIN)/python experiments/banking77.py
 	$(BIN)/python experiments/finance.py
 	$(BIN)/python experiments/recommend.py

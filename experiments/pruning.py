@@ -1,0 +1,103 @@
+"""The recorded pruning on CoNLL-2003: whom to ask what may go, and whether it still matters after distilling again.
+
+The student is the one the ladder starts from, at this seed. Importance is measured on ``valid``; every number is
+entity F1 on ``test``. First heads or neurons are cut and nothing is trained. Then half of the heads and three quarters
+of the neurons go at once, by each measure, and the teacher is imitated again for one epoch; a twin that lost nothing
+has the same epoch. Needs the models of ``conll2003.py`` and ``distillation.py``; a seed is recorded when it is done.
+``python experiments/pruning.py [SEED ...]``.
+"""
+
+import copy
+import json
+import logging
+import statistics
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from datasets import DatasetDict
+
+from tinykd import data, evaluation, models, pruning, recipes, samples
+from tinykd.files import write_json
+from tinykd.pruning.importance import Importance
+from tinykd.training import distill
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "experiments" / "results" / "pruning.json"
+RUNS = ROOT / "runs" / "experiments"
+STUDENT = "distillation/cut3-hidden-long-augmented-seed{}"
+MEASURES = ("distillation", "gradient", "magnitude", "by lot")
+SHARES = (0.25, 0.5, 0.75)
+BOTH = {"heads": 0.5, "neurons": 0.75}
+AGAIN = replace(recipes.suited(14041)[1], epochs=1, learning_rate=2e-4, dropout=0.0)
+
+
+def measured(by: str, model, tokenizer, watched, seed: int) -> Importance:
+    """Return the importance of every part by one of ``MEASURES``; ``"by lot"`` draws it."""
+    if by != "by lot":
+        return pruning.importance(model, tokenizer, watched, by, AGAIN.temperature, progress=by)
+    draw, shape = torch.Generator().manual_seed(seed), pruning.shape_of(model)
+    heads, neurons = ([torch.rand(layer[k], generator=draw) for layer in shape] for k in (0, 1))
+    return Importance(tuple(heads), tuple(neurons), torch.rand(len(shape), generator=draw))
+
+
+def one(teacher: Path, student: Path, out: Path, seed: int, corpus: DatasetDict) -> dict:
+    """Return all scores of one seed; what is trained is kept under ``out``."""
+    read_by, (model, tokenizer) = models.load(teacher), models.load(student)
+    watched = samples.with_teacher(corpus["valid"], *read_by, out / "signals-valid", progress="signals, valid")
+    transfer = samples.with_teacher(corpus["train"], *read_by, out / "signals-train", progress="signals, train")
+    settings = replace(AGAIN, seed=seed)
+
+    def f1(smaller) -> float:
+        return evaluation.evaluate(smaller, tokenizer, corpus["test"])["entity_f1"]
+
+    found = {"teacher": f1(read_by[0]), "student": f1(model), "cut": {}, "gap": {}, "again": {}}
+    twin = distill(copy.deepcopy(model), tokenizer, transfer, out / "twin", settings, "nothing cut")
+    found["again"]["nothing cut"] = f1(twin)
+    for by in MEASURES:
+        scores = measured(by, model, tokenizer, watched, seed)
+        found["cut"][by] = {
+            part: [f1(pruning.prune(model, scores, **{part: share})) for share in SHARES]
+            for part in ("heads", "neurons")
+        }
+        smaller = pruning.prune(model, scores, **BOTH)
+        found["gap"][by] = f1(smaller)
+        smaller = distill(smaller, tokenizer, transfer, out / by.replace(" ", "-"), settings, by)
+        found["again"][by] = f1(smaller)
+    return found | {"settings": asdict(settings)}
+
+
+def mean(values: list[float]) -> str:
+    """Return the mean, and the spread if there is one."""
+    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.3f}{spread}"
+
+
+def table(results: dict) -> str:
+    """Return, by measure, what a cut of both costs before and after distilling again, as a Markdown table."""
+    runs = list(results.values())
+    lines = ["| importance | cut | distilled again |", "|---|---|---|"]
+    for by in ("nothing cut", *MEASURES):
+        before = [run["gap"].get(by, run["student"]) for run in runs]
+        lines.append(f"| {by} | {mean(before)} | {mean([run['again'][by] for run in runs])} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Record the seeds named (0, 1, 2) that are missing."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    corpus = data.load("conll2003")
+    for seed in [int(argument) for argument in sys.argv[1:]] or [0, 1, 2]:
+        if str(seed) in results:
+            continue
+        teacher, student = RUNS / f"conll2003-seed{seed}" / "teacher", RUNS / STUDENT.format(seed)
+        found = one(teacher, student, RUNS / f"pruning-seed{seed}", seed, corpus)
+        results[str(seed)] = found | {"corpus": data.digest(corpus)} | recipes.provenance()
+        write_json(RESULTS, dict(sorted(results.items())))
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
