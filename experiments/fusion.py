@@ -1,8 +1,9 @@
 """The recorded fusions on CoNLL-2003: what a student and its teacher answer together, and what that costs.
 
-The models are those of ``conll2003.py`` and ``distillation.py``, which come first; a student that is not there yet is
-left out. Every model is asked once about ``valid`` and ``test``. Temperatures, thresholds and weights are fitted on
-``valid``; ``test`` is only scored. A pair is recorded when it is done. ``python experiments/fusion.py [SEED ...]``.
+The models are those of ``conll2003.py``, ``distillation.py`` and ``ladder.py``, which come first; a student that is not
+there yet is left out. Every model is asked once about ``valid`` and ``test``. Temperatures, thresholds and weights are
+fitted on ``valid``; ``test`` is only scored. A pair is recorded when it is done. ``python experiments/fusion.py [SEED
+...]``.
 """
 
 import json
@@ -29,11 +30,13 @@ STUDENTS = {
     "cut:3": "conll2003-seed{}/student",
     "cut:3, hidden, long": "distillation/cut3-hidden-long-seed{}",
     "cut:3, hidden, long, augmented": "distillation/cut3-hidden-long-augmented-seed{}",
+    "cut:3, hidden, long, augmented, ladder": "ladder/distillation-cut3-hidden-long-augmented-seed{}/pruned",
     "cut:2, hidden, long, augmented": "distillation/cut2-hidden-long-augmented-seed{}",
     "cut:2, hidden, long, augmented, half": "distillation/cut2-hidden-long-augmented-half-seed{}",
     "tinybert-4, two-stage, augmented": "distillation/tinybert-4-two-stage-augmented-seed{}",
 }
-GOALS = {f"budget {budget}": {"budget": budget} for budget in (0.35, 0.6, 0.8)} | {"target 0.995": {"target": 0.995}}
+BUDGETS = (0.3, 0.35, 0.6, 0.8)
+GOALS = {f"budget {budget}": {"budget": budget} for budget in BUDGETS} | {"target 0.995": {"target": 0.995}}
 SPACES = ("logits", "probabilities")
 DRAWS = 1000  #: resamples of the test sentences, and random cascades
 
@@ -216,7 +219,7 @@ def lines(run: dict) -> dict[str, dict | None]:
         "teacher alone": {"cost": 1.0, "time": 1.0, "score": teacher["test"]},
         "student alone": {"cost": student["cost"], "time": pace, "score": student["test"]},
     }
-    for name in GOALS:
+    for name in [key for key in run["cascade"]["entropy"] if key != "curve"]:
         test = run["cascade"]["entropy"][name].get("test")
         # What the teacher is asked about costs the same share of its time as of its operations.
         found[f"cascade, {name}"] = test and test | {"time": pace + test["cost"] - student["cost"]}
