@@ -25,7 +25,7 @@ RESULTS = ROOT / "experiments" / "results" / "ladder.json"
 RUNS = ROOT / "runs" / "experiments"
 #: Together enough for a tenth of the teacher's bytes: a piece in five goes, and more than half of the columns
 PIECES, RANK = 24_000, 160
-PRUNING = {"rounds": 2, "heads": 2 / 3, "neurons": 0.85, "by": "distillation"}
+PRUNING = {"rounds": 2, "heads": 1 / 2, "neurons": 0.75, "by": "distillation"}
 #: What is distilled again, after each cut: hidden states and logits, on ``train`` and copies with other names
 COPIES = 3
 AGAIN = replace(

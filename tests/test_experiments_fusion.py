@@ -85,7 +85,7 @@ def test_counts_give_the_packages_score(asked):
     assert 0 < low < 1 - experiment.f1(found.sum(0)) < high < 1
 
 
-@pytest.mark.parametrize("by", ["entropy", "lowest", "word"])
+@pytest.mark.parametrize("by", ["entropy", "lowest", "product", "word"])
 def test_rows_are_handed_over_as_the_cascade_does(pair, asked, by):
     teacher, student = (known.logits["test"] for known in asked)
     threshold = float(np.median([confidence_of_row(row, by) for row in student]))

@@ -37,7 +37,7 @@ def test_threshold_0_is_the_student(pair):
     assert len(rows) == len(dataset)
 
 
-@pytest.mark.parametrize("by", ["entropy", "lowest", "word"])
+@pytest.mark.parametrize("by", ["entropy", "lowest", "product", "word"])
 def test_above_1_is_the_teacher(pair, by):
     cascade, dataset = Cascade(*pair, threshold=1.01, by=by), sentences()
     assert list(cascade.predict(TEXTS)) == list(inference.predict(*pair[0], TEXTS))
@@ -88,7 +88,7 @@ def test_the_teacher_answers_a_row_or_its_words(pair, middle):
     assert mixed
 
 
-@pytest.mark.parametrize("by", ["entropy", "lowest", "word"])
+@pytest.mark.parametrize("by", ["entropy", "lowest", "product", "word"])
 def test_the_cascade_does_what_its_curve_promised(pair, by):
     dataset = sentences(30)
     teacher, student = (logits_by_name(one, LABELS, dataset) for one in pair)

@@ -23,7 +23,7 @@ def fused(student, teacher, threshold, by):
     return rows, np.array(asked)
 
 
-@pytest.mark.parametrize("by", ["entropy", "lowest", "word"])
+@pytest.mark.parametrize("by", ["entropy", "lowest", "product", "word"])
 @given(case=disagreeing())
 def test_the_curve_is_the_cascade_at_every_threshold(by, case):
     dataset, student, teacher = case
@@ -131,7 +131,7 @@ def test_wishes_that_cannot_be_met(wish):
 
 
 def test_an_unknown_confidence_is_refused():
-    with pytest.raises(ValueError, match=r"^by is 'page'; expected 'entropy', 'lowest' or 'word'$"):
+    with pytest.raises(ValueError, match=r"^by is 'page'; expected 'entropy', 'lowest', 'product' or 'word'$"):
         curve([], [], texts(1), 0.5, by="page")
 
 
@@ -151,6 +151,7 @@ def test_confidences_by_hand():
     row = np.log([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]]).astype(np.float32)
     assert confidence_of_words(row) == pytest.approx([0.7, 0.5])
     assert confidence_of_row(row, "lowest") == confidence_of_row(row, "word") == pytest.approx(0.5)
+    assert confidence_of_row(row, "product") == pytest.approx(0.7 * 0.5)
     assert confidence_of_row(np.zeros((4, 3)), "entropy") == pytest.approx(0)
     assert confidence_of_row(np.eye(3) * 1000, "entropy") == pytest.approx(1)
     half = np.array([[0, 0, -1000.0, -1000.0]])

@@ -22,10 +22,9 @@ class Cascade(Fusion):
 
     Args:
         threshold: 0 asks the teacher never, anything above 1 always.
-        by: what confidence is, see :func:`tinykd.fusion.confidence_of_row`. With ``"entropy"`` and ``"lowest"`` the
-            teacher answers the whole sentence. With ``"word"`` it answers the words whose own probability is below the
-            threshold, and the student keeps the others. It must read the whole sentence all the same: ``"word"`` costs
-            what ``"lowest"`` costs.
+        by: what confidence is, see :func:`tinykd.fusion.confidence_of_row`. The teacher answers the whole sentence;
+            with ``"word"`` only the words whose own probability is below the threshold, and the student keeps the
+            others. It must read the whole sentence all the same: ``"word"`` costs what ``"lowest"`` costs.
         teacher_temperature, student_temperature: divide the logits; from :func:`tinykd.fusion.fit_temperature`.
 
     Raises:

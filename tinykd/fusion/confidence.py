@@ -5,8 +5,8 @@ import math
 import numpy as np
 from scipy.special import log_softmax, softmax
 
-#: What a cascade can go by: the first two hand over whole sentences, the third only the words in doubt
-BY = ("entropy", "lowest", "word")
+#: What a cascade can go by: the first three hand over whole sentences, the last only the words in doubt
+BY = ("entropy", "lowest", "product", "word")
 
 
 def confidence_of_words(row: np.ndarray) -> np.ndarray:
@@ -21,6 +21,8 @@ def confidence_of_row(row: np.ndarray, by: str = "entropy") -> float:
         row: logits, (words, classes); (1, classes) for classification.
         by: ``"lowest"`` and ``"word"``: the probability of the least sure word's label, for one wrong word spoils an
             entity. But the longer a sentence, the lower its lowest word, and long sentences are the dear ones.
+            ``"product"``: of all words' probabilities, the probability of the whole answer if words err independently;
+            of two sentences with the same lowest word, the one with a second word in doubt needs the teacher more.
             ``"entropy"``: one minus the mean entropy of the words, as a share of the largest possible, log(classes).
             The teacher's price grows with the words, so what counts is the doubt a word.
 
@@ -29,7 +31,8 @@ def confidence_of_row(row: np.ndarray, by: str = "entropy") -> float:
     """
     check_by(by)
     if by != "entropy":
-        return float(confidence_of_words(row).min())
+        words = confidence_of_words(row)
+        return float(words.prod() if by == "product" else words.min())
     log_probabilities = log_softmax(row.astype(np.float64), axis=-1)
     entropy = -(np.exp(log_probabilities) * log_probabilities).sum(-1)
     return float(np.clip(1 - entropy.mean() / math.log(row.shape[-1]), 0, 1))
