@@ -1,6 +1,11 @@
 // Cost against F1: the recorded cascades of experiments/results/fusion.json; the page brings the figures along.
 (function () {
-  const NAMES = { entropy: "by its mean entropy", lowest: "by its least sure word", word: "word by word" };
+  const NAMES = {
+    entropy: "by its mean entropy",
+    lowest: "by its least sure word",
+    product: "by its whole answer",
+    word: "word by word",
+  };
 
   function start() {
     const data = JSON.parse(document.getElementById("cost-data").textContent);
@@ -10,7 +15,8 @@
       return;
     }
     const pairs = data.pairs.map((pair, i) => [i, pair.name]);
-    const ways = Object.keys(data.pairs[0].ways).map((way) => [way, NAMES[way] ?? way]);
+    const named = new Set(data.pairs.flatMap((pair) => Object.keys(pair.ways)));
+    const ways = [...named].map((way) => [way, NAMES[way] ?? way]);
     const pair = tinykd.control(controls, "student", tinykd.select(pairs, 0), show);
     const way = tinykd.control(controls, "unsure of a sentence", tinykd.select(ways, "entropy"), show);
     const asked = tinykd.control(controls, "handed to the teacher", tinykd.slider(0, 100, 1, 30), show);
@@ -19,6 +25,9 @@
 
     function show() {
       const { teacher, student, ways } = data.pairs[pair.value];
+      // Older pairs were recorded with fewer ways.
+      for (const option of way.options) option.disabled = !ways[option.value];
+      if (!ways[way.value]) way.value = "entropy";
       const points = ways[way.value]; // [threshold, share asked, cost, F1]
       const distance = (point) => Math.abs(100 * point[1] - asked.value);
       const at = points.reduce((best, point) => (distance(point) < distance(best) ? point : best));
