@@ -219,7 +219,7 @@ def lines(run: dict) -> dict[str, dict | None]:
         "teacher alone": {"cost": 1.0, "time": 1.0, "score": teacher["test"]},
         "student alone": {"cost": student["cost"], "time": pace, "score": student["test"]},
     }
-    for name in [key for key in run["cascade"]["entropy"] if key != "curve"]:
+    for name in GOALS:
         test = run["cascade"]["entropy"][name].get("test")
         # What the teacher is asked about costs the same share of its time as of its operations.
         found[f"cascade, {name}"] = test and test | {"time": pace + test["cost"] - student["cost"]}

@@ -1,22 +1,12 @@
 """The recorded pruning and small changes, on a model and a corpus so small that they take seconds."""
 
-import importlib.util
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 from tests import tiny
+from tests.test_experiments import load
 from tinykd import data, models
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"{name}_experiment", ROOT / "experiments" / f"{name}.py")
-    experiment = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(experiment)
-    return experiment
 
 
 def test_every_measure_cuts_and_is_taught_again(tmp_path, monkeypatch):
