@@ -89,7 +89,10 @@ def silent() -> Iterator[None]:
 
 
 class _Logits(nn.Module):
-    """The model as a function of two tensors. Plain attention: ONNX Runtime runs it faster than what sdpa becomes."""
+    """The model as a function of two tensors. Plain attention: ONNX Runtime runs it faster than what sdpa becomes.
+
+    The mask goes in ready to be added, (batch, 1, 1, length); made inside, it takes twenty operations more.
+    """
 
     def __init__(self, model: PreTrainedModel):
         super().__init__()
@@ -99,7 +102,8 @@ class _Logits(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         types = {"token_type_ids": torch.zeros_like(input_ids)} if self.has_types else {}
-        return self.model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
+        unseen = (1.0 - attention_mask[:, None, None, :].float()) * torch.finfo(torch.float32).min
+        return self.model(input_ids=input_ids, attention_mask=unseen, **types).logits
 
 
 def _examples(vocabulary: int) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,8 @@ from tinykd.runtime import MODEL, OPENVINO, QUANTIZED, load
 def dynamic_int8(folder: str | Path, out: str | Path, reduce_range: bool = True, keep_float32: bool = False) -> Path:
     """Quantize the weights, embeddings too; the range of each activation is found anew while the model runs.
 
+    Each attention becomes one operation of ONNX Runtime first (:mod:`tinykd.quantization.attention`).
+
     Args:
         folder: made by ``export.to_onnx``.
         out: the new folder; ``folder`` itself with ``keep_float32`` gives a browser both files.
@@ -32,8 +34,13 @@ def dynamic_int8(folder: str | Path, out: str | Path, reduce_range: bool = True,
     def quantize(source: Path, target: Path) -> None:
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
+        from tinykd.quantization.attention import fuse_attention
+
+        fused = shutil.copy(source, target.with_name("fused.onnx"))
+        fuse_attention(fused)
         # A scale for each output halves the error at the same speed; unsigned weights are slower.
-        quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=reduce_range)
+        quantize_dynamic(fused, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=reduce_range)
+        fused.unlink()
 
     return _quantized(folder, out, "int8-dynamic", QUANTIZED, quantize, keep_float32)
 

@@ -1,0 +1,49 @@
+"""One operation for each attention says what the twenty said, padding and uneven heads included."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoModelForTokenClassification,
+    DistilBertConfig,
+    MPNetConfig,
+)
+
+from tinykd import export, runtime
+from tinykd.pruned_bert import PrunedBertConfig
+from tinykd.quantization.attention import fuse_attention
+
+SIZES = {"vocab_size": 60, "num_labels": 3, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 24}
+UNEVEN = {"heads_by_layer": [3, 1], "neurons_by_layer": [8, 5]}
+#: architecture → its configuration, and how many of its two attentions become one operation
+KINDS = {
+    "pruned bert": (PrunedBertConfig(**SIZES, **UNEVEN, num_hidden_layers=2), 2),
+    "distilbert": (DistilBertConfig(vocab_size=60, num_labels=3, dim=32, n_heads=4, hidden_dim=24, n_layers=2), 2),
+    "mpnet": (MPNetConfig(**SIZES, num_hidden_layers=2), 0),  # it adds a bias for the distance: not that of BERT
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_answers_stay_and_the_graph_shrinks(kind, tmp_path):
+    config, attentions = KINDS[kind]
+    torch.manual_seed(0)
+    model = AutoModelForTokenClassification.from_config(config).eval()
+    for layer in model.modules():  # biases begin at zero, and a forgotten one would not be missed
+        if isinstance(layer, torch.nn.Linear) and layer.bias is not None:
+            torch.nn.init.normal_(layer.bias)
+    path = tmp_path / "model.onnx"
+    with export.silent():
+        export._export(export._Logits(model), export._examples(config.vocab_size), path)
+        plain = runtime.session(path, threads=1)
+        assert fuse_attention(path) == attentions
+    fused = runtime.session(path, threads=1)
+    ids = np.random.default_rng(0).integers(3, config.vocab_size, (3, 11))
+    mask = np.ones_like(ids)
+    mask[1, 7:] = mask[2, 2:] = 0
+    feeds = {"input_ids": ids, "attention_mask": mask}
+    (before,), (after,) = plain.run(["logits"], feeds), fused.run(["logits"], feeds)
+    assert before.std() > 0.01
+    np.testing.assert_allclose(before[mask == 1], after[mask == 1], atol=1e-5, rtol=1e-4)
+    unseen = {"input_ids": np.where(mask == 1, ids, 5), "attention_mask": mask}
+    (other,) = fused.run(["logits"], unseen)
+    np.testing.assert_allclose(after[mask == 1], other[mask == 1], atol=1e-5)
