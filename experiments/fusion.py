@@ -31,6 +31,7 @@ STUDENTS = {
     "cut:3, hidden, long": "distillation/cut3-hidden-long-seed{}",
     "cut:3, hidden, long, augmented": "distillation/cut3-hidden-long-augmented-seed{}",
     "cut:3, hidden, long, augmented, ladder": "ladder/distillation-cut3-hidden-long-augmented-seed{}/pruned",
+    "cut:3, hidden, long, augmented, deeper": "ladder/distillation-cut3-hidden-long-augmented-seed{}/deeper",
     "cut:2, hidden, long, augmented": "distillation/cut2-hidden-long-augmented-seed{}",
     "cut:2, hidden, long, augmented, half": "distillation/cut2-hidden-long-augmented-half-seed{}",
     "tinybert-4, two-stage, augmented": "distillation/tinybert-4-two-stage-augmented-seed{}",

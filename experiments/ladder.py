@@ -26,6 +26,8 @@ RUNS = ROOT / "runs" / "experiments"
 #: Together enough for a tenth of the teacher's bytes: a piece in five goes, and more than half of the columns
 PIECES, RANK = 24_000, 160
 PRUNING = {"rounds": 2, "heads": 1 / 2, "neurons": 0.75, "by": "distillation"}
+#: The students that are narrowed from the cut table; ``deeper`` is no rung, it is cheap for a cascade (``fusion.py``)
+NARROWED = {"pruned": PRUNING, "deeper": PRUNING | {"heads": 2 / 3, "neurons": 0.85}}
 #: What is distilled again, after each cut: hidden states and logits, on ``train`` and copies with other names
 COPIES = 3
 AGAIN = replace(
@@ -60,7 +62,7 @@ def build(corpus: str, teacher: Path, student: Path, out: Path, seed: int) -> di
         "ONNX, float32": out / "float32",
         "ONNX, int8": out / "int8",
     }
-    if not rungs["heads and neurons cut"].exists():
+    if not all((out / name).exists() for name in NARROWED):
         cut(data.load(corpus), teacher, student, out, seed)
     exported(teacher, rungs["teacher, ONNX"])
     exported(rungs["table cut"], out / "table-float32", rungs["table cut, int8"])
@@ -79,8 +81,10 @@ def cut(splits: DatasetDict, teacher: Path, student: Path, out: Path, seed: int)
     model = pruning.factorize_table(model, tokenizer, [splits["train"]], RANK)
     model = training.distill(model, tokenizer, train, out / "table", again, "table")
     valid = samples.with_teacher(splits["valid"], *read_by, out / "signals-valid", progress="signals, valid")
-    model = pruning.gradually(model, tokenizer, train, valid, out / "rounds", again, **PRUNING)
-    models.save(model, tokenizer, out / "pruned")
+    for name, plan in NARROWED.items():
+        if not (out / name).exists():
+            narrow = pruning.gradually(model, tokenizer, train, valid, out / f"{name}-rounds", again, **plan)
+            models.save(narrow, tokenizer, out / name)
 
 
 def exported(model: Path, exact: Path, rounded: Path | None = None) -> None:

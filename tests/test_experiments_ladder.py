@@ -29,7 +29,8 @@ def ran(tmp_path_factory):
         place = {"data": corpus, "results": folder / "results.json"}.get(name, folder / name)
         arguments += [f"--{name}", str(place)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "PRUNING", experiment.PRUNING | {"rounds": 1, "heads": 0.5, "neurons": 0.5})
+        small = experiment.PRUNING | {"rounds": 1, "heads": 0.5, "neurons": 0.5}
+        patch.setattr(experiment, "NARROWED", {"pruned": small, "deeper": small | {"neurons": 0.75}})
         patch.setattr(experiment, "RANK", 8)
         patch.setattr(ladder, "climb", climb)
         experiment.main(arguments)
@@ -47,6 +48,8 @@ def test_every_rung_is_smaller_than_the_one_above(ran):
     assert (table.config.vocab_size, table.config.table_rank) == (24_000, 8)
     assert pruning.shape_of(table) == pruning.shape_of(student) == [(2, 32), (2, 32)]
     assert [sum(counts) for counts in zip(*pruning.shape_of(pruned), strict=True)] == [2, 32]
+    deeper, _ = models.load(folder / "out" / "deeper")
+    assert [sum(counts) for counts in zip(*pruning.shape_of(deeper), strict=True)] == [2, 16]
     exported, small = (runtime.load(folder / "out" / name) for name in ("float32", "int8"))
     assert small.path.stat().st_size < exported.path.stat().st_size
     assert len(exported.logits([["Mara", "won"]])[0]) == 2
