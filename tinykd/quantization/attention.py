@@ -38,8 +38,8 @@ class _SelfAttention(RewriteRuleClassBase):
         bias = np.concatenate([vector.const_value.numpy() for vector in (query_bias, key_bias, value_bias)])
         return op.Attention(
             x,
-            op.initializer(onnx_ir.tensor(weight), name=f"{query_bias.name}, and key, value: weights"),
-            op.initializer(onnx_ir.tensor(bias), name=f"{query_bias.name}, and key, value"),
+            op.initializer(onnx_ir.tensor(weight), name=f"{shares.name}.weight"),
+            op.initializer(onnx_ir.tensor(bias), name=f"{shares.name}.bias"),
             op.Cast(mask, to=onnx_ir.DataType.INT32),
             num_heads=shares.shape[1],
             scale=float(scale.const_value.numpy()),
