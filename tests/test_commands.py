@@ -53,6 +53,7 @@ def test_compress_export_predict_and_bench(run, place, tmp_path):  # noqa: F811
     assert exported["token_accuracy"] == pytest.approx(plain["token_accuracy"])
     assert exported["memory_bytes"] < 0.7 * plain["memory_bytes"]  # no torch in that process
     assert rounded["size_bytes"] < exported["size_bytes"]
+    assert 0 < plain["products_ms"] < plain["latency_ms"] and exported["products_ms"] is None
 
 
 @pytest.mark.parametrize("how", [["--how", "parallel"], ["--how", "cascade", "--target", "0.9"], ["--budget", "1.0"]])

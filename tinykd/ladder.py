@@ -6,6 +6,7 @@ process of an exported model imports no torch. The scores are computed afterward
 """
 
 import contextlib
+import functools
 import json
 import statistics
 import subprocess
@@ -31,8 +32,9 @@ def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int
     Returns:
         A dict a rung: ``name``; ``entity_f1`` and ``token_accuracy``, or ``accuracy`` and ``macro_f1``; ``parameters``;
         ``size_bytes``, of the weights; ``latency_ms``, the median sentence at batch size 1; ``pace``, sentences a
-        second at batch size 32; ``memory_bytes``, the highest of the process; and ``spread_ms``, the lowest and the
-        highest latency.
+        second at batch size 32; ``memory_bytes``, the highest of the process; ``spread_ms``, the lowest and the highest
+        latency; and ``products_ms``, of a model in torch: its matrix products alone, in float32, of the same sentences.
+        No float32 program can save those, whatever it does with the rest.
 
     Raises:
         ModelError: a rung that is no model folder; before any is measured.
@@ -78,6 +80,7 @@ def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int
             | first
             | {"latency_ms": statistics.median(times), "spread_ms": [min(times), max(times)]}
             | {"pace": statistics.median(run["pace"] for run in runs)}
+            | {"products_ms": statistics.median(run["products_ms"] for run in runs) if "products_ms" in first else None}
         )
     return found
 
@@ -90,15 +93,16 @@ def table(rungs: list[dict]) -> str:
     score = main_score(top)
     lines = [
         f"| rung | {score.replace('_', ' ')} | of the first | on disk | smaller | one sentence | faster | "
-        "32 at a time | memory |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "its products alone | 32 at a time | memory |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for rung in rungs:
+        products = f"{rung['products_ms']:.2f} ms" if rung["products_ms"] else ""
         lines.append(
             f"| {rung['name']} | {rung[score]:.3f} | {100 * rung[score] / top[score]:.1f} % "
             f"| {rung['size_bytes'] / 1e6:.1f} MB | {top['size_bytes'] / rung['size_bytes']:.1f}x "
             f"| {rung['latency_ms']:.2f} ms | {top['latency_ms'] / rung['latency_ms']:.1f}x "
-            f"| {rung['pace']:.0f} a second | {rung['memory_bytes'] / 1e6:.0f} MB |"
+            f"| {products} | {rung['pace']:.0f} a second | {rung['memory_bytes'] / 1e6:.0f} MB |"
         )
     return "\n".join(lines)
 
@@ -122,6 +126,8 @@ def _measure(folder: Path, rows: list, threads: int, with_answers: bool) -> dict
     pace = len(many) / (time.perf_counter() - start)
     found = {"parameters": parameters, "size_bytes": size, "latency_ms": statistics.median(times), "pace": pace}
     found["memory_bytes"] = peak_memory()
+    if not (folder / "export.json").exists():
+        found["products_ms"] = _products_ms(folder, few)
     if with_answers:
         found["answers"] = [
             [labels[k] for k in logits.argmax(-1).tolist()]
@@ -177,6 +183,42 @@ def _plain(folder: Path, threads: int) -> tuple[Callable, list[str], int, list[P
 
     labels = [model.config.id2label[k] for k in range(model.config.num_labels)]
     return answer, labels, sum(p.numel() for p in model.parameters()), sorted(Path(folder).glob("*.safetensors"))
+
+
+def products(model, batch: dict) -> list[Callable]:
+    """Return a call for each matrix product of ``model(**batch)``, with the operands that it had there."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    kinds, calls = {torch.ops.aten.addmm.default, torch.ops.aten.mm.default, torch.ops.aten.bmm.default}, []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+            if operation in kinds:
+                calls.append(functools.partial(operation, *args))
+            return operation(*args, **(kwargs or {}))
+
+    model.set_attn_implementation("eager")  # in one operation its two products would not be seen
+    with torch.no_grad(), Watch():
+        model(**batch)
+    return calls
+
+
+def _products_ms(folder: Path, rows: list) -> float:
+    from tinykd import models
+
+    model, tokenizer = models.load(folder)
+    times = []
+    for row in rows:
+        words = not isinstance(row, str)
+        calls = products(model, tokenizer([row], is_split_into_words=words, truncation=True, return_tensors="pt"))
+        for _ in range(2):  # the second time counts
+            start = time.perf_counter()
+            for call in calls:
+                call()
+            last = 1000 * (time.perf_counter() - start)
+        times.append(last)
+    return statistics.median(times)
 
 
 def peak_memory() -> int:
