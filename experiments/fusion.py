@@ -36,7 +36,7 @@ STUDENTS = {
     "cut:2, hidden, long, augmented, half": "distillation/cut2-hidden-long-augmented-half-seed{}",
     "tinybert-4, two-stage, augmented": "distillation/tinybert-4-two-stage-augmented-seed{}",
 }
-BUDGETS = (0.3, 0.35, 0.6, 0.8)
+BUDGETS = (0.3, 0.325, 0.35, 0.6, 0.8)
 GOALS = {f"budget {budget}": {"budget": budget} for budget in BUDGETS} | {"target 0.995": {"target": 0.995}}
 SPACES = ("logits", "probabilities")
 DRAWS = 1000  #: resamples of the test sentences, and random cascades
