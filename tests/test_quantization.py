@@ -1,5 +1,8 @@
 import copy
 import itertools
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -230,6 +233,24 @@ def test_a_folder_for_a_browser_holds_both(exported, tmp_path):
     assert names == wanted | {"export.json"}
     assert runtime.load(out).path == runtime.load(out, quantized=True).path == out / runtime.QUANTIZED
     assert runtime.load(out, quantized=False).path == out / runtime.MODEL
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "static"])
+def test_int8_reloads_to_equal_outputs_in_a_fresh_process(kind, exported, tmp_path):
+    out = quantize(kind, exported, tmp_path / "int8")
+    here = runtime.load(out, threads=1).logits(TEXTS)
+    script = """
+import json, sys
+import numpy as np
+from tinykd import runtime
+np.savez(sys.argv[2], *runtime.load(sys.argv[1], threads=1).logits(json.loads(sys.argv[3])))
+"""
+    there = tmp_path / "there.npz"
+    subprocess.run([sys.executable, "-c", script, str(out), str(there), json.dumps(TEXTS)], check=True)
+    with np.load(there) as found:
+        assert len(found.files) == len(here) == len(TEXTS)
+        for i, row in enumerate(here):
+            np.testing.assert_array_equal(found[f"arr_{i}"], row)
 
 
 def test_rounded_weights_reach_int8_unchanged(rounded, exported, tmp_path):
