@@ -91,7 +91,8 @@ def silent() -> Iterator[None]:
 class _Logits(nn.Module):
     """The model as a function of two tensors. Plain attention: ONNX Runtime runs it faster than what sdpa becomes.
 
-    The mask goes in ready to be added, (batch, 1, 1, length); made inside, it takes twenty operations more.
+    Where the architecture lets it, the mask goes in ready to be added, (batch, 1, 1, length); made inside, it takes
+    twenty operations more.
     """
 
     def __init__(self, model: PreTrainedModel):
@@ -99,11 +100,14 @@ class _Logits(nn.Module):
         model.set_attn_implementation("eager")
         self.model = model
         self.has_types = "token_type_ids" in inspect.signature(model.forward).parameters
+        # This function of transformers lets a ready mask pass; a model without it has a way of its own (DeBERTa).
+        self.takes_ready_mask = hasattr(inspect.getmodule(type(model.base_model)), "create_bidirectional_mask")
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         types = {"token_type_ids": torch.zeros_like(input_ids)} if self.has_types else {}
-        unseen = (1.0 - attention_mask[:, None, None, :].float()) * torch.finfo(torch.float32).min
-        return self.model(input_ids=input_ids, attention_mask=unseen, **types).logits
+        if self.takes_ready_mask:
+            attention_mask = (1.0 - attention_mask[:, None, None, :].float()) * torch.finfo(torch.float32).min
+        return self.model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
 
 
 def _examples(vocabulary: int) -> tuple[Tensor, Tensor]:

@@ -168,7 +168,7 @@ def session(path: Path, threads: int | None = None):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     options.log_severity_level = 3
-    slow = ["SkipLayerNormFusion"]  # its one operation takes longer here than the three that it is made of: lesson 08
+    slow = ["SkipLayerNormFusion"]  # its one operation takes longer than those that it replaces: lesson 08
     try:
         return onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=slow

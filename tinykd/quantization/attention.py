@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import onnx_ir
+from onnxscript import ir
 from onnxscript.rewriter import RewriteRuleClassBase, rewrite
 
 
@@ -13,8 +13,8 @@ def fuse_attention(path: Path) -> int:
     One operation has less to start than twenty, and in int8 its three matrices are one product. What does not look
     like the self-attention of BERT stays as it is.
     """
-    graph = rewrite(onnx_ir.load(path), [_SelfAttention.rule(remove_nodes=False)])  # the mask is made once for all
-    onnx_ir.save(graph, path)
+    graph = rewrite(ir.load(path), [_SelfAttention.rule(remove_nodes=False)])  # the mask is made once for all
+    ir.save(graph, path)
     return sum(node.op_type == "Attention" for node in graph.graph)
 
 
@@ -38,9 +38,9 @@ class _SelfAttention(RewriteRuleClassBase):
         bias = np.concatenate([vector.const_value.numpy() for vector in (query_bias, key_bias, value_bias)])
         return op.Attention(
             x,
-            op.initializer(onnx_ir.tensor(weight), name=f"{shares.name}.weight"),
-            op.initializer(onnx_ir.tensor(bias), name=f"{shares.name}.bias"),
-            op.Cast(mask, to=onnx_ir.DataType.INT32),
+            op.initializer(ir.tensor(weight), name=f"{shares.name}.weight"),
+            op.initializer(ir.tensor(bias), name=f"{shares.name}.bias"),
+            op.Cast(mask, to=ir.DataType.INT32),
             num_heads=shares.shape[1],
             scale=float(scale.const_value.numpy()),
             _domain="com.microsoft",
