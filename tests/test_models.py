@@ -102,6 +102,28 @@ def test_tinybert_shapes_have_the_papers_size(minilm, spec, millions):
     assert sum(p.numel() for p in student.parameters()) / 1e6 == pytest.approx(millions, abs=0.3)
 
 
+def test_a_narrower_student_inherits_the_words_and_no_other_table_so_narrow_keeps_more(minilm):
+    teacher, _ = minilm
+    student = models.inherit_words(models.student("tinybert-4", teacher), teacher)
+    theirs = teacher.get_input_embeddings().weight.detach().double()
+    own = student.get_input_embeddings().weight.detach().double()
+    back = torch.linalg.lstsq(own, theirs).solution  # the best linear map from 312 numbers to 384
+    lost = (own @ back - theirs).square().sum()
+    torch.testing.assert_close(lost, torch.linalg.svdvals(theirs)[312:].square().sum(), rtol=1e-3, atol=0)
+    places = student.bert.embeddings.position_embeddings.weight.detach().double()
+    assert torch.linalg.matrix_rank(back) == 312
+    torch.testing.assert_close(  # places lie on the same axes
+        places, teacher.bert.embeddings.position_embeddings.weight.detach().double() @ back.T, rtol=1e-3, atol=1e-4
+    )
+
+
+def test_words_of_another_vocabulary_or_to_a_wider_student_are_not_inherited(minilm):
+    teacher, _ = minilm
+    for student in (models.student("tinybert-4", teacher, vocabulary=40), models.student("tinybert-6", teacher)):
+        with pytest.raises(ModelError, match=r"word pieces of .* words can be inherited by the same pieces"):
+            models.inherit_words(student, teacher)
+
+
 def test_labels_are_matched_by_name_not_by_position(tmp_path, minilm):
     teacher, tokenizer = models.teacher(str(tiny.base_model(tmp_path / "base")), tiny.LABELS)
     models.save(teacher, tokenizer, tmp_path / "tuned")

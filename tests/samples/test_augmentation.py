@@ -1,6 +1,7 @@
 """Augmented samples: labels that are right because of the way they are made."""
 
 from collections import Counter
+from functools import partial
 
 import pytest
 import torch
@@ -220,6 +221,46 @@ def test_texts_keep_their_label_and_everything_between_the_words(tokenizer):
         assert new == text
 
 
+# Names become new ones
+
+
+@settings(max_examples=5)
+@given(corpora(max_size=5), st.floats(0.05, 1), st.integers(1, 2), st.integers(0, 3))
+def test_only_words_of_names_become_new_and_no_label_stays(tokenizer, corpus, share, copies, seed):
+    vocabulary = set(PlainWords(untrained.tagger(tokenizer), tokenizer).words)
+    found = samples.new_names(corpus, untrained.tagger(tokenizer), tokenizer, share, copies, seed)
+    assert found.column_names == ["tokens", "kind"]
+    of = {row["kind"]: row for row in corpus}
+    assert all(count <= copies for count in Counter(found["kind"]).values())
+    for row in found:
+        old = of[row["kind"]]
+        assert len(row["tokens"]) == len(old["tokens"])
+        for before, after, tag in zip(old["tokens"], row["tokens"], tags(old), strict=True):
+            if before != after:
+                assert tag != "O" and len(before) > 3 and before.isalpha()
+                assert after.lower() in vocabulary and after.istitle() == before.istitle()
+
+
+def test_a_name_of_the_vocabulary_becomes_a_neighbour_and_another_anything(tokenizer):
+    model, vocabulary = untrained.tagger(tokenizer), PlainWords(untrained.tagger(tokenizer), tokenizer)
+    corpus = sentence(("Jordan", "B-PER"), ("Xqzvwy", "I-PER"), ("left", "O"), ("the", "O"), ("U.S.", "B-LOC"))
+    found = samples.new_names(corpus, model, tokenizer, share=1.0, copies=40, neighbours=3)
+    first, second, *rest = (set(column) for column in zip(*found["tokens"][:], strict=True))
+    assert first == {word.title() for word in vocabulary.nearest([["jordan"]], [[0]], 3)[0]}
+    assert len(second) > 30 and rest == [{"left"}, {"the"}, {"U.S."}]
+    same = samples.new_names(corpus, model, tokenizer, share=1.0, copies=40, neighbours=3)["tokens"][:]
+    assert same == found["tokens"][:]
+    assert same != samples.new_names(corpus, model, tokenizer, share=1.0, copies=40, neighbours=3, seed=1)["tokens"][:]
+
+
+def test_the_teacher_says_what_the_new_names_are(tokenizer):
+    teacher = untrained.tagger(tokenizer)
+    corpus = sentence(("Jordan", "B-PER"), ("left", "O"))
+    found = samples.labelled_by(teacher, tokenizer, samples.new_names(corpus, teacher, tokenizer, share=1.0))
+    assert found.column_names == ["tokens", "labels", "kind"] and len(found) == 1
+    assert len(samples.new_names(sentence(("river", "O")), teacher, tokenizer)) == 0  # no name, nothing new
+
+
 # What the teacher said, and what cannot be
 
 
@@ -239,11 +280,15 @@ def test_impossible_wishes(tokenizer):
     for wrong in ({"copies": 0}, {"share": 0}, {"share": 1.5}, {"neighbours": 0}, {"how": "glove"}):
         with pytest.raises(DataError, match=f"{next(iter(wrong))} is"):
             samples.replace_words(corpus, model, tokenizer, **wrong)
+    for wrong in ({"copies": 0}, {"share": 0}, {"share": 1.5}, {"neighbours": 0}):
+        with pytest.raises(DataError, match=f"{next(iter(wrong))} is"):
+            samples.new_names(corpus, model, tokenizer, **wrong)
     with pytest.raises(DataError, match="copies is 0"):
         samples.swap_entities(corpus, copies=0)
     with pytest.raises(DataError, match="no entities to swap"):
         samples.swap_entities(Dataset.from_dict({"text": ["river"], "label": [0]}))
-    for function in (samples.swap_entities, lambda rows: samples.replace_words(rows, model, tokenizer)):
+    by_model = [partial(way, model=model, tokenizer=tokenizer) for way in (samples.replace_words, samples.new_names)]
+    for function in (samples.swap_entities, *by_model):
         with pytest.raises(DataError, match="labelled_by"):
             function(corpus.remove_columns("labels"))
     with pytest.raises(ModelError, match="fills no masks"):

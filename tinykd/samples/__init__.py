@@ -1,6 +1,6 @@
 """Transfer sets: which texts the student learns from, and what the teacher says of them. Taught in lesson 04."""
 
-from tinykd.samples.augmentation import replace_words, swap_entities
+from tinykd.samples.augmentation import new_names, replace_words, swap_entities
 from tinykd.samples.dynamic import DisagreementSampler, Dynamic
 from tinykd.samples.selection import select
 from tinykd.samples.signals import online, with_teacher
@@ -12,6 +12,7 @@ __all__ = [
     "combine",
     "few_labels",
     "labelled_by",
+    "new_names",
     "online",
     "replace_words",
     "select",

@@ -127,6 +127,67 @@ def replace_words(
     return streamed(texts, replace, texts.features, batch_size=16)
 
 
+def new_names(
+    dataset: Dataset,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    share: float = 0.7,
+    copies: int = 1,
+    seed: int = 0,
+    neighbours: int = 15,
+    max_length: int = 128,
+) -> Dataset:
+    """Write words into the names of a corpus that stand in none of its names. Taught in lesson 04.
+
+    :func:`swap_entities` knows the names of the corpus, and a student that has read them all still meets new ones. A
+    vocabulary holds thousands more, those of a kind near each other. A plain word of a name (see :func:`replace_words`)
+    becomes one of its ``neighbours`` by cosine in the input embedding, another word of four letters or more any plain
+    word. Nobody knows what *Gustav Tornado* is, so the new sentences have no labels: the teacher says what it takes
+    them for, ``samples.labelled_by(teacher, tokenizer, new_names(…))``.
+
+    Args:
+        dataset: columns ``tokens`` and ``labels``; the labels tell where names stand.
+        model: whose input embedding says which words are near.
+        share: of the words of names, how many are drawn anew.
+        copies: new sentences for each sentence that holds an entity; one in which nothing was drawn is left out.
+        seed, neighbours, max_length: as in :func:`replace_words`.
+
+    Returns:
+        The new sentences alone, without ``labels`` and ``teacher_…``.
+
+    Raises:
+        DataError: ``copies``, ``share`` or ``neighbours`` out of range, or sentences without tags.
+    """
+    _check(copies >= 1, f"copies is {copies}; a sentence gives at least 1")
+    _check(0 < share <= 1, f"share is {share}; it must be above 0 and at most 1")
+    _check_tags(dataset)
+    vocabulary = PlainWords(model, tokenizer, max_length=max_length)
+    most = len(vocabulary.words) - 1
+    _check(1 <= neighbours <= most, f"neighbours is {neighbours}; it must lie between 1 and {most}, all that there are")
+    outside = label_names(dataset).index("O")
+
+    def renew(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
+        texts = [row["tokens"] for row in rows]
+        inside = [[w for w, label in enumerate(row["labels"]) if label != outside] for row in rows]
+        plain = [sorted(set(found) & set(of)) for found, of in zip(vocabulary.places(texts), inside, strict=True)]
+        near = iter(vocabulary.nearest(texts, plain, neighbours) if any(plain) else [])
+        for row, number, names, known in zip(rows, numbers, inside, plain, strict=True):
+            similar = {w: next(near) for w in known}
+            for copy in range(copies):
+                rng = np.random.default_rng([seed, number, copy])
+                drawn = {}
+                for w in names:
+                    word, pool = row["tokens"][w], similar.get(w, vocabulary.words)
+                    if len(word) > 3 and word.isalpha() and rng.random() < share:
+                        drawn[w] = _cased(pool[rng.integers(len(pool))], as_=word)
+                if drawn:
+                    yield {name: row[name] for name in kept.features} | _with_words(row, drawn)
+
+    texts = without_teacher(dataset)
+    kept = texts.remove_columns("labels")
+    return streamed(texts, renew, kept.features, batch_size=16)
+
+
 def _with_words(row: dict, drawn: dict[int, str]) -> dict:
     if "tokens" in row:
         return {"tokens": [drawn.get(w, word) for w, word in enumerate(row["tokens"])]}

@@ -7,6 +7,8 @@ returns as Markdown. Nothing is written into the sources.
 import json
 import re
 
+from pybtex.plugin import find_plugin, register_plugin
+
 from . import drawings, pages, recorded, reference
 
 GENERATED = {
@@ -32,8 +34,15 @@ def read(app, name: str, source: list[str]) -> None:
         source[0] = _PLACE.sub(lambda found: GENERATED[found[1]](*found[2].split()), source[0])
 
 
+def remember_plugins() -> None:
+    """Register what every citation asks pybtex for; it would look through all installed packages, each time anew."""
+    for name in ("docutils", "plaintext"):
+        register_plugin("pybtex.backends", name, find_plugin("pybtex.backends", name), force=True)
+
+
 def setup(app) -> dict:
     """Register with Sphinx."""
+    remember_plugins()
     app.connect("config-inited", pages.buttons)
     app.connect("source-read", read)
     app.connect("autodoc-process-docstring", reference.link, priority=400)
