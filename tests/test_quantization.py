@@ -21,6 +21,7 @@ from tinykd.quantization import (
     dynamic_int8,
     fake_quantize,
     finish,
+    in_blocks,
     is_prepared,
     openvino_int8,
     prepare,
@@ -28,6 +29,7 @@ from tinykd.quantization import (
     static_int8,
     to_bfloat16,
 )
+from tinykd.quantization.rounding import BLOCK
 
 matrices = arrays.arrays(
     np.float32,
@@ -97,6 +99,29 @@ def test_bfloat16_is_rounded_in_float32():
     rounded = fake_quantize(tensor.bfloat16(), symmetric=False)
     assert rounded.dtype == torch.bfloat16
     assert (rounded.float() - tensor).abs().max() < 3 / 2**8 + 4 / 255
+
+
+@given(arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 70)), elements=st.floats(-9, 9, width=32)))
+def test_blocks_of_4_bits_are_those_of_the_runtime(table):
+    from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantizer as Runtime
+
+    found = in_blocks(torch.tensor(table)).numpy()
+    for start in range(0, table.shape[1], BLOCK):
+        block = table[:, start : start + BLOCK]
+        largest = np.abs(block).max(1, keepdims=True)
+        assert (np.abs(found[:, start : start + BLOCK] - block) <= largest / 8 * (1 + 1e-5)).all()
+        # of two numbers as large, one above and one below zero, the runtime takes the lower for its scale, we the first
+        if not np.isin(-largest, block[block != 0]).any() or not np.isin(largest, block[block != 0]).any():
+            integers, scale = Runtime.quant_slice_symmetric(block)
+            np.testing.assert_allclose(found[:, start : start + BLOCK], integers * scale, rtol=1e-5, atol=1e-30)
+
+
+@given(
+    arrays.arrays(np.float32, (3, 40), elements=st.floats(-9, 9, width=32).filter(lambda x: x == 0 or abs(x) > 1e-6))
+)
+def test_what_4_bits_hold_stays(table):
+    once = in_blocks(torch.tensor(table))
+    torch.testing.assert_close(in_blocks(once), once, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("bits", [1, 17])
@@ -223,6 +248,24 @@ def test_int8_is_a_quarter_and_agrees(kind, exported, tmp_path):
     agree = np.concatenate([mine.argmax(-1) == theirs.argmax(-1) for mine, theirs in pairs]).mean()
     assert agree > 0.9
     assert any(not np.allclose(mine, theirs, atol=1e-4) for mine, theirs in pairs)
+
+
+def test_a_table_in_4_bits_is_the_table_that_was_rounded(tokenizer, tmp_path):
+    model = tagger(tokenizer)
+    export.to_onnx(model, tokenizer, tmp_path / "exact", max_length=32)
+    with torch.no_grad():
+        table = model.get_input_embeddings().weight
+        table.copy_(in_blocks(table))
+    export.to_onnx(model, tokenizer, tmp_path / "rounded", max_length=32)
+    for name, bits in (("exact", 8), ("exact", 4), ("rounded", 4)):
+        dynamic_int8(tmp_path / name, tmp_path / f"{name}-{bits}", table_bits=bits)
+    large, small, same = (runtime.load(tmp_path / name) for name in ("exact-8", "exact-4", "rounded-4"))
+    saved = large.path.stat().st_size - small.path.stat().st_size
+    assert 0.9 < saved / (table.numel() * 3 / 8) < 1.1  # 8 bits become 4, and one more for a share of the scale
+    for mine, theirs in zip(small.logits(TEXTS), same.logits(TEXTS), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)
+    with pytest.raises(ValueError, match="table_bits is 3"):
+        dynamic_int8(tmp_path / "exact", tmp_path / "three", table_bits=3)
 
 
 def test_a_folder_for_a_browser_holds_both(exported, tmp_path):

@@ -95,7 +95,7 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
 
 
 def inherit_words(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTrainedModel:
-    """Give a narrower student of the teacher's vocabulary the teacher's words, places and types. Taught in lesson 06.
+    """Give a narrower student of the teacher's vocabulary the teacher's words, places and types. Taught in lesson 03.
 
     A new shape begins with random rows, and a word that training does not show stays random. The teacher's table of
     word pieces is turned on its principal axes (its right singular vectors) and cut to the student's width: of all

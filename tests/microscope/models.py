@@ -32,6 +32,7 @@ def untrained(out, tokenizer) -> None:
             model = pruning.factorize_table(model, tokenizer, [], rank=24)
         models.save(model, tokenizer, out / name)
         export.to_onnx(model, tokenizer, out / f"{name}-fp32")
-        quantization.dynamic_int8(out / f"{name}-fp32", out / f"{name}-int8")
+        bits = microscope.TABLE_BITS if name == "pruned" else 8
+        quantization.dynamic_int8(out / f"{name}-fp32", out / f"{name}-int8", table_bits=bits)
     facts = {"here": False, "runtime": None} | microscope.describe(out)
     microscope.write(out / microscope.FACTS, facts)

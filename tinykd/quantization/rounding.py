@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+#: numbers of a row of a table in 4 bits that share a scale
+BLOCK = 32
+
 
 def integer_range(bits: int, symmetric: bool) -> tuple[int, int]:
     """Return the smallest and the largest integer: 8 bits give (-127, 127) if symmetric, else (0, 255).
@@ -63,6 +66,24 @@ def fake_quantize(tensor: Tensor, bits: int = 8, channel_dim: int | None = None,
     integers = ((exact / scale).round() + zero_point).clamp(*integer_range(bits, symmetric))
     rounded = ((integers - zero_point) * scale).to(tensor.dtype)
     return tensor + (rounded - tensor).detach()
+
+
+@torch.no_grad()
+def in_blocks(table: Tensor) -> Tensor:
+    """Return a table as 4 bits hold it: of each ``BLOCK`` numbers of a row, the largest is -8 times their scale.
+
+    So ONNX Runtime stores it (``dynamic_int8(…, table_bits=4)``), five eighths of a byte a number with its scales. To
+    16 steps most numbers move: round the table *before* the layers learn, and they learn to read it as it will be.
+    Rounding twice changes nothing.
+
+    Args:
+        table: (rows, numbers); a last block may be shorter.
+    """
+    rounded = []
+    for block in table.split(BLOCK, dim=1):
+        scale = block.gather(1, block.abs().argmax(1, keepdim=True)) / -8
+        rounded.append((block / scale.where(scale != 0, 1)).round().clamp(-8, 7) * scale)
+    return torch.cat(rounded, dim=1)
 
 
 def to_bfloat16(model: PreTrainedModel) -> PreTrainedModel:
