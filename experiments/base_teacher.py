@@ -37,7 +37,8 @@ SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 TEACHER = Settings(epochs=3, learning_rate=5e-5, batch_size=32)
 STUDENT = Settings(epochs=8, learning_rate=3e-4, batch_size=32, alpha=0.2, temperature=2.0)
 SHAPES = ("MiniLM, 6 layers", "MiniLM, cut:3", "tinybert-4")
-#: of each sentence with other names, and how to learn from them; as for the students of the MiniLM teacher
+#: of each sentence with other names, and how to learn from them; fewer than in ``distillation.py``, for this teacher
+#: answers slowly
 COPIES, AUGMENTED = 2, replace(STUDENT, epochs=4, alpha=0.1, dropout=0.0)
 LOSSES = ("labels", "logits", "hidden", "hidden, augmented")
 CORPUS = "conll2003"

@@ -36,7 +36,7 @@ HALF = {"rounds": 2, "heads": 0.5, "neurons": 0.5, "by": "distillation"}
 class Row:
     """One student: how it is made, what it is asked, on how many copies with other names. ``losses`` None: labels.
 
-    ``new_names`` adds as many copies of all those with names that the corpus does not hold, labelled by the teacher;
+    ``new_names`` adds as many copies of all those with names drawn from the vocabulary, labelled by the teacher;
     ``words`` begins with the teacher's words (``models.inherit_words``). ``of`` names a row whose student is pruned as
     ``HALF`` says, in place of training a new one.
     """

@@ -61,12 +61,10 @@ def _table_in_4_bits(path: Path) -> None:
 
     model = onnx.load(path)
     rows = {weight.name: weight.dims[0] for weight in model.graph.initializer if len(weight.dims) == 2}
-    lookups = sorted(
-        (node for node in model.graph.node if node.op_type == "Gather" and node.input[0] in rows),
-        key=lambda node: rows[node.input[0]],
-    )
+    lookups = [node for node in model.graph.node if node.op_type == "Gather"]
+    table = max(lookups, key=lambda node: rows.get(node.input[0], 0))
     config = DefaultWeightOnlyQuantConfig(block_size=BLOCK, is_symmetric=True, op_types_to_quantize=("Gather",))
-    others = [node.name for node in lookups[:-1]]
+    others = [node.name for node in lookups if node is not table]
     quantizer = MatMulNBitsQuantizer(model, nodes_to_exclude=others, algo_config=config)
     quantizer.process()
     onnx.save(quantizer.model.model, path)

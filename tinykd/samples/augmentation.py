@@ -137,13 +137,13 @@ def new_names(
     neighbours: int = 15,
     max_length: int = 128,
 ) -> Dataset:
-    """Write words into the names of a corpus that stand in none of its names. Taught in lesson 04.
+    """Write words of the model's vocabulary into the names of a corpus. Taught in lesson 04.
 
     :func:`swap_entities` knows the names of the corpus, and a student that has read them all still meets new ones. A
     vocabulary holds thousands more, those of a kind near each other. A plain word of a name (see :func:`replace_words`)
     becomes one of its ``neighbours`` by cosine in the input embedding, another word of four letters or more any plain
-    word. Nobody knows what *Gustav Tornado* is, so the new sentences have no labels: the teacher says what it takes
-    them for, ``samples.labelled_by(teacher, tokenizer, new_names(…))``.
+    word, whether the corpus has it or not. Nobody knows what *Gustav Tornado* is, so the new sentences have no labels:
+    the teacher says what it takes them for, ``samples.labelled_by(teacher, tokenizer, new_names(…))``.
 
     Args:
         dataset: columns ``tokens`` and ``labels``; the labels tell where names stand.
