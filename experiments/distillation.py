@@ -36,6 +36,7 @@ HALF = {"rounds": 2, "heads": 0.5, "neurons": 0.5, "by": "distillation"}
 class Row:
     """One student: how it is made, what it is asked, on how many copies with other names. ``losses`` None: labels.
 
+    ``teachers`` above 1 asks those of the next seeds, too, and takes the mean of their answers; layers are its own's.
     ``new_names`` adds as many copies of all those with names drawn from the vocabulary, labelled by the teacher;
     ``words`` begins with the teacher's words (``models.inherit_words``). ``of`` names a row whose student is pruned as
     ``HALF`` says, in place of training a new one.
@@ -46,6 +47,7 @@ class Row:
     settings: Settings = SHORT
     copies: int = 0
     new_names: int = 0
+    teachers: int = 1
     words: bool = False
     of: str | None = None
 
@@ -71,6 +73,8 @@ ROWS = {
     "cut:2, hidden, long, augmented": Row("cut:2", "hidden", FULL, 3),
     "cut:3, hidden, long, new names": Row("cut:3", "hidden", replace(FULL, epochs=3), 3, 1),
     "cut:2, hidden, long, new names": Row("cut:2", "hidden", replace(FULL, epochs=3), 3, 1),
+    "cut:3, hidden, long, augmented, three teachers": Row("cut:3", "hidden", FULL, 3, teachers=3),
+    "cut:2, hidden, long, augmented, three teachers": Row("cut:2", "hidden", FULL, 3, teachers=3),
     "cut:2, hidden, long, augmented, half": Row(
         "cut:2", "hidden", replace(FULL, epochs=2), 3, of="cut:2, hidden, long, augmented"
     ),
@@ -125,6 +129,8 @@ def one_row(name: str, seed: int, corpus) -> dict:
         made = f"{f'-{row.copies}-copies' * bool(row.copies)}{f'-{row.new_names}-new' * bool(row.new_names)}"
         store = RUNS / f"signals-seed{seed}" / f"{kind.replace(':', '')}{made}"
         transfer = samples.with_teacher(train, teacher, tokenizer, store, progress="signals", layers=layers)
+        if row.teachers > 1:
+            transfer = with_others(transfer, train, [(seed + n) % 3 for n in range(1, row.teachers)], corpus, store)
         if row.of is None:
             student = methods.distill_by(row.losses, student, tokenizer, transfer, out, settings, name)
         else:
@@ -138,6 +144,17 @@ def one_row(name: str, seed: int, corpus) -> dict:
     seconds = time.perf_counter() - start
     scores = {split: evaluation.evaluate(student, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
     return {"row": name, "seed": seed, **scores, "minutes": seconds / 60, **recipes.provenance()}
+
+
+def with_others(transfer: Dataset, train: Dataset, seeds: list[int], corpus, store: Path) -> Dataset:
+    """Return ``transfer`` with the mean of its teacher's answers and those of the teachers of other seeds."""
+    said = [transfer]
+    for seed in seeds:
+        other, tokenizer = teacher_of(seed, corpus["train"], data.label_names(corpus))
+        folder = store.with_name(f"{store.name}-teacher-{seed}")
+        said.append(samples.with_teacher(train, other, tokenizer, folder, progress=f"signals, seed {seed}"))
+    answers = samples.combine(said, [1.0] * len(said)).select_columns("teacher_logits")
+    return concatenate_datasets([transfer.remove_columns("teacher_logits"), answers], axis=1)
 
 
 def teachers_scores(seed: int, corpus) -> dict:

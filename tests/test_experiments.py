@@ -67,6 +67,7 @@ def test_one_row_runs_from_end_to_end_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "RUNS", tmp_path / "runs")
     quick = replace(experiment.SHORT, epochs=1)
     rows = {"plain": experiment.Row("cut:1", None, quick), "more": experiment.Row("cut:1", "hidden", quick, 1)}
+    rows["two teachers"] = experiment.Row("cut:1", "hidden", quick, 1, teachers=2)
     rows["half"] = experiment.Row("cut:1", "hidden", quick, 1, of="more")
     monkeypatch.setattr(experiment, "ROWS", rows)
     for name in rows:
