@@ -44,6 +44,13 @@ def test_every_word_is_labelled_once_at_its_first_piece_with_its_own_logits(toke
     assert found == {row: list(range(len(tokens))) for row, tokens in enumerate(documents)}
 
 
+def test_what_a_teacher_said_is_not_read(tokenizer):
+    read = set()
+    watched = numbered([["Mara", "left"]] * 5, signal=True).with_transform(lambda rows: read.update(rows) or rows)
+    data.encode(watched, tokenizer)
+    assert read == {"tokens", "labels"}
+
+
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=60), st.integers(0, 20))
 def test_windows(sizes, more):
     room = max(sizes) + more

@@ -51,7 +51,10 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
     room = max_length - len(before) - len(after)
     if room < 1:
         raise ValueError(f"max_length is {max_length}; it must be at least {max_length - room + 1}")
-    one = _encode_texts if "text" in dataset.column_names else _encode_words
+    whole = "text" in dataset.column_names
+    one = _encode_texts if whole else _encode_words
+    # Without the columns teacher_…: as Python lists they would take minutes, and more memory than the store has bytes.
+    dataset = dataset.select_columns(["text", "label"] if whole else ["tokens", "labels"])
     # The map is written out, not hidden in Dataset.map: nothing is cached under a name that a reader cannot see.
     chunks = []
     for start in range(0, max(1, len(dataset)), _CHUNK):
