@@ -153,8 +153,7 @@ def with_others(transfer: Dataset, train: Dataset, seeds: list[int], corpus, sto
         other, tokenizer = teacher_of(seed, corpus["train"], data.label_names(corpus))
         folder = store.with_name(f"{store.name}-teacher-{seed}")
         said.append(samples.with_teacher(train, other, tokenizer, folder, progress=f"signals, seed {seed}"))
-    answers = samples.combine(said, [1.0] * len(said)).select_columns("teacher_logits")
-    return concatenate_datasets([transfer.remove_columns("teacher_logits"), answers], axis=1)
+    return samples.combine(said, [1.0] * len(said))
 
 
 def teachers_scores(seed: int, corpus) -> dict:

@@ -139,12 +139,18 @@ def test_what_is_impossible_stays_a_number():
     assert np.isfinite(log_p).all()
 
 
-def test_layers_are_left_out_and_other_columns_stay(tokenizer, tmp_path):
+def test_layers_are_those_of_the_first_and_other_columns_stay(tokenizer, tmp_path):
     teacher, corpus = untrained.tagger(tokenizer), sentences(5).add_column("kind", list("abcde"))
     layers = Layers(hidden_states=(1,))
     one = samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "one", layers=layers)
-    other = samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "other")
-    assert samples.combine([one, other], [1, 1]).column_names == ["tokens", "labels", "kind", "teacher_logits"]
+    certain, lowest = untrained.tagger(tokenizer, "O"), Layers(hidden_states=(0,))
+    other = samples.with_teacher(corpus, certain, tokenizer, tmp_path / "other", layers=lowest)
+    both = samples.combine([one, other], [1, 1])
+    assert set(both.column_names) == set(one.column_names)
+    assert both["teacher_hidden_states"][:] == one["teacher_hidden_states"][:] != other["teacher_hidden_states"][:]
+    assert both["kind"][:] == list("abcde") and both["teacher_logits"][:] != one["teacher_logits"][:]
+    some = samples.combine([one.select([3, 1]), other.select([3, 1])], [1, 1])
+    assert some["kind"][:] == ["d", "b"] and some["teacher_logits"][0] == both["teacher_logits"][3]
 
 
 def test_sets_that_do_not_belong_together(tokenizer):

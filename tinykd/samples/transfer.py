@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from datasets import ClassLabel, Dataset, Features, List
+from datasets import ClassLabel, Dataset, Features, List, concatenate_datasets
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd.errors import DataError
 from tinykd.inference import logits
 from tinykd.models import task_of
-from tinykd.samples.streaming import streamed, without_teacher
+from tinykd.samples.streaming import flat, streamed
 
 
 def labelled_by(
@@ -89,8 +89,8 @@ def combine(transfer_sets: list[Dataset], weights: list[float]) -> Dataset:
         weights: one a teacher, above 0; they are divided by their sum.
 
     Returns:
-        The first set with ``teacher_logits`` = log Σ w · softmax(logits), float16, of the same shape. Other columns
-        ``teacher_…`` are left out: layers have no mean. It is read from a temporary file (see
+        The first set, layers and all, with ``teacher_logits`` = log Σ w · softmax(logits), float16, of the same shape.
+        The layers of the others are not looked at: layers have no mean. The logits are read from a temporary file (see
         :func:`tinykd.samples.streaming.streamed`).
 
     Raises:
@@ -106,19 +106,20 @@ def combine(transfer_sets: list[Dataset], weights: list[float]) -> Dataset:
             raise DataError(f"transfer set {i} has no column teacher_logits; add it first: samples.with_teacher(…)")
         if len(part) != len(sets[0]) or any(part.features.get(name) != sets[0].features[name] for name in corpus):
             raise DataError(f"transfer set {i} has other rows or other label names than the first")
-    texts, sets = without_teacher(sets[0]), [part.select_columns([*corpus, "teacher_logits"]) for part in sets]
-    features = Features(texts.features | {"teacher_logits": sets[0].features["teacher_logits"]})
+    first, sets = flat(sets[0]), [part.select_columns([*corpus, "teacher_logits"]) for part in sets]
     log_weights = (torch.tensor(weights) / sum(weights)).log().view(-1, 1, 1)
 
     def mean(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
         parts = [part.select(range(numbers[0], numbers[-1] + 1)).to_list() for part in sets]
-        for number, row, *same in zip(numbers, rows, *parts, strict=True):
-            if any(other[name] != row[name] for other in same for name in corpus):
+        for number, one, *others in zip(numbers, *parts, strict=True):
+            if any(other[name] != one[name] for other in others for name in corpus):
                 raise DataError(f"row {number}: the transfer sets have other texts or labels")
-            said = [torch.tensor(other["teacher_logits"]) for other in same]  # (words, classes) of each teacher
+            said = [torch.tensor(row["teacher_logits"]) for row in (one, *others)]  # (words, classes) of each teacher
             if any(logits.shape != said[0].shape for logits in said):
                 raise DataError(f"row {number}: the teachers' logits have the shapes {[tuple(x.shape) for x in said]}")
             log_p = (log_weights + torch.stack(said).log_softmax(-1)).logsumexp(0)
-            yield row | {"teacher_logits": log_p.clamp(min=torch.finfo(torch.half).min).numpy()}
+            yield {"teacher_logits": log_p.clamp(min=torch.finfo(torch.half).min).numpy()}
 
-    return streamed(texts, mean, features, batch_size=100)
+    logits = Features({"teacher_logits": first.features["teacher_logits"]})
+    answers = streamed(sets[0].select_columns(corpus[0]), mean, logits, batch_size=100)
+    return concatenate_datasets([first.remove_columns("teacher_logits"), answers], axis=1)
