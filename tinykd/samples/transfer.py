@@ -107,14 +107,15 @@ def combine(transfer_sets: list[Dataset], weights: list[float]) -> Dataset:
         if len(part) != len(sets[0]) or any(part.features.get(name) != sets[0].features[name] for name in corpus):
             raise DataError(f"transfer set {i} has other rows or other label names than the first")
     first, sets = flat(sets[0]), [part.select_columns([*corpus, "teacher_logits"]) for part in sets]
+    sets = [part.with_format("numpy", ["teacher_logits"], output_all_columns=True, dtype=np.float32) for part in sets]
     log_weights = (torch.tensor(weights) / sum(weights)).log().view(-1, 1, 1)
 
     def mean(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
-        parts = [part.select(range(numbers[0], numbers[-1] + 1)).to_list() for part in sets]
-        for number, one, *others in zip(numbers, *parts, strict=True):
-            if any(other[name] != one[name] for other in others for name in corpus):
+        parts = [part[numbers[0] : numbers[-1] + 1] for part in sets]
+        for k, number in enumerate(numbers):
+            if any(part[name][k] != parts[0][name][k] for part in parts for name in corpus):
                 raise DataError(f"row {number}: the transfer sets have other texts or labels")
-            said = [torch.tensor(row["teacher_logits"]) for row in (one, *others)]  # (words, classes) of each teacher
+            said = [torch.as_tensor(part["teacher_logits"][k]) for part in parts]  # (words, classes) of each teacher
             if any(logits.shape != said[0].shape for logits in said):
                 raise DataError(f"row {number}: the teachers' logits have the shapes {[tuple(x.shape) for x in said]}")
             log_p = (log_weights + torch.stack(said).log_softmax(-1)).logsumexp(0)
