@@ -97,7 +97,7 @@ def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, 
         method = losses.removesuffix(", augmented")
         layers = methods.needed(method, teacher, student)
         store = out / f"signals-{losses}-{student.config.num_hidden_layers}".replace(", ", "-")
-        transfer = samples.with_teacher(train, teacher, tokenizer, store, progress="signals", layers=layers)
+        transfer = samples.with_teacher(train, teacher, tokenizer, store, 128, "signals", layers, bf16=True)
         student = methods.distill_by(method, student, own, transfer, folder, settings, shape)
     minutes = (time.perf_counter() - start) / 60
     return {"shape": shape, "losses": losses, "seed": seed, "minutes": minutes, "scores": scored(student, own, corpus)}

@@ -128,7 +128,7 @@ def one_row(name: str, seed: int, corpus) -> dict:
         kind = "logits" if not (layers.hidden_states or layers.attention) else f"{row.losses}-{row.student}"
         made = f"{f'-{row.copies}-copies' * bool(row.copies)}{f'-{row.new_names}-new' * bool(row.new_names)}"
         store = RUNS / f"signals-seed{seed}" / f"{kind.replace(':', '')}{made}"
-        transfer = samples.with_teacher(train, teacher, tokenizer, store, progress="signals", layers=layers)
+        transfer = samples.with_teacher(train, teacher, tokenizer, store, 128, "signals", layers, bf16=True)
         if row.teachers > 1:
             transfer = with_others(transfer, train, [(seed + n) % 3 for n in range(1, row.teachers)], corpus, store)
         if row.of is None:
@@ -152,7 +152,7 @@ def with_others(transfer: Dataset, train: Dataset, seeds: list[int], corpus, sto
     for seed in seeds:
         other, tokenizer = teacher_of(seed, corpus["train"], data.label_names(corpus))
         folder = store.with_name(f"{store.name}-teacher-{seed}")
-        said.append(samples.with_teacher(train, other, tokenizer, folder, progress=f"signals, seed {seed}"))
+        said.append(samples.with_teacher(train, other, tokenizer, folder, progress=f"signals, seed {seed}", bf16=True))
     return samples.combine(said, [1.0] * len(said))
 
 

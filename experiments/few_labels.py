@@ -39,8 +39,9 @@ def one(share: float, seed: int, corpus) -> dict:
     few = replace(for_student, epochs=same_steps(for_student, len(train), len(labelled)))
 
     everything = all_texts(labelled, unlabelled, teacher, tokenizer)
-    small = samples.with_teacher(labelled, teacher, tokenizer, out / "signals-labelled", progress="signals")
-    large = samples.with_teacher(everything, teacher, tokenizer, out / "signals-all", progress="signals")
+    how = {"progress": "signals", "bf16": True}
+    small = samples.with_teacher(labelled, teacher, tokenizer, out / "signals-labelled", **how)
+    large = samples.with_teacher(everything, teacher, tokenizer, out / "signals-all", **how)
     made = {
         "labels only": (labelled, few),
         "teacher on the labelled": (small, few),

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
+from tinykd.hardware import prefers_bf16
 from tinykd.internals import Layers, Watched
 from tinykd.models import task_of
 from tinykd.text import classified, tagged
@@ -26,6 +27,7 @@ def signals(
     max_length: int = 128,
     batch_size: int = 32,
     progress: str | None = None,
+    bf16: bool = False,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield what the model says of every row of a corpus split, in order; memory does not grow with the corpus.
 
@@ -33,6 +35,7 @@ def signals(
         dataset: columns ``tokens`` and ``labels``, or ``text`` and ``label``.
         layers: which hidden states, queries, keys and values to yield beside the logits.
         progress: what to call the progress bar; none without it.
+        bf16: compute as training does, in bfloat16 where the processor is faster with it.
 
     Yields:
         A dict of float32 arrays a row: ``logits`` (words, classes), or (1, classes) for classification;
@@ -41,6 +44,7 @@ def signals(
     model.eval()
     collate = data.collate(tokenizer)
     bar = tqdm(total=len(dataset), desc=progress, unit="row", disable=progress is None)
+    fast = torch.autocast(model.device.type, torch.bfloat16, enabled=bf16 and prefers_bf16())
     with bar, contextlib.closing(Watched(model, layers)) as watched:
         for start in range(0, len(dataset), CHUNK):
             chunk = dataset.select(range(start, min(start + CHUNK, len(dataset))))
@@ -52,7 +56,8 @@ def signals(
                 rows = [encoded[int(i)] for i in order[first : first + batch_size]]
                 batch = collate(rows)
                 del batch["labels"]
-                found = watched(**{key: value.to(model.device) for key, value in batch.items()})
+                with fast:  # not around the yield below: it would hold for whoever asks
+                    found = watched(**{key: value.to(model.device) for key, value in batch.items()})
                 for name, values in found.items():
                     for i, row, value in zip(order[first:], rows, values.float().cpu().numpy(), strict=False):
                         words = len(row["word_starts"])

@@ -125,7 +125,9 @@ def _train_all(
         models.save(teacher, tokenizer, out / "teacher")
     student = models.student(setup.student, teacher, setup.seed)
     bar = "signals   " if progress else None
-    transfer = samples.with_teacher(train, teacher, tokenizer, out / "signals", setup.max_length, bar, layers)
+    transfer = samples.with_teacher(
+        train, teacher, tokenizer, out / "signals", setup.max_length, bar, layers, bf16=True
+    )
     how = (progress, report_to)
     student = distill_by(setup.losses, student, own, transfer, out / "student", for_student, "student", *how)
     baseline = fine_tune(baseline, own, train, out / "baseline", for_student, "baseline", *how)

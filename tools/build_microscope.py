@@ -4,9 +4,9 @@ python tools/build_microscope.py                     trains what is missing in r
 python tools/build_microscope.py --record            writes their answers into the book, too, to be committed
 python tools/build_microscope.py --into _build/html  sets what is made beside the page; trains nothing
 
-The rungs, all of *newswire*: a teacher in 8 bits; a student with three of its layers in 8 bits; that student without
-the pieces, heads and neurons that it would miss least and with a table of pieces of lower rank, distilled once more, in
-32 bits and in 8. An interrupted call goes on where it stopped.
+The rungs, all of *newswire*: a teacher in 8 bits; a student with three of its layers in 8 bits, taught by that teacher
+and two like it; that student without the pieces, heads and neurons that it would miss least and with a table of pieces
+of lower rank, distilled once more, in 32 bits and in 8. An interrupted call goes on where it stopped.
 """
 
 import argparse
@@ -29,6 +29,7 @@ VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
 # Chosen on `valid`, the smallest file below 6 MB. Names need their pieces: the table gives its rank before them.
 PIECES, RANK, HEADS, NEURONS = 24_000, 224, 0.5, 0.65
 TABLE_BITS = 4  # of the pruned student: what this saves, the table's rank gets
+SEEDS = (0, 1, 2)  # of the teachers: the page shows the first, the students learn the mean of what all of them say
 COPIES = 3  # of each sentence with other names, for the students to read
 SHOWN, BROKEN = 16, 8  # sentences of the test split that the page offers
 #: rung → (the trained model, what the page calls it), from the teacher down
@@ -52,8 +53,12 @@ def train(out: Path) -> dict:
     for_student = replace(for_student, epochs=3, learning_rate=4e-4, alpha=0.1)
     again = replace(for_student, epochs=6, learning_rate=4e-4, alpha=0.0, batch_size=32)
 
-    teacher, tokenizer = models.teacher("minilm", data.label_names(corpus))
-    teacher = fine_tune(teacher, tokenizer, corpus["train"], out / "teacher", for_teacher, "teacher  ")
+    teachers = []
+    for seed in SEEDS:
+        model, tokenizer = models.teacher("minilm", data.label_names(corpus), seed=seed)
+        name, settings = f"teacher-{seed}" if seed else "teacher", replace(for_teacher, seed=seed)
+        teachers.append(fine_tune(model, tokenizer, corpus["train"], out / name, settings, name.ljust(9)))
+    teacher = teachers[0]
     # `transfer` too, without its labels: what the teacher says of text that it was not trained on teaches most.
     texts = samples.labelled_by(teacher, tokenizer, corpus["transfer"].remove_columns("labels"))
     texts = concatenate_datasets([corpus["train"], texts])
@@ -62,7 +67,11 @@ def train(out: Path) -> dict:
     texts = concatenate_datasets([texts, unseen.cast(texts.features)])
     student = models.student("cut:3", teacher)
     layers = methods.needed("hidden", teacher, student)
-    transfer = samples.with_teacher(texts, teacher, tokenizer, out / "signals", progress="signals  ", layers=layers)
+    how = {"progress": "signals  ", "bf16": True}
+    said = [samples.with_teacher(texts, teacher, tokenizer, out / "signals", layers=layers, **how)]
+    for seed, other in zip(SEEDS[1:], teachers[1:], strict=True):
+        said.append(samples.with_teacher(texts, other, tokenizer, out / f"signals-{seed}", **how))
+    transfer = samples.combine(said, [1.0] * len(said))
     student = methods.distill_by("hidden", student, tokenizer, transfer, out / "student", for_student, "student  ")
 
     read = [corpus["train"], corpus["transfer"]]
@@ -87,6 +96,7 @@ def train(out: Path) -> dict:
         "heads_cut": HEADS,
         "neurons_cut": NEURONS,
         "copies": COPIES,
+        "teachers": len(SEEDS),
     }
 
 

@@ -46,6 +46,23 @@ def test_it_is_computed_once_and_again_for_another_teacher_or_text(parts, tmp_pa
     assert len(counted) == 3
 
 
+def test_in_bfloat16_the_answers_are_near_and_the_store_is_another(parts, tmp_path, counted, monkeypatch):
+    corpus, teacher, tokenizer = parts
+    monkeypatch.setattr(samples.signals, "prefers_bf16", lambda: True)
+    monkeypatch.setattr(inference, "prefers_bf16", lambda: True)
+    exact = samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "store")
+    quick = samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "quick", bf16=True)
+    for one, other in zip(exact["teacher_logits"], quick["teacher_logits"], strict=True):
+        np.testing.assert_allclose(one, other, atol=0.05)
+    assert exact["teacher_logits"][:] != quick["teacher_logits"][:]
+    before = len(counted)
+    samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "quick")
+    assert len(counted) > before  # float32 was asked for
+    monkeypatch.setattr(samples.signals, "prefers_bf16", lambda: False)
+    samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "store", bf16=True)
+    assert len(counted) == before + 1  # where bfloat16 does not pay both are the same
+
+
 @pytest.mark.parametrize("damage", ["flip", "truncate", "note"])
 def test_a_damaged_store_is_noticed_and_made_anew(parts, tmp_path, counted, damage):
     train, teacher, tokenizer = parts

@@ -23,6 +23,7 @@ from tinykd import inference
 from tinykd.data import label_names
 from tinykd.errors import DataError, RunError
 from tinykd.files import clear_disk_errors, new_folder, write_json
+from tinykd.hardware import prefers_bf16
 from tinykd.internals import Layers, Watched
 from tinykd.models import check_labels, sha256
 from tinykd.samples.streaming import flat, without_teacher
@@ -39,6 +40,7 @@ def with_teacher(
     max_length: int = 128,
     progress: str | None = None,
     layers: Layers = NONE,
+    bf16: bool = False,
 ) -> Dataset:
     """Add what the teacher says to a corpus split.
 
@@ -47,6 +49,8 @@ def with_teacher(
         store: folder of the stored signals. Reused if it was made by the same teacher, tokenizer, texts, ``max_length``
             and ``layers`` and is undamaged; made anew otherwise. Of several processes one makes it, the others wait.
         layers: what to keep beside the logits; ``Weights.teacher_layers`` tells what a set of losses needs.
+        bf16: let the teacher compute as training does, in bfloat16 where the processor is faster with it. Its logits
+            move by some thousandths, a hundredth of what another seed of the teacher moves them by.
 
     Returns:
         ``dataset`` with, a row, in float16: ``teacher_logits`` (words, classes), (1, classes) for classification, the
@@ -65,13 +69,14 @@ def with_teacher(
     check_labels(theirs, names, "the teacher", "the corpus")
     order = [theirs.index(name) for name in names]
     dataset = flat(without_teacher(dataset))
-    key = _fingerprint(dataset, teacher, tokenizer, max_length, layers, order)
+    bf16 = bf16 and prefers_bf16()
+    key = _fingerprint(dataset, teacher, tokenizer, max_length, layers, order, *(["bf16"] if bf16 else []))
     with clear_disk_errors(store):
         store.parent.mkdir(parents=True, exist_ok=True)
     with clear_disk_errors(store), filelock.FileLock(store.with_name(f".{store.name}.lock")):
         if not _is_sound(store, key):
             with new_folder(store) as unfinished:
-                rows = inference.signals(teacher, tokenizer, dataset, layers, max_length, progress=progress)
+                rows = inference.signals(teacher, tokenizer, dataset, layers, max_length, progress=progress, bf16=bf16)
                 _write(rows, _features(teacher, layers), order, unfinished / "signals.arrow")
                 write_json(unfinished / "signal.json", {"fingerprint": key, "files": _digests(unfinished)})
         stored = Dataset.from_file(str(store / "signals.arrow"))  # mapped before another teacher may replace it
