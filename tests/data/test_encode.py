@@ -108,7 +108,7 @@ def test_a_tagging_batch(tokenizer):
 
 def test_a_classification_batch(tokenizer):
     columns = {"text": ["Mara won it again", "Nice"], "label": [1, 0], "teacher_logits": [[[1.0, 2.0]], [[3.0, 4.0]]]}
-    dataset = Dataset.from_dict(columns)
+    dataset = Dataset.from_dict(columns).cast_column("teacher_logits", Array2D((None, 2), "float16"))
     rows = list(data.encode(dataset, tokenizer, max_length=5))
     assert [row["length"] for row in rows] == [5, 3]
     batch = data.collate(tokenizer, dataset)(rows)

@@ -111,7 +111,7 @@ def collate(tokenizer: PreTrainedTokenizerBase, signals: Dataset | None = None):
     pad = tokenizer.pad_token_id
     if signals is not None:
         names = [name for name in signals.column_names if name.startswith("teacher_")]
-        signals = signals.select_columns(names).with_format("numpy", dtype=np.float16) if names else None
+        signals = signals.select_columns(names).with_format("arrow") if names else None
 
     def pad_batch(rows: list[dict]) -> dict[str, torch.Tensor]:
         whole = len(rows[0]["labels"]) == 1 < len(rows[0]["input_ids"])  # one label for the whole text
@@ -126,21 +126,31 @@ def collate(tokenizer: PreTrainedTokenizerBase, signals: Dataset | None = None):
             batch["index"] = torch.tensor([row["index"] for row in rows])
         if signals is not None:
             found = signals[[int(row["row"]) for row in rows]]
-            for name, values in found.items():
+            for name in names:
+                values = _arrays(found[name], signals.features[name].shape[1:])
                 if name == "teacher_logits" and whole:
-                    batch[name] = torch.as_tensor(np.concatenate(list(values))).float()
+                    batch[name] = torch.as_tensor(np.concatenate(values)).float()
                 else:
-                    batch[name] = _signal(name, list(values), rows, batch["word_starts"].shape[1])
+                    batch[name] = _signal(name, values, rows, batch["word_starts"].shape[1])
         return batch
 
     return pad_batch
 
 
 def _padded(rows: list[list[int]], value: int) -> torch.Tensor:
-    out = torch.full((len(rows), max(len(row) for row in rows)), value)
+    out = np.full((len(rows), max(len(row) for row in rows)), value)
     for i, row in enumerate(rows):
-        out[i, : len(row)] = torch.as_tensor(row)
-    return out
+        out[i, : len(row)] = row
+    return torch.from_numpy(out)
+
+
+def _arrays(column, shape: tuple[int, ...]) -> list[np.ndarray]:
+    """Return of each row of an Arrow column (words, *shape), views of its memory; ``datasets`` goes word by word."""
+    lists = column.combine_chunks().storage
+    ends, numbers = lists.offsets.to_numpy() - lists.offsets[0].as_py(), lists
+    for _ in range(1 + len(shape)):
+        numbers = numbers.flatten()
+    return np.split(numbers.to_numpy().reshape(-1, *shape), ends[1:-1])
 
 
 def _signal(name: str, values: list[np.ndarray], rows: list[dict], words: int) -> torch.Tensor:
