@@ -1,6 +1,6 @@
 """Make the models of the page "The microscope", and set them into a built site.
 
-python tools/build_microscope.py                     trains what is missing in runs/microscope: some minutes, once
+python tools/build_microscope.py                     trains what is missing in runs/microscope: ten minutes, once
 python tools/build_microscope.py --record            writes their answers into the book, too, to be committed
 python tools/build_microscope.py --into _build/html  sets what is made beside the page; trains nothing
 
@@ -186,7 +186,7 @@ def make(out: Path = RUNS) -> Path:
     facts = out / FACTS
     if facts.exists():
         return facts
-    print("the microscope's models are not there yet; training them once, some minutes on two cores", flush=True)
+    print("the microscope's models are not there yet; training them once, ten minutes or more on two cores", flush=True)
     settings = train(out)
     made = {"settings": settings, "corpus": data.digest(data.load("newswire")), **recipes.provenance()}
     write(facts, {"here": False, "runtime": None} | describe(out) | {"made": made})
