@@ -70,7 +70,7 @@ def with_teacher(
     order = [theirs.index(name) for name in names]
     dataset = flat(without_teacher(dataset))
     bf16 = bf16 and prefers_bf16()
-    key = _fingerprint(dataset, teacher, tokenizer, max_length, layers, order, *(["bf16"] if bf16 else []))
+    key = _fingerprint(dataset, teacher, tokenizer, max_length, layers, order, bf16)
     with clear_disk_errors(store):
         store.parent.mkdir(parents=True, exist_ok=True)
     with clear_disk_errors(store), filelock.FileLock(store.with_name(f".{store.name}.lock")):

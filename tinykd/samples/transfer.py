@@ -121,6 +121,6 @@ def combine(transfer_sets: list[Dataset], weights: list[float]) -> Dataset:
             log_p = (log_weights + torch.stack(said).log_softmax(-1)).logsumexp(0)
             yield {"teacher_logits": log_p.clamp(min=torch.finfo(torch.half).min).numpy()}
 
-    logits = Features({"teacher_logits": first.features["teacher_logits"]})
-    answers = streamed(sets[0].select_columns(corpus[0]), mean, logits, batch_size=100)
+    feature = Features({"teacher_logits": first.features["teacher_logits"]})
+    answers = streamed(sets[0].select_columns(corpus[0]), mean, feature, batch_size=100)
     return concatenate_datasets([first.remove_columns("teacher_logits"), answers], axis=1)
