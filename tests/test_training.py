@@ -87,6 +87,40 @@ def test_dropout_is_that_of_the_settings_while_it_trains_and_the_models_own_afte
         replace(SETTINGS, dropout=1.5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_dropout_loses_its_share_at_random_and_keeps_the_mean(share, dtype):
+    x = torch.ones(1000, 257, dtype=dtype, requires_grad=True)
+    torch.manual_seed(0)
+    dropped = hardware.dropout(x, share)
+    lost = dropped == 0
+    tolerance = 5 * math.sqrt(share * (1 - share) / x.numel())
+    assert lost.float().mean().item() == pytest.approx(share, abs=tolerance)
+    both = (lost[:, :-1] & lost[:, 1:]).float().mean().item()  # neighbours come from one draw
+    assert both == pytest.approx(share**2, abs=2 * tolerance)
+    assert set(dropped.unique().tolist()) == {0.0, torch.tensor(1.0, dtype=dtype).div(1 - share).item()}
+    assert dropped.dtype == dtype and dropped.shape == x.shape
+    dropped.sum().backward()
+    torch.testing.assert_close(x.grad, dropped)  # the derivative of x * noise is the noise, and x is 1
+    torch.manual_seed(0)
+    assert torch.equal(hardware.dropout(x, share), dropped)
+
+
+def test_dropout_is_drawn_this_way_in_training_only(room):
+    model, x = fresh(room).train(), torch.ones(10, 16)
+    layer = model.dropout
+    with training.with_dropout(model, None):
+        torch.manual_seed(0)
+        ours = layer(x)
+        torch.manual_seed(0)
+        assert torch.equal(ours, hardware.dropout(x, 0.1)) and (ours == 0).any()
+        assert torch.equal(layer.eval()(x), x)
+    assert "forward" not in vars(layer)
+    for share in (0.0, 1.0):
+        with training.with_dropout(model, share):
+            assert torch.equal(layer.train()(x), (1 - share) * x)
+
+
 @pytest.mark.parametrize(("flag", "ratio", "expected"), [(False, 9.0, False), (True, 0.5, False), (True, 1.8, True)])
 def test_bfloat16_is_used_where_it_is_there_and_faster(monkeypatch, flag, ratio, expected):
     """An Intel processor with AVX512-BF16 and without AMX takes twice as long with it."""

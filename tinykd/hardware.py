@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
@@ -51,6 +52,18 @@ def short_attention(length: int) -> Iterator[None]:
     plain = length <= 128 and prefers_bf16() and not torch.cuda.is_available()
     with sdpa_kernel(SDPBackend.MATH) if plain else contextlib.nullcontext():
         yield
+
+
+def dropout(x: Tensor, share: float) -> Tensor:
+    """Set about ``share`` of the numbers to zero and divide the others by what is kept; for processors.
+
+    PyTorch draws a random number for each and does it with one thread: a quarter of the time of training. One draw of
+    64 bits is enough for four numbers, at the price that ``share`` is rounded to a multiple of 1/65536.
+    """
+    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    drawn = draws.view(torch.int16)[: x.numel()].view(x.shape)
+    kept = drawn >= round(2**16 * share) - 2**15
+    return x * kept.to(x.dtype).div_(1 - share)
 
 
 @functools.cache

@@ -12,12 +12,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from datasets import Dataset
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
@@ -28,7 +29,7 @@ from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.embeddings import only_used
 from tinykd.errors import ModelError, RunError
 from tinykd.files import clear_disk_errors, write_json
-from tinykd.hardware import keep_memory, prefers_bf16, short_attention, without_old_garbage
+from tinykd.hardware import dropout, keep_memory, prefers_bf16, short_attention, without_old_garbage
 from tinykd.internals import Layers
 from tinykd.manifest import sha256
 from tinykd.models import quiet, save
@@ -329,16 +330,26 @@ def distill(
 
 @contextlib.contextmanager
 def with_dropout(model: PreTrainedModel, share: float | None) -> Iterator[None]:
-    """Give every dropout of ``model`` this share while it trains, then its own again; ``None`` changes none."""
+    """Give every dropout of ``model`` this share while it trains, then its own again; ``None`` changes none.
+
+    On a processor it draws as :func:`tinykd.hardware.dropout` does.
+    """
     found = [module for module in model.modules() if isinstance(module, nn.Dropout)]
     own = [module.p for module in found]
     for module in found:
         module.p = module.p if share is None else share
+        if not torch.cuda.is_available():
+            module.forward = partial(_drop, module)
     try:
         yield
     finally:
         for module, p in zip(found, own, strict=True):
             module.p = p
+            module.__dict__.pop("forward", None)
+
+
+def _drop(module: nn.Dropout, x: Tensor) -> Tensor:
+    return dropout(x, module.p) if module.training and 0 < module.p < 1 else nn.Dropout.forward(module, x)
 
 
 def _teacher_width(train: Dataset, teacher: PreTrainedModel | None) -> int | None:
