@@ -3,7 +3,7 @@
 The same student (``cut:3`` of the embedded teacher), the same sentences, batches of 32:
 
 * ``tinykd``       the Trainer path with stored teacher logits: what ``tinykd distill`` runs
-* ``by hand``      the fifteen-line loop, nothing but forward, backward and step: the ceiling
+* ``by hand``      the fifteen-line loop: forward, backward and step, and PyTorch's own dropout
 * ``fine-tuning``  the Trainer path without a teacher
 * ``online``       the Trainer path that asks the teacher at every step
 * ``textbrewer``   TextBrewer's GeneralDistiller with dynamic padding, single precision
