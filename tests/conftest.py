@@ -10,15 +10,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["site_fixtures"]
 
-#: What takes longest comes first, so that two cores end together. The rooms that wait for a browser or a disk
-#: (``test_site_pages``, ``test_place``, ``test_microscope_page`` and those beside them) are parted by lessons, which
-#: fill both cores. A lesson that finds what another one trained comes long after it: nobody waits for a neighbour's
-#: teacher.
-ORDER = (
-    *("test_site_pages", "06", "13", "11", "03", "12", "test_place", "07", "10", "08", "05", "test_microscope_page"),
-    *("04", "09", "14", "02", "01", "test_case_study_real", "test_project", "test_growth", "test_commands"),
-    *("test_benchmarks", "test_distributed", "test_experiments_ladder", "test_packs", "test_minutes", "test_recommend"),
-    *("test_training", "test_adapters"),
+#: What takes longest comes first, so that two cores end together. A lesson that finds what another one trained comes
+#: long after it: nobody waits for a neighbour's teacher.
+LESSONS = ("06", "13", "11", "03", "12", "07", "10", "08", "05", "04", "09", "14", "02", "01")
+LONG = (
+    *("test_site_pages", "test_place", "test_project", "test_microscope_page", "test_site_settings", "test_growth"),
+    *("test_commands", "test_damage", "test_benchmarks", "test_distributed", "test_experiments_ladder", "test_packs"),
+    *("test_kill", "test_twins", "test_disk", "test_minutes", "test_recommend", "test_training", "test_adapters"),
 )
 
 settings.register_profile("tinykd", deadline=None, derandomize=True, max_examples=100)
@@ -46,10 +44,11 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_collection_modifyitems(items):
     """Order the files; within a file nothing changes. (``--no-loadscope-reorder`` keeps xdist to this order.)"""
+    order = [*LESSONS, *LONG]
 
     def place(item):
         name = item.path.stem[:2] if item.path.suffix == ".ipynb" else item.path.stem
-        return ORDER.index(name) if name in ORDER else len(ORDER)
+        return order.index(name) if name in order else len(order)
 
     items.sort(key=place)
 
