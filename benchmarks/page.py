@@ -185,7 +185,7 @@ def _cell(runs: list[dict], figure: str, digits: int, unit: float = 1.0, spread:
 
 def _table(caption: str, heads: list[str], rows: list[list[str]]) -> str:
     lines = ["| " + " | ".join(line) + " |" for line in [heads, ["---"] * len(heads), *rows]]
-    return "\n".join([f"```{{table}} {caption}", *lines, "```"]) + "\n"
+    return "\n".join([f"```{{table}} {caption}", ":class: numbers", *lines, "```"]) + "\n"
 
 
 def _source(result: dict) -> str:
