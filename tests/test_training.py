@@ -12,6 +12,8 @@ import torch
 from datasets import ClassLabel, Dataset
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import BertConfig, BertForTokenClassification, TrainerCallback, get_linear_schedule_with_warmup
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from tests import tiny
 from tinykd import checkpoints, data, hardware, inference, losses, models, samples, training
@@ -119,6 +121,56 @@ def test_dropout_is_drawn_this_way_in_training_only(room):
     for share in (0.0, 1.0):
         with training.with_dropout(model, share):
             assert torch.equal(layer.train()(x), (1 - share) * x)
+
+
+def attend(attention, case, share):
+    """Return what ``attention`` makes of three sentences, one of them half as long, and its derivatives."""
+    generator = torch.Generator().manual_seed(0)
+    tensors = [torch.randn(3, 2, 8, 4, generator=generator, requires_grad=True) for _ in range(3)]
+    options = {"dropout": share, "scaling": None if case == "no scaling" else 0.3}
+    mask = torch.ones(3, 1, 8, 8, dtype=torch.bool)
+    mask[2, :, :, 4:] = False
+    if case in ("float mask", "bias"):
+        options |= {"position_bias": torch.ones(3, 2, 8, 8)} if case == "bias" else {}
+        mask = torch.zeros(3, 1, 8, 8).masked_fill(~mask, -1e4) if case == "float mask" else mask
+    layer = torch.nn.Module()
+    layer.is_causal = case == "causal"
+    with torch.autocast("cpu", torch.bfloat16, enabled=case == "bfloat16"):
+        ready = [x.bfloat16() for x in tensors] if case == "bfloat16" else tensors
+        mixed, none = attention(layer, *ready, None if case in ("no mask", "causal") else mask, **options)
+    mixed.float().square().sum().backward()
+    assert none is None
+    return [mixed, *(x.grad for x in tensors)]
+
+
+@pytest.mark.parametrize(
+    "case", ["padding", "no mask", "no scaling", "bfloat16", "float mask", "bias", "causal", "nothing to drop"]
+)
+def test_attention_that_drops_next_to_nothing_is_that_of_the_library(case):
+    share = 0.0 if case == "nothing to drop" else 1e-9  # rounds to no weight at all
+    close = {"atol": 0.05, "rtol": 0.05} if case == "bfloat16" else {}
+    pairs = zip(attend(hardware.attention, case, share), attend(sdpa_attention_forward, case, 0.0), strict=True)
+    for ours, theirs in pairs:
+        assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+        torch.testing.assert_close(ours, theirs, **close)
+
+
+def test_attention_drops_weights_with_our_numbers_while_training_and_the_librarys_after(room):
+    model = models.teacher(room[0], tiny.LABELS)[0].train()
+    inputs = {"input_ids": torch.arange(200, 216).view(2, 8)}
+    attentions = [hardware.attention, sdpa_attention_forward]
+    assert ALL_ATTENTION_FUNCTIONS["sdpa"] is attentions[1]
+    results = []
+    with training.with_dropout(model, 0.3):
+        assert ALL_ATTENTION_FUNCTIONS["sdpa"] is attentions[0]
+        for attention in attentions:
+            ALL_ATTENTION_FUNCTIONS["sdpa"] = attention
+            torch.manual_seed(0)
+            results.append(model(**inputs).logits)
+    assert ALL_ATTENTION_FUNCTIONS["sdpa"] is attentions[1]
+    assert not torch.allclose(*results)
+    dropped = attend(hardware.attention, "padding", 0.5)[0]
+    assert not torch.allclose(dropped, attend(hardware.attention, "padding", 1e-9)[0])
 
 
 @pytest.mark.parametrize(("flag", "ratio", "expected"), [(False, 9.0, False), (True, 0.5, False), (True, 1.8, True)])

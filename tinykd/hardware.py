@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 
 def keep_memory() -> None:
@@ -69,6 +70,45 @@ def dropout(x: Tensor, share: float) -> Tensor:
     drawn = draws.view(torch.int16)[: x.numel()].view(x.shape)
     kept = drawn >= round(2**16 * share) - 2**15
     return x * kept.to(x.dtype).div_(1 - share)
+
+
+def attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **others,
+) -> tuple[Tensor, None]:
+    """Attend as PyTorch's ``scaled_dot_product_attention`` does, with our :func:`dropout`; for processors.
+
+    With dropout PyTorch has no fused kernel on a processor: it computes the products below and draws a number for each
+    weight with one thread. What this is not made for (nothing to drop, a causal mask, a bias of positions) goes to the
+    library's function. Equation 1 of Vaswani et al. (2017); lesson 03 shows its parts.
+
+    Args:
+        module: the layer that asks.
+        query, key, value: ``(batch, heads, pieces, head width)``.
+        attention_mask: ``True`` where a piece may be looked at, ``(batch, 1, pieces, pieces)``; ``None``: everywhere.
+        scaling: what the scores are multiplied by; ``None``: one over the root of the head's width.
+        others: what else transformers tells an attention function, among it ``dropout``, the share of weights to lose.
+
+    Returns:
+        The mixed values, ``(batch, pieces, heads, head width)``, and ``None`` in place of the weights.
+    """
+    share, causal = others.get("dropout", 0.0), others.get("is_causal")
+    causal = getattr(module, "is_causal", True) if causal is None else causal
+    plain = query.device.type == "cpu" and query.shape == key.shape and others.get("position_bias") is None
+    boolean = attention_mask is None or attention_mask.dtype == torch.bool
+    if causal or not (plain and boolean and 0 < share < 1):
+        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
+    scores = query * (scaling or query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    if attention_mask is not None:
+        nowhere = torch.finfo(scores.dtype).min
+        scores = scores + torch.zeros(attention_mask.shape, dtype=scores.dtype).masked_fill_(~attention_mask, nowhere)
+    weights = dropout(scores.softmax(-1, dtype=scores.dtype), share)  # autocast would make them float32
+    return (weights @ value).transpose(1, 2).contiguous(), None
 
 
 @functools.cache
