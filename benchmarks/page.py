@@ -29,10 +29,11 @@ SECTIONS = {
 One student, one teacher, the same sentences and batches; one epoch, start-up and checkpoints left out. *tinykd*
 reads the teacher's answers from its store; *by hand* is a loop of fifteen lines with nothing but forward, backward
 and step; *online* asks the teacher at every step. The peers are {cite:t}`yang2020textbrewer`,
-{cite:t}`matsubara2021torchdistill`, and a `Trainer` as tutorials write it. The last two rows match hidden
-states of a teacher of BERT-base's size. Not all of a ratio is the store's doing: tinykd, *by hand* and the Trainers
-put sentences of like length together or compute in bf16 where it is faster, and the peers as published do not; and
-tinykd draws the random numbers of dropout faster than PyTorch does on a processor, which *by hand* goes without.
+{cite:t}`matsubara2021torchdistill`, and a `Trainer` as tutorials write it. *Layers* match hidden states of a teacher
+of BERT-base's size. Not all of a ratio is the store's doing: tinykd, *by hand* and the Trainers put sentences of like
+length together or compute in bf16 where it is faster, and the peers as published do not; so with few sentences, few of
+them alike, the ratio is smaller. And tinykd draws the random numbers of dropout faster than PyTorch does on a
+processor, which *by hand* goes without.
 """,
     ),
     "distilling-newswire": ("Distilling on the embedded corpus", "The same on *newswire*, which everybody has.\n"),

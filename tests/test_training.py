@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -167,7 +168,11 @@ def test_attention_drops_weights_with_our_numbers_while_training_and_the_library
             ALL_ATTENTION_FUNCTIONS["sdpa"] = attention
             torch.manual_seed(0)
             results.append(model(**inputs).logits)
-    assert ALL_ATTENTION_FUNCTIONS["sdpa"] is attentions[1]
+        ALL_ATTENTION_FUNCTIONS["sdpa"] = another = partial(sdpa_attention_forward)
+        with training.with_dropout(model, 0.3):
+            pass
+        assert ALL_ATTENTION_FUNCTIONS["sdpa"] is another
+    assert ALL_ATTENTION_FUNCTIONS["sdpa"] is attentions[1] and "sdpa" not in ALL_ATTENTION_FUNCTIONS._local_mapping
     assert not torch.allclose(*results)
     dropped = attend(hardware.attention, "padding", 0.5)[0]
     assert not torch.allclose(dropped, attend(hardware.attention, "padding", 1e-9)[0])

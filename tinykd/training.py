@@ -340,14 +340,16 @@ def with_dropout(model: PreTrainedModel, share: float | None) -> Iterator[None]:
     for module in found:
         module.p = module.p if share is None else share
         module.forward = partial(_drop, module)
-    ALL_ATTENTION_FUNCTIONS["sdpa"] = hardware.attention
+    before, ALL_ATTENTION_FUNCTIONS["sdpa"] = ALL_ATTENTION_FUNCTIONS["sdpa"], hardware.attention
     try:
         yield
     finally:
         for module, p in zip(found, own, strict=True):
             module.p = p
             module.__dict__.pop("forward", None)
-        del ALL_ATTENTION_FUNCTIONS["sdpa"]
+        del ALL_ATTENTION_FUNCTIONS["sdpa"]  # the library's is below it
+        if ALL_ATTENTION_FUNCTIONS["sdpa"] is not before:  # somebody had laid another one over it
+            ALL_ATTENTION_FUNCTIONS["sdpa"] = before
 
 
 def _drop(module: nn.Dropout, x: Tensor) -> Tensor:

@@ -138,6 +138,23 @@ def test_alpha_is_a_share(alpha):
         losses.mixture(*batch(), alpha=alpha)
 
 
+@pytest.mark.parametrize(
+    ("share", "temperature", "says"), [(1.1, 1.0, "teacher_share is 1.1"), (0.5, 0.0, "temperature is 0.0")]
+)
+def test_a_joint_target_that_cannot_be_is_refused(share, temperature, says):
+    student, teacher, _ = batch()
+    with pytest.raises(ValueError, match=f"^{says}; it must"):
+        losses.joint_target(teacher, student, share, temperature)
+
+
+def test_what_is_not_said_is_a_temperature_of_1_and_half_the_labels():
+    student, teacher, labels = batch()
+    assert losses.kl_divergence(student, teacher).equal(losses.kl_divergence(student, teacher, 1.0))
+    assert losses.distillation(student, teacher, labels) == losses.distillation(student, teacher, labels, 1.0)
+    assert losses.mixture(student, teacher, labels) == losses.mixture(student, teacher, labels, 0.5, 1.0)
+    assert losses.joint_target(teacher, student, 0.3).equal(losses.joint_target(teacher, student, 0.3, 1.0))
+
+
 @pytest.mark.parametrize("loss", [losses.cross_entropy, None], ids=["cross_entropy", "distillation"])
 def test_a_weight_scales_its_own_position(loss):
     student, teacher, labels = batch()
