@@ -193,8 +193,9 @@ def _source(result: dict) -> str:
     load = [value for value in result.get("load", []) if value is not None]
     busy = f", load {load[0]} before and {load[-1]} after" if load else ""
     cores = f", {result['cores']} cores" if result.get("cores") else ""
+    rounds = "1 round" if result["rounds"] == 1 else f"{result['rounds']} rounds"
     return (
-        f"`python {result['command']}`: {result['rounds']} rounds on {result['date']}; {result['processor']}{cores}, "
+        f"`python {result['command']}`: {rounds} on {result['date']}; {result['processor']}{cores}, "
         f"{result['threads']} threads, {result['precision']}{busy}; torch {result['versions']['torch']}.\n"
     )
 

@@ -6,6 +6,7 @@ A bench is a file with ``measure(name, options)``, which runs in the contestant'
 import argparse
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -95,7 +96,7 @@ def about(script: str, arguments: list[str]) -> dict:
     """Return who measures: command, versions, processor, cores, threads, date, and the load before."""
     from tinykd.recipes import provenance
 
-    command = " ".join(["benchmarks/" + Path(script).name, *arguments])
+    command = shlex.join(["benchmarks/" + Path(script).name, *arguments])
     return provenance() | {"command": command, "cores": os.cpu_count(), "load": [load()]}
 
 

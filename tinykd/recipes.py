@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import logging
 import platform
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -196,7 +197,7 @@ def provenance() -> dict:
     """Return what a reader needs to run the same again: command, versions, processor, threads, date."""
     packages = ("tinykd", "torch", "transformers", "datasets")
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "versions": {name: _version(name) for name in packages} | {"python": platform.python_version()},
         "processor": processor(),
         "threads": torch.get_num_threads(),
