@@ -75,6 +75,8 @@ def _changes(node: ast.AST):
         yield lambda target: setattr(target, "op", _OPERATORS[type(target.op)]())
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in _OPERATORS:
         yield lambda target: target.ops.__setitem__(0, _OPERATORS[type(target.ops[0])]())
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        yield lambda target: _become(target, ast.Constant(0))  # an axis of -1 and one of 1 are the same in a table
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         yield lambda target: setattr(target, "op", ast.UAdd())
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.Invert):
