@@ -1,9 +1,13 @@
 import random
+import statistics
+from types import SimpleNamespace
 
 import pytest
+import torch
 from datasets import ClassLabel, Dataset, Features, List, Value
 
 from tests.untrained import LABELS, tagger
+from tinykd import evaluation
 from tinykd.errors import ModelError
 from tinykd.evaluation import entity_scores, evaluate, predictions, token_accuracy, token_report
 
@@ -84,6 +88,46 @@ def test_high_token_accuracy_can_hide_an_entity_f1_of_zero():
 def test_sentences_must_pair_up(score):
     with pytest.raises(ValueError, match="zip"):
         score(GOLD, FOUND[:1])
+
+
+def test_words_must_pair_up():
+    with pytest.raises(ValueError, match="zip"):
+        token_accuracy([["O", "O"]], [["O"]])
+
+
+class Watched(torch.nn.Module):
+    """Says nothing, and remembers how many pieces it was shown."""
+
+    device = torch.device("cpu")
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, input_ids, **others):
+        assert not self.training and len(input_ids) == 1
+        self.seen.append(input_ids.shape[1])
+        return SimpleNamespace(logits=torch.zeros(*input_ids.shape, 2))
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentences", "drawn"),
+    [(25, 100, list(range(25))), (40, 20, list(range(0, 40, 2))), (6, 4, [0, 1, 2, 3]), (1, 100, [0])],
+)
+def test_latency_is_the_median_of_sentences_drawn_evenly_after_a_warm_up(
+    tokenizer, monkeypatch, rows, sentences, drawn
+):
+    tokens = [["word"] * (i + 1) for i in range(rows - 1)] + [["word"] * 600]
+    features = Features({"tokens": List(Value("string")), "labels": List(ClassLabel(names=["O", "B-X"]))})
+    dataset = Dataset.from_dict({"tokens": tokens, "labels": [[0] * len(row) for row in tokens]}, features)
+    warm_up = drawn[:10]
+    milliseconds = [float(k * k) for k in range(len(drawn))]
+    clock = iter([0.0 for _ in warm_up] + [time for k in milliseconds for time in (1.0, 1.0 + k / 1000)])
+    monkeypatch.setattr(evaluation.time, "perf_counter", lambda: next(clock))
+    model = Watched()
+    found = evaluation.latency(model, tokenizer, dataset, sentences)
+    assert found == pytest.approx(statistics.median(milliseconds))
+    assert model.seen == [min(512, len(tokens[i]) + 2) for i in warm_up + drawn]
 
 
 def test_token_report():
