@@ -114,6 +114,39 @@ def test_fit_calibrates_and_keeps_the_budget(pair, by):
     assert score(kept.logits(valid), valid) >= score(logits_by_name(pair[0], LABELS, valid), valid)
 
 
+@pytest.mark.parametrize("by", ["lowest", "word"])
+def test_as_sure_as_the_threshold_is_sure_enough(pair, by):
+    dataset = sentences()
+    student = logits_by_name(pair[1], LABELS, dataset)
+    sure = [confidence_of_row(row, by) for row in student]
+    least = int(np.argmin(sure))
+    assert not Cascade(*pair, sure[least], by).ask(dataset)[1].any()
+    above = Cascade(*pair, np.nextafter(sure[least], 1.0), by)
+    assert above.ask(dataset)[1].tolist() == [confidence <= sure[least] for confidence in sure]
+    np.testing.assert_allclose(Cascade(*pair, sure[least], by).logits(dataset)[least], student[least], atol=1e-4)
+
+
+def test_the_teacher_answers_at_its_own_temperature(pair):
+    dataset, plain = sentences(), Cascade(*pair, threshold=2.0)
+    warm = Cascade(*pair, threshold=2.0, teacher_temperature=3.0)
+    for row, expected in zip(warm.logits(dataset), plain.logits(dataset), strict=True):
+        np.testing.assert_allclose(3 * row, expected, rtol=1e-5)
+
+
+def test_what_was_fitted_is_said_and_stays(pair, caplog):
+    valid = sentences(30)
+    with caplog.at_level("INFO", "tinykd"):
+        cascade = Cascade.fit(*pair, valid, budget=0.6)
+    rows, asked = cascade.ask(valid)
+    cost, teachers = cascade.cost(valid, asked), score(logits_by_name(pair[0], LABELS, valid), valid)
+    assert caplog.messages[-1] == (
+        f"cascade on 30 rows: {100 * asked.mean():.1f} % go to the teacher, at {cost:.3f} of its cost; "
+        f"score {score(rows, valid):.4f}, the teacher's {teachers:.4f}"
+    )
+    with pytest.raises(AttributeError):
+        cascade.threshold = 0.5
+
+
 def test_temperatures_change_confidence_and_no_answer(pair, middle):
     dataset = sentences()
     cold, warm = (Cascade(*pair, middle, "lowest", student_temperature=t) for t in (1.0, 3.0))

@@ -41,6 +41,14 @@ def test_the_articles_average(members):
     assert fusion.cost(dataset) == pytest.approx(1 + student_cost)
 
 
+def test_each_member_answers_at_its_own_temperature(members):
+    dataset = sentences()
+    fusion = Parallel(members, {"teacher": 0.5, "student": 0.5}, temperatures={"teacher": 2.0, "student": 4.0})
+    teacher, student = (logits_by_name(one, LABELS, dataset) for one in members.values())
+    for row, one, other in zip(fusion.logits(dataset), teacher, student, strict=True):
+        np.testing.assert_allclose(row, one / 4 + other / 8, rtol=1e-4, atol=1e-6)
+
+
 @given(st.floats(0, 1), st.integers(0, 1000))
 def test_probabilities_are_mixed(weight, seed):
     one, other = np.random.default_rng(seed).normal(0, 5, (2, 4, 3))

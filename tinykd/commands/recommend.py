@@ -92,7 +92,7 @@ def _who(line: bytes) -> str | list[str]:
     expected = 'expected {"user": "u001"} or {"history": ["b001", "b002"]}, the oldest first'
     try:
         request = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DataError(f"not JSON; {expected}") from None
     who = request.get("user", request.get("history")) if isinstance(request, dict) else None
     if isinstance(who, str) and "user" in request:

@@ -99,7 +99,7 @@ def test_json_lines_keep_their_numbers(tmp_path):
     path.write_text('{"user": "u", "item": "b00", "time": 1}\n\n{"user": "u", "item": "nothing", "time": 1}\n')
     with pytest.raises(DataError, match=r"likes\.jsonl:3: item 'nothing' is not in the catalogue"):
         recommend.likes_of(recommend.read_rows(path), recommend.catalogue(rows()), str(path))
-    for line, message in (("{", "not JSON"), ("[1]", "expected an object")):
+    for line, message in (("{", "not JSON"), ("[" * 100_000, "not JSON"), ("[1]", "expected an object")):
         path.write_text(f"{{}}\n{line}\n")
         with pytest.raises(DataError, match=f":2: {message}"):
             recommend.read_rows(path)

@@ -55,7 +55,7 @@ def read_rows(path: Path) -> list[dict]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}:{number}: not JSON ({error})") from None
         if not isinstance(row, dict):
             raise DataError(f'{path}:{number}: expected an object, as in {{"item": "b001", …}}, not {line[:40]!r}')
