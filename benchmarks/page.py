@@ -26,17 +26,22 @@ SECTIONS = {
     "distilling-conll2003": (
         "Distilling: sentences a second",
         """\
-One student, one teacher, the same sentences and batches; one epoch, start-up and checkpoints left out. *tinykd*
+One student, one teacher, the same sentences, 32 a batch; one epoch, start-up and checkpoints left out. *tinykd*
 reads the teacher's answers from its store; *by hand* is a loop of fifteen lines with nothing but forward, backward
-and step; *online* asks the teacher at every step. The peers are {cite:t}`yang2020textbrewer`,
-{cite:t}`matsubara2021torchdistill`, and a `Trainer` as tutorials write it. *Layers* match hidden states of a teacher
-of BERT-base's size. Not all of a ratio is the store's doing: tinykd, *by hand* and the Trainers put sentences of like
-length together or compute in bf16 where it is faster, and the peers as published do not; so with few sentences, few of
-them alike, the ratio is smaller. And tinykd draws the random numbers of dropout faster than PyTorch does on a
-processor, which *by hand* goes without.
+and step; *online* asks the teacher at every step; *fine-tuning* has no teacher; with *fixed padding* every sentence is
+as long as the longest that is allowed. The peers are {cite:t}`yang2020textbrewer`, {cite:t}`matsubara2021torchdistill`,
+and a `Trainer` as tutorials write it. Not all of a ratio is the store's doing. tinykd, *by hand* and the Trainers put
+sentences of like length together, or compute in bf16 where that is faster; the peers as published do neither. With few
+sentences, few are alike, and the ratio is smaller. And on a processor tinykd draws the random numbers of dropout faster
+than PyTorch does; *by hand* uses PyTorch's own dropout.
 """,
     ),
-    "distilling-newswire": ("Distilling on the embedded corpus", "The same on *newswire*, which everybody has.\n"),
+    "distilling-newswire": (
+        "Distilling on the embedded corpus",
+        """\
+The same on *newswire*, which everybody has. *Layers* match hidden states of a teacher of BERT-base's size.
+""",
+    ),
     "distilling-newswire-target": (
         "Distilling: time to a score",
         """\
@@ -57,7 +62,8 @@ on shapes. What the rungs score is in [lesson 08](../notebooks/08_quantization_a
         """\
 A cascade against either model alone and against both on every sentence. The share that goes to the teacher is
 set, since the pair is untrained; *cost* is counted in multiplications, where 1 is the teacher alone ([lesson
-09](../notebooks/09_fusion.ipynb)).
+09](../notebooks/09_fusion.ipynb)). The milliseconds need not follow it: with larger batches a cascade can take longer
+than the teacher.
 """,
     ),
     "growing": (
@@ -67,12 +73,15 @@ set, since the pair is untrained; *cost* is counted in multiplications, where 1 
 memory not at all.
 """,
     ),
-    "starting": ("Start-up: seconds of a whole process", "From the return key to the answer, one sentence.\n"),
+    "starting": (
+        "Start-up: seconds of a whole process",
+        "From the return key to the answer, one sentence. Differences of a hundredth of a second are noise.\n",
+    ),
     "floor": (
         "The floor: how much of it is matrix products",
         """\
-The products of the same batches at the same precision, and nothing else: no program can save those. The share
-is what they take of our time.
+The products of the same batches at the same precision, and nothing else, as torch multiplies them: no program that
+multiplies with torch can save those. The share is what they take of our time.
 """,
     ),
 }
@@ -104,7 +113,7 @@ def _tables(name: str, result: dict) -> str:
         return _floor(runs)
     if name == "starting":
         limits = {key: f"{limit} s" for key, limit in starting.LIMITS.items()}
-        rows = [[key, _cell(of, "seconds", 3), limits.get(key, "")] for key, of in runs.items()]
+        rows = [[f"`{key}`", _cell(of, "seconds", 3), limits.get(key, "")] for key, of in runs.items()]
         return _table("From the return key to the answer", ["", "seconds", "limit"], rows)
     figures = [figure for figure in next(iter(runs.values()))[0] if figure.startswith("batch")]
     rows = [[key, _cell(of, "cost", 2), *(_cell(of, figure, 2) for figure in figures)] for key, of in runs.items()]
@@ -121,7 +130,12 @@ def _distilling(runs: dict) -> str:
         rows.append([*row, _cell(of, "memory_bytes", 0, 1e6), _cell(of, "seconds_to_target", 0)])
     heads = ["", "sentences a second", "tinykd is so many times faster", "memory, MB", "seconds to the score"]
     kept = [i for i in range(len(heads)) if i == 0 or any(row[i] not in ("", "–") for row in rows)]
-    caption = "Each way to train the student: the median of the rounds, with the lowest and the highest"
+    of_rounds = (
+        "one round"
+        if all(len(of) == 1 for of in runs.values())
+        else "the median of the rounds, with the lowest and the highest"
+    )
+    caption = f"Each way to train the student: {of_rounds}"
     return _table(caption, [heads[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 

@@ -146,7 +146,7 @@ def table(results: dict, name: str) -> str:
     """Return one corpus as text: means over the seeds, with their spread where there are several."""
     seeds = results[name]
     titles = ("accuracy", "of teacher", "AUROC", "operations", "median", "a second", "on disk")
-    lines = [f"{'':<14}{titles[0]:>16}" + "".join(f"{title:>13}" for title in titles[1:])]
+    lines = [f"{'':<12}{titles[0]:>14}" + "".join(f"{title:>11}" for title in titles[1:])]
     for model in MODELS:
         mean = {
             key: statistics.mean(report[model][key] for report in seeds.values())
@@ -163,7 +163,7 @@ def table(results: dict, name: str) -> str:
         )
         spread = [report[model]["accuracy"] for report in seeds.values()]
         score = f"{mean['accuracy']:.3f}" + (f" ± {statistics.stdev(spread):.3f}" if len(spread) > 1 else "")
-        lines.append(f"{model:<14}{score:>16}" + "".join(f"{cell:>13}" for cell in cells))
+        lines.append(f"{model:<12}{score:>14}" + "".join(f"{cell:>11}" for cell in cells))
     return "\n".join(lines)
 
 

@@ -43,7 +43,7 @@ FAULTS = [
     ),
     Fault(
         "`kill -9` while a file or folder takes the place of another",
-        "there is the old one or the new one, whole; for the instant between two renames both lie beside",
+        "there is the old one or the new one, whole; for the instant between two renames both lie side by side",
         (
             f"{HERE}kill.py::test_a_folder_that_takes_the_place_of_another_is_whole_at_every_moment",
             f"{HERE}kill.py::test_a_note_is_old_or_new_at_every_moment",
@@ -107,7 +107,7 @@ FAULTS = [
     ),
     Fault(
         "a corpus that was altered",
-        "its own line, or: the folder holds a run on another corpus",
+        "one line that names the fault, or one that says that the folder holds a run on another corpus",
         (
             f"{HERE}damage.py::test_any_bit_of_a_corpus",
             "test_recipes.py::test_a_changed_corpus_is_another_run",
@@ -124,7 +124,7 @@ FAULTS = [
     ),
     Fault(
         "a clock that was set back",
-        "checkpoints go by their step; news from tomorrow waits among the faults, and is read later",
+        "checkpoints go by their step; news dated tomorrow is set aside, and read later",
         (
             f"{HERE}damage.py::test_a_clock_that_was_set_back",
             f"{HERE}damage.py::test_checkpoints_are_thrown_away_by_step_not_by_clock",

@@ -63,14 +63,26 @@ def test_uniform_choice(dynamic, disagreement):
     assert torch.allclose(drawn.weight, torch.ones(ROWS))
 
 
-def test_the_correction_weighs_by_the_inverse_of_the_chance():
-    def disagreement(number):
-        return 3.0 if number % 2 else 1.0
+@pytest.mark.parametrize("candidates", [1.0, 2.0])
+def test_corrected_every_row_counts_as_much_as_any_other(candidates):
+    dynamic = Dynamic(refresh=1, candidates=candidates, uniform=0.2, correction=1.0)
+    times, counted = np.zeros(ROWS), np.zeros(ROWS)
+    for step in range(200):
+        drawn = sampler(dynamic, lambda number: 9.0 if number < 12 else 1.0, step, batch_size=20)
+        for number in drawn:
+            times[number] += 1 / 200
+            counted[number] += drawn.weight[number] / 200
+    assert candidates == 1.0 or times[:12].mean() > 1.3 * times[12:].mean()
+    assert counted[:12].mean() == pytest.approx(1.0, abs=0.1)
+    assert counted[12:].mean() == pytest.approx(1.0, abs=0.1)
 
-    drawn = sampler(Dynamic(refresh=5, candidates=3.0, uniform=0.0, correction=1.0), disagreement)
-    chosen = list(drawn)
-    ratio = drawn.weight[[n for n in chosen if n % 2 == 0]].mean() / drawn.weight[[n for n in chosen if n % 2]].mean()
-    assert ratio == pytest.approx(3.0, rel=0.05)
+
+def test_half_a_correction_is_the_root_of_a_whole_one():
+    half, whole = (
+        sampler(Dynamic(refresh=5, correction=correction), lambda number: 1.0 + number) for correction in (0.5, 1.0)
+    )
+    assert list(half) == list(whole)
+    torch.testing.assert_close(half.weight, whole.weight.sqrt())
 
 
 def test_batches_hold_sentences_of_like_length():

@@ -1,7 +1,7 @@
 """Quantization by hand: a number becomes an integer of few bits, times a scale. Taught in lesson 08.
 
 ``x ≈ scale * (q - zero_point)``, with ``q = round(x / scale) + zero_point`` held between two ends; Jacob et al. 2018,
-equations 1 and 10. The result is kept in floating point here ("fake"), to see and to train what the rounding does.
+equations 1 and 12. The result is kept in floating point here ("fake"), to see and to train what the rounding does.
 """
 
 import copy

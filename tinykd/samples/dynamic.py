@@ -2,7 +2,8 @@
 
 The article's section on dynamic samples, with its parts made exact: *choice* by disagreement (importance sampling,
 Katharopoulos and Fleuret 2018), *weights* that undo as much of the choice's bias as one likes (Schaul et al. 2016,
-section 3.4), and the *joint target*, which is ``losses.joint_target`` and a setting of its own.
+section 3.4; the chances are those of Kool et al. 2019), and the *joint target*, which is ``losses.joint_target`` and a
+setting of its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,8 +24,8 @@ class Dynamic:
     The student looks at ``candidates`` times as many sentences as these steps will train on, forward only: with a
     forward pass at a third of a training step, 2 candidates add two thirds to the cost. A sentence is drawn with a
     probability that is one part (``uniform``) the same for all and for the rest proportional to the disagreement.
-    ``correction`` 1 weights each sentence by the inverse of that probability, so that the expected gradient is that of
-    uniform choice; 0 leaves the emphasis as it is.
+    ``correction`` 1 weights each sentence by the inverse of its chance to be drawn, so that the expected gradient is
+    that of uniform choice; 0 leaves the emphasis as it is.
     """
 
     refresh: int = 50
@@ -88,10 +89,16 @@ class DisagreementSampler(Sampler):
         if disagreement.sum() > 0:
             uniform = self.dynamic.uniform
             chances = uniform * chances + (1 - uniform) * disagreement / disagreement.sum()
+        chances = np.maximum(chances, 1e-30)
         # The largest of log p + Gumbel noise are a draw without replacement, in proportion to p.
-        keys = np.log(chances + 1e-30) + draw.gumbel(size=many)
-        chosen = np.sort(np.argsort(-keys)[:size])  # again by length
-        self.weight[pool[chosen]] = torch.from_numpy((many * chances[chosen]) ** -self.dynamic.correction).float()
+        keys = np.log(chances) + draw.gumbel(size=many)
+        order = np.argsort(-keys)
+        chosen = np.sort(order[:size])  # again by length
+        # A key lies above the first that was left out with the chance 1 - exp(-p / exp(that key)). Its inverse makes
+        # the sum over the drawn, on average, the sum over all candidates (Kool et al. 2019, section 4.2).
+        left_out = np.exp(keys[order[size]]) if size < many else 0.0
+        chance = -np.expm1(-chances[chosen] / left_out) if left_out else np.ones(size)
+        self.weight[pool[chosen]] = torch.from_numpy((many / size * chance) ** -self.dynamic.correction).float()
         batches = np.array_split(pool[chosen], range(self.batch_size, size, self.batch_size))
         draw.shuffle(batches[:-1])
         return [int(i) for batch in batches for i in batch]

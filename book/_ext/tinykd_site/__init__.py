@@ -46,6 +46,7 @@ def setup(app) -> dict:
     app.connect("config-inited", pages.buttons)
     app.connect("source-read", read)
     app.connect("autodoc-process-docstring", reference.link, priority=400)
+    app.connect("autodoc-skip-member", reference.skip)
     app.connect("missing-reference", reference.resolve)
     app.connect("html-page-context", pages.describe)
     app.connect("html-page-context", pages.mend, priority=900)  # after the theme, which makes the contents

@@ -71,15 +71,23 @@ def where(thing: object) -> str:
 def link(app, what: str, name: str, thing: object, options: dict, lines: list[str]) -> None:
     """Turn "lesson 05" in a docstring into a link, and say which lessons call it.
 
-    Runs before napoleon, which would take "what a point: …" after ``#:`` for a type; a colon in front tells it that
-    there is none.
+    Runs before napoleon, which would take "what a point: …" after ``#:`` or ``Returns:`` for a type; a colon in front
+    tells it that there is none.
     """
-    if what in ("attribute", "data") and lines:
+    if what in ("attribute", "data", "property") and lines:
         lines[0] = f": {lines[0]}"
+    for i, line in enumerate(lines[:-1]):
+        if line.strip() == "Returns:":
+            lines[i + 1] = re.sub(r"^(\s*)(?=\S)", r"\1: ", lines[i + 1])
     lines[:] = _LESSON.sub(_linked, "\n".join(lines)).split("\n")
     callers = [number for number, page in lessons().items() if name in called(page)]
     if callers and what in ("function", "class"):
         lines += ["", "Called in " + _and([_doc(number, f"lesson {number}") for number in callers]) + ".", ""]
+
+
+def skip(app, what: str, name: str, thing: object, skipped: bool, options: dict) -> bool | None:
+    """Leave out the fields of a named tuple, of which Python says no more than "Alias for field number 0"."""
+    return True if (getattr(thing, "__doc__", None) or "").startswith("Alias for field number") else None
 
 
 def resolve(app, env, node, text):
@@ -172,7 +180,7 @@ def table(*_: str) -> str:
     rows = ["```{list-table} What each lesson teaches, and the functions that it calls", ":header-rows: 1", ""]
     rows += ["* - lesson", "  - teaches", "  - calls"]
     for number, page in lessons().items():
-        taught = ", ".join(f"{{py:mod}}`~{name}`" for name in teaches(number))
+        taught = ", ".join(f"{{py:mod}}`{name.removeprefix('tinykd.')} <{name}>`" for name in teaches(number))
         functions = ", ".join(_to(place, written) for place, written in called(page).items())
         rows += [f"* - [{number}](/{page}.ipynb)", f"  - {taught or '—'}", f"  - {functions or '—'}"]
     return "\n".join([*rows, "```"])
