@@ -145,7 +145,7 @@ def encoders(folders: dict[str, Path]) -> dict:
 def table(results: dict, name: str) -> str:
     """Return one corpus as text: means over the seeds, with their spread where there are several."""
     seeds = results[name]
-    titles = ("accuracy", "of teacher", "AUROC", "operations", "median", "a second", "on disk")
+    titles = ("accuracy", "kept", "AUROC", "operations", "median", "a second", "on disk")
     lines = [f"{'':<12}{titles[0]:>14}" + "".join(f"{title:>11}" for title in titles[1:])]
     for model in MODELS:
         mean = {

@@ -325,12 +325,12 @@ def run() -> dict:
 
 def table(results: dict, setting: str, temperature: int = TEMPERATURES[-1]) -> str:
     """Return one setting as text: factor, the same as a power of ten, and the alpha that our loss would need."""
-    lines = [f"{'':<26}{'factor':<14}{f'at T = {temperature}':>9}{'power of ten':>14}{'own alpha':>11}"]
+    lines = [f"{'':<28}{'factor':<12}{f'at T = {temperature}':>9}{'power of ten':>14}{'own alpha':>11}"]
     for name, source in results["sources"].items():
         row = results["results"][setting][name][str(temperature)]
         own = f"{row['own_alpha']:.3f}" if row["own_alpha"] else "-"
         power = math.log10(row["kd_factor"])
-        lines.append(f"{source['title']:<26}{source['factor']:<14}{row['kd_factor']:>9.5f}{power:>+14.1f}{own:>11}")
+        lines.append(f"{source['title']:<28}{source['factor']:<12}{row['kd_factor']:>9.5f}{power:>+14.1f}{own:>11}")
     return "\n".join(lines)
 
 
