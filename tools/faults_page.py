@@ -17,10 +17,9 @@ HEAD = """# What happens when it breaks
 A process is killed in the middle of a write. The disk fills up in the last epoch. Thirty laptops ask one teacher at the
 same moment. Guess, before you read on: what is in the folder afterwards?
 
-What should be there is either the right result, or one clear line that says what is wrong, and everything as it
-was. Each row of the table is a
-fault that our tests make on purpose, with real processes, real disks and `kill -9`. The moments are drawn with a seed
-from all moments at which a run changes a file.
+What should be there is either the right result, or one clear line that says what is wrong, and everything as it was.
+Each row of the table is a fault that our tests make on purpose, with real processes, real disks and `kill -9`. The
+moments are drawn with a seed from all moments at which a run changes a file.
 
 """
 FOOT = """
