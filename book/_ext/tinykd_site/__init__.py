@@ -47,6 +47,7 @@ def setup(app) -> dict:
     app.connect("source-read", read)
     app.connect("autodoc-process-docstring", reference.link, priority=400)
     app.connect("autodoc-skip-member", reference.skip)
+    app.connect("object-description-transform", reference.brief)
     app.connect("missing-reference", reference.resolve)
     app.connect("html-page-context", pages.describe)
     app.connect("html-page-context", pages.mend, priority=900)  # after the theme, which makes the contents

@@ -13,6 +13,10 @@ import re
 from functools import cache
 from pathlib import Path
 
+from docutils import nodes
+from sphinx import addnodes
+
+VALUE = 100  #: characters of a constant's value that the reference shows
 ROOT = Path(__file__).resolve().parents[3]
 _LESSON = re.compile(r"(?<![`/\w])([Ll]essons?) (\d\d)(?: and (\d\d))?(?!\w)")
 
@@ -88,6 +92,14 @@ def link(app, what: str, name: str, thing: object, options: dict, lines: list[st
 def skip(app, what: str, name: str, thing: object, skipped: bool, options: dict) -> bool | None:
     """Leave out the fields of a named tuple, of which Python says no more than "Alias for field number 0"."""
     return True if (getattr(thing, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
+def brief(app, domain: str, kind: str, content: nodes.Element) -> None:
+    """Leave out the value of a constant where it is longer than a line: it would fill half the page."""
+    for signature in content.parent.findall(addnodes.desc_signature) if kind in ("data", "attribute") else ():
+        for value in list(signature.findall(addnodes.desc_annotation)):
+            if value.astext().startswith(" = ") and len(value.astext()) > VALUE:
+                value.replace_self(addnodes.desc_annotation("", " = …"))
 
 
 def resolve(app, env, node, text):

@@ -57,7 +57,7 @@ class Desk:
         labels: the intent of each logit.
         sure: the least confidence at which the student is believed.
         close: the least cosine at which an article is shown.
-        lookup: asks the shop's systems: the intent and the slots known in, more slots out.
+        lookup: asks the shop's systems: the intent and the slots known in, more slots out; None asks nobody.
     """
 
     read: Callable[[list[str]], list[np.ndarray]]
@@ -66,7 +66,7 @@ class Desk:
     knowledge: KnowledgeBase
     sure: float
     close: float
-    lookup: Callable[[str, dict[str, str]], dict[str, str]] = lambda intent, known: {}
+    lookup: Callable[[str, dict[str, str]], dict[str, str]] | None = None
 
     def answer(self, message: str, conversation: Conversation | None = None) -> Reply:
         """Reply to a message. ``conversation`` is brought up to date; without one the message stands alone.
@@ -112,7 +112,7 @@ class Desk:
         if unsaid:
             question = " ".join(slots.QUESTIONS[name] for name in unsaid)
             return self._ask(talk, question, intent=intent, confidence=confidence, missing=unsaid)
-        values = talk.slots | self.lookup(intent, dict(talk.slots))
+        values = talk.slots | (self.lookup(intent, dict(talk.slots)) if self.lookup else {})
         _close(talk)
         missing = tuple(name for name in wanted if name not in values)
         return Reply("answer", slots.fill(template, values), intent, confidence, missing=missing)
