@@ -50,5 +50,6 @@ def setup(app) -> dict:
     app.connect("object-description-transform", reference.brief)
     app.connect("missing-reference", reference.resolve)
     app.connect("html-page-context", pages.describe)
+    app.connect("html-page-context", pages.fold, priority=400)  # before the theme makes them its own
     app.connect("html-page-context", pages.mend, priority=900)  # after the theme, which makes the contents
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -30,6 +30,12 @@ def describe(app, name: str, template: str, context: dict, doctree: nodes.docume
         context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{safe}" />'
 
 
+def fold(app, name: str, template: str, context: dict, doctree: nodes.document | None) -> None:
+    """Let a module's long name in the contents of its page go on in a second line, after a dot."""
+    names = re.compile(r'(?<=<span class="pre">)tinykd\.[\w.]+')
+    context["toc"] = names.sub(lambda found: found[0].replace(".", ".<wbr/>"), context.get("toc") or "")
+
+
 def mend(app, name: str, template: str, context: dict, doctree: nodes.document | None) -> None:
     """Mend what a screen reader stumbles over: a list role without items, a fold of the contents without a name."""
     context["body"] = context.get("body", "").replace(' role="list" class="citation-list"', ' class="citation-list"')
