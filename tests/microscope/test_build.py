@@ -57,6 +57,15 @@ def test_the_record_is_of_this_corpus():
             assert len(answer["logits"]) == len(words(sentence["text"]))
 
 
+def test_the_text_under_the_ladder_is_true():
+    teacher, student, *_, smallest = RECORDED["rungs"]
+    for split in ("valid_f1", "entity_f1"):
+        assert student[split] < teacher[split]  # "cost something"
+        assert student[split] <= smallest[split]  # "stands above the one it was cut from"
+    assert smallest["valid_f1"] < teacher["valid_f1"]
+    assert abs(smallest["entity_f1"] - teacher["entity_f1"]) < 0.02  # "level"
+
+
 def test_what_is_called_broken_is():
     def found(sentence, rung):
         best = [max(range(len(row)), key=row.__getitem__) for row in sentence["answers"][rung]["logits"]]
@@ -71,12 +80,13 @@ def test_what_is_called_broken_is():
 def test_the_page_keeps_its_promises():
     smallest, teacher = RECORDED["rungs"][-1], RECORDED["rungs"][0]
     assert smallest["bytes"] <= 6e6
-    assert smallest["entity_f1"] < teacher["entity_f1"]
+    assert smallest["entity_f1"] >= 0.97 * teacher["entity_f1"]
     measured = {rung["key"]: rung for rung in MEASURED["rungs"]}
     for rung in RECORDED["rungs"]:
         assert rung["bytes"] == measured[rung["key"]]["bytes"], "measured with other models"
     assert MEASURED["worst"]["requests_elsewhere"] == MEASURED["worst"]["console_errors"] == 0
-    assert MEASURED["median"]["model_ms"] <= 6
+    # Promised for two cores with AMX; on others the 6 MB leave the cache between two sentences.
+    assert MEASURED["median"]["model_ms"] <= (6 if MEASURED["precision"] == "bf16 autocast" else 12)
     assert MEASURED["worst"]["heap_growth_bytes"] < 2e6  # over 150 sentences
     if MEASURED["load_before"] < MEASURED["cores"]:  # a busy machine says nothing of a reader's
         assert MEASURED["median"]["first_answer_s"] <= 2.5
