@@ -7,6 +7,9 @@ from docutils import nodes
 #: where a reader without an installation can run a lesson; both open a repository on GitHub
 LAUNCH = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
 LENGTH = 200  #: characters of a description
+#: the arguments of a long signature, which Sphinx makes a list of definitions without terms
+_ARGUMENTS = re.compile(r"<dl>\n((?:<dd>.*?</dd>\n)+)</dl>", re.DOTALL)
+_LINES = re.compile(r"<dd>(.*?)</dd>", re.DOTALL)
 
 
 def buttons(app, config) -> None:
@@ -37,8 +40,9 @@ def fold(app, name: str, template: str, context: dict, doctree: nodes.document |
 
 
 def mend(app, name: str, template: str, context: dict, doctree: nodes.document | None) -> None:
-    """Mend what a screen reader stumbles over: a list role without items, a fold of the contents without a name."""
-    context["body"] = context.get("body", "").replace(' role="list" class="citation-list"', ' class="citation-list"')
+    """Mend what a screen reader stumbles over: a list role without items, one without terms, a fold without a name."""
+    body = context.get("body", "").replace(' role="list" class="citation-list"', ' class="citation-list"')
+    context["body"] = _ARGUMENTS.sub(lambda found: _LINES.sub(r'<span class="sig-line">\1</span>', found[1]), body)
     contents = context.get("generate_toctree_html")
     if contents:
 
