@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
-from tinykd.inference import logits
+from tinykd.inference import signals
 from tinykd.models import check_labels
 from tinykd.text import entities
 
@@ -62,8 +62,8 @@ def predictions(
     """Return the gold and the predicted label names of every row (one name a row for classification)."""
     names = data.label_names(dataset)
     gold = dataset["labels"][:] if data.task(dataset) == "tagging" else [[label] for label in dataset["label"][:]]
-    rows = logits(model, tokenizer, dataset, max_length, batch_size, progress)
-    found = [[model.config.id2label[int(k)] for k in row.argmax(-1)] for row in rows]
+    rows = signals(model, tokenizer, dataset, max_length=max_length, batch_size=batch_size, progress=progress)
+    found = [[model.config.id2label[int(k)] for k in row["logits"].argmax(-1)] for row in rows]
     return [[names[k] for k in row] for row in gold], found
 
 
@@ -89,8 +89,8 @@ def entity_scores(gold: list[list[str]], found: list[list[str]]) -> dict:
 
 def token_accuracy(gold: list[list[str]], found: list[list[str]]) -> float:
     """Return the share of words, ``O`` among them, whose tag is right: what the article calls F1."""
-    pairs = [pair for g, f in zip(gold, found, strict=True) for pair in zip(g, f, strict=True)]
-    return sum(g == f for g, f in pairs) / max(1, len(pairs))
+    right = sum(sum(g == f for g, f in zip(*tags, strict=True)) for tags in zip(gold, found, strict=True))
+    return right / max(1, sum(map(len, gold)))
 
 
 def token_report(gold: list[list[str]], found: list[list[str]]) -> str:
