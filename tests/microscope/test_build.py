@@ -85,7 +85,7 @@ def test_the_page_keeps_its_promises():
     for rung in RECORDED["rungs"]:
         assert rung["bytes"] == measured[rung["key"]]["bytes"], "measured with other models"
     assert MEASURED["worst"]["requests_elsewhere"] == MEASURED["worst"]["console_errors"] == 0
-    # Promised for two cores with AMX; on others the 6 MB leave the cache between two sentences.
+    # Promised for two cores with AMX; an older processor is recorded as it is, and takes longer after a pause.
     assert MEASURED["median"]["model_ms"] <= (6 if MEASURED["precision"] == "bf16 autocast" else 12)
     assert MEASURED["worst"]["heap_growth_bytes"] < 2e6  # over 150 sentences
     if MEASURED["load_before"] < MEASURED["cores"]:  # a busy machine says nothing of a reader's
