@@ -61,7 +61,7 @@ def test_the_text_under_the_ladder_is_true():
     teacher, student, *_, smallest = RECORDED["rungs"]
     for split in ("valid_f1", "entity_f1"):
         assert student[split] < teacher[split]  # "cost something"
-        assert student[split] <= smallest[split]  # "stands above the one it was cut from"
+        assert student[split] < smallest[split]  # "stands above the one it was cut from"
     assert smallest["valid_f1"] < teacher["valid_f1"]
     assert abs(smallest["entity_f1"] - teacher["entity_f1"]) < 0.02  # "level"
 
@@ -85,8 +85,11 @@ def test_the_page_keeps_its_promises():
     for rung in RECORDED["rungs"]:
         assert rung["bytes"] == measured[rung["key"]]["bytes"], "measured with other models"
     assert MEASURED["worst"]["requests_elsewhere"] == MEASURED["worst"]["console_errors"] == 0
-    # Promised for two cores with AMX; an older processor is recorded as it is, and takes longer after a pause.
-    assert MEASURED["median"]["model_ms"] <= (6 if MEASURED["precision"] == "bf16 autocast" else 12)
     assert MEASURED["worst"]["heap_growth_bytes"] < 2e6  # over 150 sentences
     if MEASURED["load_before"] < MEASURED["cores"]:  # a busy machine says nothing of a reader's
         assert MEASURED["median"]["first_answer_s"] <= 2.5
+
+
+@pytest.mark.xfail(MEASURED["precision"] == "fp32", reason="recorded on a processor without AMX", strict=True)
+def test_a_sentence_takes_six_milliseconds():
+    assert MEASURED["median"]["model_ms"] <= 6
