@@ -14,7 +14,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import reuters
 from datasets import Dataset, concatenate_datasets
 
 from tinykd import data, evaluation, methods, models, pruning, recipes, samples
@@ -123,6 +122,8 @@ def one_row(name: str, seed: int, corpus) -> dict:
     if row.new_names:
         unlabelled.append(samples.new_names(train, teacher, tokenizer, copies=row.new_names, seed=seed))
     if row.outside:
+        import reuters  # here, so that a lesson can load this file by its path
+
         unlabelled.append(reuters.sentences(row.outside, seed))
     for texts in unlabelled:
         labelled = samples.labelled_by(teacher, tokenizer, texts, progress="labels")

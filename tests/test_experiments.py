@@ -124,7 +124,7 @@ def test_one_row_runs_from_end_to_end_and_goes_on(tmp_path, monkeypatch):
     rows["outside"] = experiment.Row("cut:1", "hidden", quick, 1, outside=2)
     rows["half"] = experiment.Row("cut:1", "hidden", quick, 1, of="more")
     monkeypatch.setattr(experiment, "ROWS", rows)
-    monkeypatch.setattr(experiment.reuters, "archive", lambda: archive(tmp_path / "archive.tgz"))
+    monkeypatch.setattr(load("reuters"), "archive", lambda: archive(tmp_path / "archive.tgz"))
     for name in rows:
         row = experiment.one_row(name, 0, corpus)
         assert row["row"] == name and 0 <= row["test"] <= 1 and 0 <= row["valid"] <= 1
