@@ -54,6 +54,7 @@ lab: $(READY) ## open the lessons in JupyterLab
 experiments: $(READY) ## repeat the recorded experiments (hours; goes on where it stopped)
 	$(BIN)/python experiments/conll2003.py
 	$(BIN)/python experiments/distillation.py
+	$(BIN)/python experiments/loss_zoo.py
 	$(BIN)/python experiments/few_labels.py
 	$(BIN)/python experiments/pruning.py
 	$(BIN)/python experiments/small_changes.py
@@ -63,6 +64,7 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 	$(BIN)/python experiments/finance.py
 	$(BIN)/python experiments/recommend.py
 	$(BIN)/python experiments/phrasebank.py
+	$(BIN)/python experiments/base_teacher.py
 
 .PHONY: bench
 bench: $(READY) ## every bench, and its page in the book (two hours, on a quiet machine)

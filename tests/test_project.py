@@ -1,6 +1,7 @@
 """What a newcomer's clone and a wheel must hold."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -24,6 +25,13 @@ def test_bare_make_prints_help():
     done = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
     for target in ["demo", "test", "book", "lab", "lint", "experiments", "bench", "clean"]:
         assert f"make {target} " in done.stdout
+
+
+def test_make_experiments_runs_all_of_them():
+    done = subprocess.run(["make", "-n", "experiments"], cwd=ROOT, capture_output=True, text=True, check=True)
+    there = {path.name for path in (ROOT / "experiments").glob("*.py")}
+    others = {"reuters.py", "microscope.py"}  # a module of two of them; a measurement of the built site
+    assert set(re.findall(r"experiments/(\w+\.py)", done.stdout)) == there - others
 
 
 @pytest.fixture(scope="module")
