@@ -19,7 +19,7 @@ def fails(code):
 def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path):
     folder = tmp_path / "deep" / "model"
     for name in ("old", "new"):
-        with new_folder(folder) as unfinished:
+        with new_folder(folder, "old") as unfinished:
             (unfinished / name).write_text(name)
             assert not (folder / name).exists()
     assert [path.name for path in folder.iterdir()] == ["new"]
@@ -33,10 +33,32 @@ def test_an_interrupted_folder_leaves_what_was_there(tmp_path, error, before):
     for name in before:
         (tmp_path / "model").mkdir()
         (tmp_path / "model" / name).touch()
-    with pytest.raises(type(error)), new_folder(tmp_path / "model") as unfinished:
+    with pytest.raises(type(error)), new_folder(tmp_path / "model", "old") as unfinished:
         (unfinished / "half").touch()
         raise error
     assert [path.name for path in tmp_path.rglob("*")] == ["model", "old"] * len(before)
+
+
+def test_what_is_not_ours_is_refused_and_kept(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("mine")
+    for place in (mine, mine / "thesis.txt"):
+        said = r"holds something else \(no model or config is there\)"
+        with pytest.raises(RunError, match=said), new_folder(place, "model", "config"):
+            raise AssertionError("nothing is begun")
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "thesis.txt"]
+
+
+def test_killed_between_two_renames_nothing_is_lost_even_if_the_next_one_fails(tmp_path):
+    """The place is empty then: the old folder has gone aside, and the new one, which is whole, has not its name yet."""
+    for name, content in ((".model-0a1b", "new"), (".model-0a1b.old", "old")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / content).touch()
+    (tmp_path / ".model-0a1b.lock").touch()
+    with pytest.raises(ValueError, match="the next one fails"), new_folder(tmp_path / "model", "new"):
+        raise ValueError("the next one fails")
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "new"]
 
 
 def test_a_full_disk_leaves_no_folder(tmp_path, monkeypatch):

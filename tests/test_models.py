@@ -1,9 +1,9 @@
 import pytest
 import torch
-from transformers import AutoModelForTokenClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from tests import tiny
-from tinykd import models
+from tinykd import internals, models
 from tinykd.errors import ModelError
 
 
@@ -135,6 +135,28 @@ def test_labels_are_matched_by_name_not_by_position(tmp_path, minilm):
         first, second = teacher(**batch).logits, again(**batch).logits
     order = [tiny.LABELS.index(label) for label in shuffled]
     torch.testing.assert_close(first[..., order], second)
+
+
+@pytest.mark.parametrize("family", ["roberta", "mpnet", "electra", "distilbert"])
+def test_other_families_are_matched_by_name_and_cut(tmp_path, family):
+    torch.manual_seed(0)
+    shape = {"hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 32}
+    if family == "distilbert":
+        shape = {"dim": 16, "n_layers": 4, "n_heads": 2, "hidden_dim": 32}
+    labels = {"id2label": {0: "no", 1: "perhaps", 2: "yes"}, "label2id": {"no": 0, "perhaps": 1, "yes": 2}}
+    config = AutoConfig.for_model(family, vocab_size=30522, pad_token_id=0, **shape, **labels)
+    tuned = AutoModelForSequenceClassification.from_config(config).eval()
+    tuned.config.architectures = [type(tuned).__name__]
+    models.save(tuned, models.teacher(str(tiny.base_model(tmp_path / "base")), ["a", "b"])[1], tmp_path / "tuned")
+    teacher, tokenizer = models.teacher(str(tmp_path / "tuned"), ["yes", "no", "perhaps"], "classification")
+    batch = {"input_ids": tokenizer("Mara Hope left.", return_tensors="pt")["input_ids"]}
+    with torch.inference_mode():
+        torch.testing.assert_close(teacher(**batch).logits, tuned(**batch).logits[:, [2, 0, 1]])
+        student = models.student("cut:0,3", teacher)
+        assert student.config.num_hidden_layers == 2 and student(**batch).logits.shape == (1, 3)
+    theirs, own = internals.stack_of_layers(teacher), internals.stack_of_layers(student)
+    for layer, taken_from in zip(own, (theirs[0], theirs[3]), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(layer.parameters(), taken_from.parameters(), strict=True))
 
 
 def test_other_labels_are_refused_and_both_sets_shown(tmp_path):

@@ -102,6 +102,11 @@ def test_relations_need_no_common_number_of_heads_but_attention_does():
     student, teacher = bert(2), bert(4, heads=2, seed=1)
     signals = told(teacher, Weights(relations=1).teacher_layers(teacher.config, student.config))
     assert Objective(student, Weights(relations=1), heads=8)(**BATCH, **signals)["relations"] > 0
+    like, three = bert(3, seed=2), Weights(attention=1, minilm=1, relations=1)
+    signals = told(like, three.teacher_layers(like.config, student.config))
+    plain, cut = (Objective(student, three, heads=heads)(**BATCH, **signals) for heads in (None, 8))
+    assert torch.equal(plain["attention"], cut["attention"]) and torch.equal(plain["minilm"], cut["minilm"])
+    assert not torch.equal(plain["relations"], cut["relations"])  # relation heads are of the relations alone
     for name in ("attention", "minilm"):
         with pytest.raises(ModelError, match="the teacher has 2 attention heads, the student 4"):
             Weights(**{name: 1.0}).teacher_layers(teacher.config, student.config)

@@ -96,6 +96,10 @@ def test_a_fine_tuned_teacher_is_used_as_it_is(finished, place, tmp_path):
     out, _ = finished
     recipes.run(setup(place, teacher=str(out / "teacher"), teacher_epochs=None), tmp_path / "again", progress=False)
     assert tiny.same_weights(out / "teacher", tmp_path / "again" / "teacher")
+    reports = [json.loads((folder / "report.json").read_text()) for folder in (out, tmp_path / "again")]
+    assert [report["baseline_knew_the_task"] for report in reports] == [False, True]
+    assert "cut from a teacher that knew the task" in recipes.table(reports[1])
+    assert "cut from" not in recipes.table(reports[0])
 
 
 def test_a_folder_with_another_run_or_other_things_is_refused_and_kept(finished, place, tmp_path):

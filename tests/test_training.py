@@ -12,6 +12,7 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import BertConfig, BertForTokenClassification, TrainerCallback, get_linear_schedule_with_warmup
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -19,8 +20,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from tests import tiny
 from tinykd import checkpoints, data, hardware, inference, losses, models, samples, training
 from tinykd.errors import DataError, ModelError, RunError
-from tinykd.objective import Weights
-from tinykd.samples import Dynamic
+from tinykd.objective import Objective, Weights
+from tinykd.samples import DisagreementSampler, Dynamic
 from tinykd.training import Settings, distill, fine_tune
 
 SETTINGS = Settings(epochs=3, learning_rate=1e-3, batch_size=8, temperature=2.0, alpha=0.3)
@@ -276,6 +277,52 @@ def test_a_finished_model_is_not_trained_again_and_other_settings_are_refused(ro
 
 
 @pytest.mark.usefixtures("every_epoch")
+def test_an_interrupted_run_does_not_go_on_with_other_settings(room, tmp_path, monkeypatch):
+    _, tokenizer, train, _ = room
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_Bar", lambda title: Stop())
+        with pytest.raises(KeyboardInterrupt):
+            fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS)
+    slower = replace(SETTINGS, learning_rate=1e-5)
+    with pytest.raises(RunError, match=r"checkpoint-6 was trained with other settings; take those of then, or delete"):
+        fine_tune(fresh(room), tokenizer, train, tmp_path / "out", slower, progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_holds_something_else_is_refused_before_the_work_and_kept(room, tmp_path, monkeypatch):
+    _, tokenizer, train, _ = room
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    model = fresh(room)
+    models.save(model, tokenizer, tmp_path / "a model")  # that no training of ours has made
+    monkeypatch.setattr(training, "DistillationTrainer", None)  # would fail if it were called
+    for name in ("mine", "a model"):
+        with pytest.raises(RunError, match="holds something else"):
+            fine_tune(model, tokenizer, train, tmp_path / name, SETTINGS, progress=False)
+    with pytest.raises(RunError, match="holds something else"):
+        samples.with_teacher(train, model, tokenizer, tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_the_seed_decides_the_learned_projection_too(room, tmp_path):
+    _, tokenizer, train, _ = room
+    teacher = models.teacher(room[0], tiny.LABELS, seed=7)[0]
+    weights = Weights(hidden=1.0)
+    config = BertConfig(**teacher.config.to_dict() | {"hidden_size": 8})
+    layers = weights.teacher_layers(teacher.config, config)
+    transfer = samples.with_teacher(train, teacher, tokenizer, tmp_path / "signals", layers=layers)
+    torch.manual_seed(0)
+    narrow = BertForTokenClassification(config).state_dict()
+    for before in (1, 2):
+        student = BertForTokenClassification(config)
+        student.load_state_dict(narrow)
+        torch.manual_seed(before)  # what else this process has drawn
+        settings = replace(SETTINGS, epochs=1, weights=weights)
+        distill(student, tokenizer, transfer, tmp_path / f"out-{before}", settings, progress=False)
+    assert tiny.same_weights(tmp_path / "out-1", tmp_path / "out-2")
+
+
+@pytest.mark.usefixtures("every_epoch")
 def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_checkpoint(room, tmp_path):
     _, tokenizer, train, _ = room
 
@@ -317,7 +364,7 @@ def test_a_short_run_writes_no_checkpoint(room, tmp_path, monkeypatch, seconds, 
     _, tokenizer, train, _ = room
     monkeypatch.setattr(checkpoints, "SECONDS", seconds)
     marked = []
-    monkeypatch.setattr(checkpoints, "mark", lambda folder, model: marked.append(folder.name))
+    monkeypatch.setattr(checkpoints, "mark", lambda folder, model, settings: marked.append(folder.name))
     fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
     assert len(marked) == saves
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -371,6 +418,23 @@ def test_classification_trains_and_distils_too(room, tmp_path):
     assert models.task_of(models.load(tmp_path / "out")[0].config) == "classification"
 
 
+def test_texts_whose_words_two_tokenizers_see_differently_have_no_common_states(room, tmp_path):
+    rows = Dataset.from_dict({"text": ["I don't like it at all"] * 8, "label": [0] * 8})
+    rows = rows.cast_column("label", ClassLabel(names=["no", "yes"]))
+    teacher, tokenizer = models.teacher(room[0], ["no", "yes"], "classification")
+    weights = Weights(hidden=1.0)
+    layers = weights.teacher_layers(teacher.config, teacher.config)
+    transfer = samples.with_teacher(rows, teacher, tokenizer, tmp_path / "signals", layers=layers)
+    own = tiny.another_tokenizer([["do", "like", "it", "at", "all"]])
+    own.backend_tokenizer.pre_tokenizer = WhitespaceSplit()  # to which "don't" is one word
+    student = models.student("cut:1", teacher)
+    settings = Settings(epochs=1, batch_size=8, weights=weights)
+    with pytest.raises(DataError, match=r"the student's tokenizer finds fewer; teacher and student must see the same"):
+        distill(student, own, transfer, tmp_path / "out", settings, progress=False)
+    plain = replace(settings, weights=Weights())
+    distill(student, own, transfer.select_columns(["text", "label", "teacher_logits"]), tmp_path / "out", plain)
+
+
 @pytest.mark.parametrize("name", ["alpha", "temperature", "teacher_share"])
 def test_a_schedule_is_a_straight_line(name):
     settings = Settings(**{name: 0.5, f"{name}_end": 1.0})
@@ -392,7 +456,8 @@ def test_the_trainer_follows_the_schedule(room, tmp_path, monkeypatch):
     assert seen == pytest.approx([(1 - step / 6) - 10 * (4 - 3 * step / 6) for step in range(6)])
 
 
-def test_every_loss_has_a_curve_of_its_own(room, tmp_path):
+def test_every_loss_has_a_curve_of_its_own(room, tmp_path, monkeypatch):
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
     _, tokenizer, train, _ = room
     teacher = models.teacher(room[0], tiny.LABELS, seed=7)[0]
     weights = Weights(hidden=1.0, relations=1.0)
@@ -404,6 +469,8 @@ def test_every_loss_has_a_curve_of_its_own(room, tmp_path):
     log = [line for line in json.loads((tmp_path / "out" / "log.json").read_text()) if "loss" in line]
     for line in log:
         assert line["loss"] == pytest.approx(line["prediction"] + line["hidden"] + line["relations"], rel=0.02)
+    fine_tune(fresh(room), tokenizer, train, tmp_path / "other", SETTINGS, progress=False, report_to="tensorboard")
+    assert {path.name for path in (tmp_path / "tensorboard").iterdir()} == {"out", "other"}  # each model its own
     board = EventAccumulator(str(tmp_path / "tensorboard" / "out")).Reload()
     for name in ("loss", "prediction", "hidden", "relations"):
         curve = [event.value for event in board.Scalars(f"train/{name}")]
@@ -474,6 +541,26 @@ def test_dynamic_samples_resume_to_the_same_weights(room, tmp_path, monkeypatch)
             distill(fresh(room), tokenizer, transfer, tmp_path / "parts", DYNAMIC)
     distill(fresh(room), tokenizer, transfer, tmp_path / "parts", DYNAMIC, progress=False)
     assert tiny.same_weights(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_dynamic_samples_count_as_they_were_drawn(room, tmp_path, monkeypatch):
+    """The loader fetches a batch ahead, so that the next draw comes before the last batch of this one is trained."""
+    drawn, trained, draw, forward = [], [], DisagreementSampler._draw, Objective.forward
+
+    def _draw(self, *arguments):
+        chosen = draw(self, *arguments)
+        drawn.extend(self.weight[chosen].tolist())
+        return chosen
+
+    def _forward(self, *arguments, weight=None, **named):
+        trained.extend([] if weight is None else weight.tolist())  # None: only to see where it disagrees
+        return forward(self, *arguments, weight=weight, **named)
+
+    monkeypatch.setattr(DisagreementSampler, "_draw", _draw)
+    monkeypatch.setattr(Objective, "forward", _forward)
+    distill(fresh(room), room[1], room[3], tmp_path / "out", DYNAMIC, progress=False)
+    assert len(trained) == 3 * len(room[3]) and len(set(trained)) > 10
+    assert trained == drawn
 
 
 def test_dynamic_samples_need_a_teacher(room, tmp_path):

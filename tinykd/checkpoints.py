@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import filelock
@@ -79,10 +80,11 @@ def waiting(lock: Path, why: str) -> Iterator[None]:
         held.release()
 
 
-def mark(checkpoint: Path, model: PreTrainedModel, keep: int = 2) -> None:
+def mark(checkpoint: Path, model: PreTrainedModel, settings: dict, keep: int = 2) -> None:
     """Say that a checkpoint of ``model`` is whole, and remove all but the last ``keep``."""
     files = {path.name: sha256(path) for path in sorted(checkpoint.iterdir())}
-    write_json(checkpoint / MARK, {"adapted_by": adapted_by(model), "pieces": _pieces(model), "files": files})
+    of = {"settings": settings, "adapted_by": adapted_by(model), "pieces": _pieces(model)}
+    write_json(checkpoint / MARK, of | {"files": files})
     for old in _in_order(checkpoint.parent)[:-keep]:
         shutil.rmtree(old)
 
@@ -99,6 +101,8 @@ def last_whole(checkpoints: Path, trainer: Trainer) -> str | None:
         note = json.loads((found[-1] / MARK).read_text(encoding="utf-8"))
         if note["adapted_by"] != adapted_by(trainer.model.student):
             raise RunError(f"{found[-1]} is of a model adapted otherwise; adapt it as then, or delete {checkpoints}")
+        if note.get("settings") != json.loads(json.dumps(asdict(trainer.settings))):
+            raise RunError(f"{found[-1]} was trained with other settings; take those of then, or delete {checkpoints}")
         if note.get("pieces") != _pieces(trainer.model.student):
             raise RunError(f"{found[-1]} is of a run on other samples; take those of then, or delete {checkpoints}")
         logger.info("resuming from %s", found[-1])

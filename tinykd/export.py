@@ -56,7 +56,7 @@ def to_onnx(
     if not shortest <= max_length <= positions:
         raise ModelError(f"max_length is {max_length}; this model takes {shortest} to {positions} word pieces")
     reference = copy.deepcopy(model).float().cpu().eval()
-    with new_folder(folder) as unfinished, silent(), quiet():
+    with new_folder(folder, manifest.NAME) as unfinished, silent(), quiet():
         (unfinished / MODEL).parent.mkdir()
         _export(_Logits(copy.deepcopy(reference)), _examples(model.config.vocab_size), unfinished / MODEL)
         _check(reference, unfinished / MODEL, positions)

@@ -27,14 +27,34 @@ _FULL = (
 )
 
 
-@contextlib.contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """Yield an unfinished folder beside ``folder``; on success it takes its name, on failure it is removed.
+def check_place(folder: Path, *marks: str) -> None:
+    """Refuse a place where something of the user's would be lost.
+
+    Args:
+        marks: names of files of which every folder of the kind that shall stand there has one.
 
     Raises:
-        RunError: the disk is full, or the place cannot be written.
+        RunError: ``folder`` is a file, or holds files and none of these.
     """
     folder = Path(folder)
+    if folder.is_dir() and (not any(folder.iterdir()) or any((folder / mark).exists() for mark in marks)):
+        return
+    if folder.exists():
+        raise RunError(f"{folder} holds something else (no {' or '.join(marks)} is there); choose another folder")
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path, *marks: str) -> Iterator[Path]:
+    """Yield an unfinished folder beside ``folder``; on success it takes its name, on failure it is removed.
+
+    Args:
+        marks: by which a folder of that name is known as an earlier one of ours, and replaced; see :func:`check_place`.
+
+    Raises:
+        RunError: something else stands there, the disk is full, or the place cannot be written.
+    """
+    folder = Path(folder)
+    check_place(folder, *marks)
     with clear_disk_errors(folder), _beside(folder) as unfinished:
         unfinished.mkdir()
         unfinished.chmod(0o755)
@@ -98,7 +118,10 @@ def _beside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}-*.lock"):
         with contextlib.suppress(filelock.Timeout), filelock.FileLock(left, timeout=0):
-            _clear(left.with_name(left.name.removesuffix(".lock")))
+            unfinished = left.with_name(left.name.removesuffix(".lock"))
+            if _old(unfinished).exists() and not path.exists():  # killed between two renames: the new one is whole
+                unfinished.rename(path)
+            _clear(unfinished)
     unfinished = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     with filelock.FileLock(f"{unfinished}.lock"):
         try:

@@ -99,7 +99,7 @@ def projections(model: PreTrainedModel, number: int) -> list[nn.Module]:
     Raises:
         ModelError: we do not know where this architecture keeps them.
     """
-    layer = _stack_of_layers(model)[number - 1]
+    layer = stack_of_layers(model)[number - 1]
     for names in PROJECTIONS:
         try:
             return [layer.get_submodule(name) for name in names]
@@ -108,7 +108,12 @@ def projections(model: PreTrainedModel, number: int) -> list[nn.Module]:
     raise ModelError(f"{type(model).__name__}: its query, key and value projections are not known to tinykd")
 
 
-def _stack_of_layers(model: PreTrainedModel) -> nn.ModuleList:
+def stack_of_layers(model: PreTrainedModel) -> nn.ModuleList:
+    """Return the Transformer layers of a model, in their order.
+
+    Raises:
+        ModelError: we do not know where this architecture keeps them.
+    """
     body = getattr(model, model.base_model_prefix)
     for name in ("encoder", "transformer"):
         if hasattr(getattr(body, name, None), "layer"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -18,6 +19,7 @@ from transformers import (
 
 from tinykd import pruned_bert  # noqa: F401  importing it tells transformers how to load pruned models
 from tinykd.errors import ModelError
+from tinykd.internals import stack_of_layers
 from tinykd.manifest import sha256
 
 logger = logging.getLogger("tinykd")
@@ -191,10 +193,14 @@ def task_of(config: transformers.PreTrainedConfig) -> str:
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Save model and tokenizer side by side, as safetensors; the folder appears whole or not at all."""
+    """Save model and tokenizer side by side, as safetensors; the folder appears whole or not at all.
+
+    Raises:
+        RunError: ``folder`` holds something that is no model, or cannot be written.
+    """
     from tinykd.files import new_folder
 
-    with new_folder(folder) as unfinished, quiet():
+    with new_folder(folder, "config.json") as unfinished, quiet():
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
 
@@ -268,8 +274,10 @@ def _name_labels(model: PreTrainedModel, labels: list[str]) -> None:
 
 @torch.no_grad()
 def _reorder_head(model: PreTrainedModel, order: list[int]) -> None:
-    model.classifier.weight.copy_(model.classifier.weight[order].clone())
-    model.classifier.bias.copy_(model.classifier.bias[order].clone())
+    # A head of several layers (RoBERTa, MPNet, ELECTRA) ends in the one that has a row for each label.
+    last = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)][-1]
+    last.weight.copy_(last.weight[order].clone())
+    last.bias.copy_(last.bias[order].clone())
 
 
 def _parse_layers(spec: str, depth: int) -> list[int]:
@@ -284,13 +292,14 @@ def _parse_layers(spec: str, depth: int) -> list[int]:
 
 
 def _cut(teacher: PreTrainedModel, layers: list[int]) -> PreTrainedModel:
-    shape = {"num_hidden_layers": len(layers)}
+    config = type(teacher.config).from_dict(teacher.config.to_dict())
+    config.num_hidden_layers = len(layers)  # set, not merged: some architectures have another name for it
     for name in {"heads_by_layer", "neurons_by_layer"} & vars(teacher.config).keys():  # of a pruned BERT
-        shape[name] = [getattr(teacher.config, name)[layer] for layer in layers]
-    config = type(teacher.config).from_dict(teacher.config.to_dict() | shape)
+        setattr(config, name, [getattr(teacher.config, name)[layer] for layer in layers])
     config.name_or_path = ""  # it comes from no folder: it reads with the teacher's tokenizer
     model = type(teacher)(config)
-    stack = f"{teacher.base_model_prefix}.encoder.layer."
+    found = stack_of_layers(teacher)
+    stack = next(name for name, module in teacher.named_modules() if module is found) + "."
     weights = {}
     for name, tensor in teacher.state_dict().items():
         if name.startswith(stack):

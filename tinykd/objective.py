@@ -83,7 +83,8 @@ class Objective(nn.Module):
         student: the model to train.
         weights: which losses, and how much each counts.
         teacher_hidden: width of the teacher's states; the student's own by default.
-        heads: relation heads; the student's attention heads by default.
+        heads: relation heads; the student's attention heads by default. ``attention`` and ``minilm`` look at the real
+            ones.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Objective(nn.Module):
         config = student.config
         self.layers = weights.layers(config.num_hidden_layers)
         self.watched = Watched(student, self.layers)
+        self.own = _heads(config)
         self.heads = heads or config.num_attention_heads
         self.lift = nn.ModuleDict()
         if teacher_hidden not in (None, config.hidden_size):
@@ -174,7 +176,9 @@ class Objective(nn.Module):
         if self.weights.attention:
             by_layer = []
             for n in range(student[0].shape[2]):
-                scores = [losses.attention_scores(q[:, :, n], k[:, :, n], self.heads) for q, k, _ in (student, teacher)]
+                scores = [
+                    losses.attention_scores(q[:, :, n], k[:, :, n], self.own[n]) for q, k, _ in (student, teacher)
+                ]
                 by_layer.append(losses.attention(*scores, mask))
             terms["attention"] = torch.stack(by_layer).mean()
         last = [[vectors[:, :, -1] for vectors in side] for side in (student, teacher)]
@@ -182,7 +186,7 @@ class Objective(nn.Module):
             each = [losses.relations(mine, theirs, self.heads, mask) for mine, theirs in zip(*last, strict=True)]
             terms["relations"] = torch.stack(each).mean()
         if self.weights.minilm:
-            terms["minilm"] = losses.minilm(*last, self.heads, mask)
+            terms["minilm"] = losses.minilm(*last, self.own[-1], mask)
         return terms
 
     def _lifted(self, name: str, states: Tensor) -> Tensor:

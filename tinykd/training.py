@@ -29,7 +29,7 @@ from tinykd import checkpoints, data, hardware, losses
 from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.embeddings import only_used
 from tinykd.errors import ModelError, RunError
-from tinykd.files import clear_disk_errors, write_json
+from tinykd.files import check_place, clear_disk_errors, write_json
 from tinykd.hardware import keep_memory, prefers_bf16, short_attention, without_old_garbage
 from tinykd.internals import Layers
 from tinykd.manifest import sha256
@@ -95,34 +95,54 @@ class DistillationTrainer(Trainer):
         self.settings = settings
         self.model_accepts_loss_kwargs = False  # our losses are means over a batch already
         self.terms: dict[str, list[torch.Tensor]] = defaultdict(list)
+        if settings.dynamic:
+            self.data_collator = self._with_weight(self.data_collator)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Return the loss of one batch; stop at the first that is not a number."""
-        index = inputs.pop("index", None)
-        if index is not None and self.settings.dynamic:
-            inputs["weight"] = self.sampler.weight[index]
+        if several := self.accelerator.num_processes > 1:
+            inputs, own = self._own_rows(inputs)
         outputs = model(**inputs, **self.settings.at(self.state.global_step / self.state.max_steps))
         loss = outputs["loss"]
         if not torch.isfinite(loss):
             raise RunError(
                 f"the loss is {loss.item()} at step {self.state.global_step + 1}; the last good checkpoint, if there "
-                f"was one, is kept in {self.args.output_dir}. Try a smaller learning rate than "
+                f"was one, is kept in {self.args.output_dir}. Delete that and try a smaller learning rate than "
                 f"{self.args.learning_rate:g}"
             )
-        for name, value in outputs.items():
-            if name not in ("loss", "logits"):
-                self.terms[name].append(value.detach())
-        if self.accelerator.num_processes > 1:
-            # Each process has the mean over its own words; weighted so, their mean is that over all words.
-            words = (inputs["word_starts"] >= 0).sum() if inputs["labels"].dim() == 2 else len(inputs["labels"])
-            words = torch.as_tensor(float(words), device=loss.device)
-            loss = loss * words / self.accelerator.reduce(words.clone(), "mean")
+        terms = {name: value for name, value in outputs.items() if name not in ("loss", "logits")}
+        if several:
+            terms = self._of_all_words(terms, inputs, own)
+            loss = sum(getattr(self.settings.weights, name) * term for name, term in terms.items())
+        for name, value in terms.items():
+            self.terms[name].append(value.detach())
         return (loss, outputs) if return_outputs else loss
+
+    def _own_rows(self, inputs: dict) -> tuple[dict, bool]:
+        """Take away the rows that fill up the last step of an epoch: another process, or this one, trained on them.
+
+        Of a step's rows each process has its part, in order. Where there is none for it, one row stays for the shape,
+        and must not count.
+        """
+        size, step = self.args.per_device_train_batch_size, self.state.global_step
+        whole = size * self.accelerator.num_processes
+        left = len(self.train_dataset) - step % -(-len(self.train_dataset) // whole) * whole
+        own = min(max(left - self.accelerator.process_index * size, 0), size)
+        return {name: value[: max(own, 1)] for name, value in inputs.items()}, own > 0
+
+    def _of_all_words(self, terms: dict[str, Tensor], inputs: dict, own: bool) -> dict[str, Tensor]:
+        """Weight each loss so that its mean over the processes is the mean over what it counts in all of them."""
+        words = (inputs["word_starts"] >= 0).sum()
+        texts = words if inputs["labels"].dim() == 2 else torch.full_like(words, len(inputs["labels"]))
+        counts = torch.stack([words, texts]) * float(own)
+        shares = counts / self.accelerator.reduce(counts.clone(), "mean").clamp(min=1 / self.accelerator.num_processes)
+        return {name: term * shares[int(name == "prediction")] for name, term in terms.items()}
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log each loss by its name, beside their sum: one curve each in TensorBoard, W&B or trackio."""
         if "loss" in logs:
-            logs |= {name: torch.stack(values).mean().item() for name, values in self.terms.items()}
+            means = {name: torch.stack(values).mean() for name, values in self.terms.items()}
+            logs |= {name: self.accelerator.reduce(value, "mean").item() for name, value in means.items()}
             self.terms.clear()
         super().log(logs, start_time)
 
@@ -146,13 +166,20 @@ class DistillationTrainer(Trainer):
             )
         return self.sampler
 
+    def _with_weight(self, collate):
+        # Looked up while a batch is fetched. The loader is a batch ahead: the next draw may come before it is trained.
+        def with_weight(rows: list[dict]) -> dict[str, Tensor]:
+            return collate(rows) | {"weight": self.sampler.weight[[row["index"] for row in rows]]}
+
+        return with_weight
+
     @torch.inference_mode()
     def _disagreement(self, rows: list[dict]) -> torch.Tensor:
         """(rows,), the mean over its words of T² KL(teacher ‖ student), of the student as it is now."""
         temperature = self.settings.at(self.state.global_step / self.state.max_steps)["temperature"]
         self.model.eval()
         batch = {key: value.to(self.args.device) for key, value in self.data_collator(rows).items()}
-        batch.pop("index")
+        batch.pop("weight")
         if "teacher_logits" not in batch:
             raise RunError("dynamic samples need the teacher's logits; make them with samples.with_teacher")
         with self.compute_loss_context_manager():
@@ -179,7 +206,7 @@ class DistillationTrainer(Trainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-                checkpoints.mark(folder, self.model.student)
+                checkpoints.mark(folder, self.model.student, asdict(self.settings))
 
 
 class _ByLength(LengthGroupedSampler):
@@ -281,6 +308,7 @@ def distill(
     if report_to in ("tensorboard", "wandb", "trackio") and find_spec(report_to) is None:
         raise RunError(f"{report_to} is not installed; run: pip install {report_to}")
     asked = asdict(settings) | ({"adapted_by": how} if how else {})
+    check_place(out, "settings.json", *[checkpoints.WEIGHTS] * unfinished.exists())  # killed before it said which
     if (there := checkpoints.finished(out, asked, title)) is not None:
         return there
     with checkpoints.alone(unfinished, title):
@@ -297,11 +325,10 @@ def distill(
                     f"has {', '.join(teacher.config.id2label.values())}. samples.with_teacher matches them by name"
                 )
             collate = online(collate, teacher, teacher_layers)
-        if report_to == "tensorboard":
-            os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out.parent / "tensorboard" / out.name))
         rows = only_used(student, encoded, tokenizer.pad_token_id)
         fast = short_attention(settings.max_length)
-        with rows, with_dropout(student, settings.dropout), quiet(), without_old_garbage(), fast:
+        with rows, with_dropout(student, settings.dropout), quiet(), without_old_garbage(), fast, _curves_of(out):
+            torch.manual_seed(settings.seed)  # of a learned projection, too
             trainer = DistillationTrainer(
                 model=Objective(student, settings.weights, _teacher_width(train, teacher), settings.heads),
                 args=_arguments(unfinished, settings, progress, report_to),
@@ -327,6 +354,20 @@ def distill(
             shutil.rmtree(unfinished, ignore_errors=True)
         trainer.accelerator.wait_for_everyone()
         return student
+
+
+@contextlib.contextmanager
+def _curves_of(out: Path) -> Iterator[None]:
+    """Let TensorBoard write into a folder of this model's own, unless the environment names one."""
+    name = "TENSORBOARD_LOGGING_DIR"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = str(out.parent / "tensorboard" / out.name)
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 @contextlib.contextmanager

@@ -188,7 +188,7 @@ def replace(folder, content: str) -> None:
     """Put a folder with two files in the place of another."""
     from tinykd.files import new_folder
 
-    with new_folder(Path(folder)) as unfinished:
+    with new_folder(Path(folder), "a") as unfinished:
         for name in ("a", "b"):
             (unfinished / name).write_text(content)
 

@@ -44,7 +44,7 @@ def test_a_fusion_may_be_saved_again_and_nothing_else_is_lost(fusion, folder, tm
     load(folder).save(folder)
     assert list(load(folder).predict(TEXTS)) == list(fusion.predict(TEXTS))
     (tmp_path / "report.json").write_text("{}")
-    with pytest.raises(RunError, match="holds other files"):
+    with pytest.raises(RunError, match="holds something else"):
         fusion.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 

@@ -122,8 +122,6 @@ def collate(tokenizer: PreTrainedTokenizerBase, signals: Dataset | None = None):
             "labels": labels.squeeze(1) if whole else labels,
             "word_starts": _padded([row["word_starts"] for row in rows], -1),
         }
-        if "index" in rows[0]:  # dynamic samples: whose weight to look up
-            batch["index"] = torch.tensor([row["index"] for row in rows])
         if signals is not None:
             found = signals[[int(row["row"]) for row in rows]]
             for name in names:
@@ -131,7 +129,7 @@ def collate(tokenizer: PreTrainedTokenizerBase, signals: Dataset | None = None):
                 if name == "teacher_logits" and whole:
                     batch[name] = torch.as_tensor(np.concatenate(values)).float()
                 else:
-                    batch[name] = _signal(name, values, rows, batch["word_starts"].shape[1])
+                    batch[name] = _signal(name, values, rows, batch["word_starts"].shape[1], whole)
         return batch
 
     return pad_batch
@@ -153,15 +151,16 @@ def _arrays(column, shape: tuple[int, ...]) -> list[np.ndarray]:
     return np.split(numbers.to_numpy().reshape(-1, *shape), ends[1:-1])
 
 
-def _signal(name: str, values: list[np.ndarray], rows: list[dict], words: int) -> torch.Tensor:
+def _signal(name: str, values: list[np.ndarray], rows: list[dict], words: int, whole: bool) -> torch.Tensor:
     out = np.zeros((len(rows), words, *np.shape(values[0])[1:]), np.float32)
     for i, (value, row) in enumerate(zip(values, rows, strict=True)):
         owned = len(row["word_starts"])
         part = value[row["first_word"] : row["first_word"] + owned]
-        if len(part) < owned:
+        if len(part) < owned or (whole and len(value) > owned):
             raise DataError(
-                f"{name}, row {row['row']}: the signal has {len(value)} words, the student's tokenizer finds more; "
-                "teacher and student must see the same words"
+                f"{name}, row {row['row']}: the signal has {len(value)} words, the student's tokenizer finds "
+                f"{'fewer' if len(part) == owned else 'more'}; teacher and student must see the same words. Texts that "
+                "two tokenizers read can be distilled by their logits"
             )
         out[i, :owned] = part
     return torch.from_numpy(out)

@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import inference, models
-from tinykd.errors import ModelError, RunError
+from tinykd.errors import ModelError
 from tinykd.files import new_folder, write_json
 
 Member = tuple[PreTrainedModel, PreTrainedTokenizerBase]  #: what ``models.load`` returns
@@ -51,10 +51,8 @@ class Fusion(ABC):
             RunError: ``folder`` holds something that is no fusion and would be lost, or cannot be written.
         """
         folder = Path(folder)
-        if folder.exists() and any(folder.iterdir()) and not (folder / NOTE).exists():
-            raise RunError(f"{folder} holds other files; choose a new folder for the fusion")
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("members", *self.roles)}
-        with new_folder(folder) as unfinished:
+        with new_folder(folder, NOTE) as unfinished:
             for name, (model, tokenizer) in self.members.items():
                 models.save(model, tokenizer, unfinished / name)
             note = {"kind": type(self).__name__.lower(), "members": list(self.members), "settings": settings}

@@ -12,7 +12,7 @@ from torch.nn.utils import prune
 from transformers import PreTrainedModel
 
 from tinykd.errors import ModelError
-from tinykd.internals import _stack_of_layers
+from tinykd.internals import stack_of_layers
 
 
 def sparsify(model: PreTrainedModel, amount: float | str) -> PreTrainedModel:
@@ -66,7 +66,7 @@ def sparsity(model: PreTrainedModel) -> float:
 
 def _matrices(model: PreTrainedModel) -> dict[str, nn.Linear]:
     """Return the linear modules of all Transformer layers, by name."""
-    found = _stack_of_layers(model).named_modules()
+    found = stack_of_layers(model).named_modules()
     return {name: module for name, module in found if isinstance(module, nn.Linear)}
 
 

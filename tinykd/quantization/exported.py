@@ -176,7 +176,7 @@ def _quantized(
 
     folder, out = Path(folder), Path(out)
     facts = _float32(folder)
-    with new_folder(out) as unfinished, silent():
+    with new_folder(out, manifest.NAME) as unfinished, silent():
         shutil.copytree(folder, unfinished, dirs_exist_ok=True)
         quantize(unfinished / MODEL, unfinished / name)
         if not keep_float32:

@@ -75,7 +75,7 @@ def with_teacher(
         store.parent.mkdir(parents=True, exist_ok=True)
     with clear_disk_errors(store), filelock.FileLock(store.with_name(f".{store.name}.lock")):
         if not _is_sound(store, key):
-            with new_folder(store) as unfinished:
+            with new_folder(store, "signal.json", "signals.arrow") as unfinished:
                 rows = inference.signals(teacher, tokenizer, dataset, layers, max_length, progress=progress, bf16=bf16)
                 _write(rows, _features(teacher, layers), order, unfinished / "signals.arrow")
                 write_json(unfinished / "signal.json", {"fingerprint": key, "files": _digests(unfinished)})

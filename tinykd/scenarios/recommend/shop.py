@@ -196,7 +196,7 @@ class Shop:
 
     def save(self, folder: Path) -> None:
         """Write catalogue, vectors, likes and ranker; the folder appears whole or not at all."""
-        with new_folder(folder) as unfinished:
+        with new_folder(folder, "shop.json") as unfinished:
             write_json(unfinished / "items.json", [item._asdict() for item in self.items])
             columns = {"user": self.likes.user.astype(str), "item": self.likes.item, "time": self.likes.time}
             np.savez(unfinished / "shop.npz", vectors=self.vectors, now=np.array(self._now), **columns)

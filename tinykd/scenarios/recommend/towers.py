@@ -146,7 +146,7 @@ def stored(
     except (OSError, ValueError):
         pass  # none yet
     vectors = embed(model, tokenizer, texts)
-    with new_folder(folder) as unfinished:
+    with new_folder(folder, "vectors.json", "vectors.npy") as unfinished:
         np.save(unfinished / "vectors.npy", vectors)
         write_json(unfinished / "vectors.json", note | {"vectors": sha256(unfinished / "vectors.npy")})
     return vectors
