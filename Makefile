@@ -54,6 +54,7 @@ lab: $(READY) ## open the lessons in JupyterLab
 experiments: $(READY) ## repeat the recorded experiments (hours; goes on where it stopped)
 	$(BIN)/python experiments/conll2003.py
 	$(BIN)/python experiments/distillation.py
+	$(BIN)/python experiments/repeat.py
 	$(BIN)/python experiments/loss_zoo.py
 	$(BIN)/python experiments/few_labels.py
 	$(BIN)/python experiments/pruning.py
@@ -67,7 +68,8 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 	$(BIN)/python experiments/base_teacher.py
 
 .PHONY: bench
-bench: $(READY) ## every bench, and its page in the book (two hours, on a quiet machine)
+bench: $(READY) ## every bench, and its page in the book (two hours, on a quiet machine); installs the peers
+	$(BIN)/python -m pip install --quiet --editable ".[bench,openvino]"
 	if [ -d "$$TINYKD_DATA/conll2003" ]; then $(BIN)/python benchmarks/distilling.py --data conll2003 --rows 3200; fi
 	$(BIN)/python benchmarks/distilling.py
 	$(BIN)/python benchmarks/distilling.py --target 0.5 --rounds 1

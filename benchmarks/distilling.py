@@ -61,8 +61,12 @@ class Clock:
 
     def __init__(self, student, sentences: int, batch_size: int, score=None, target: float = 0.0):
         self.student, self.score, self.target = student, score, target
-        self.sentences, self.steps = sentences - batch_size, -(-sentences // batch_size)
+        self.sentences, self.steps = sentences, -(-sentences // batch_size)
         self.start, self.paused, self.ticks, self.seconds = time.perf_counter(), 0.0, [], None
+
+    def begin(self) -> None:
+        """The first step begins: what came before is no part of the pace."""
+        self.began = time.perf_counter()
 
     def tick(self) -> None:
         """A step is done."""
@@ -83,14 +87,17 @@ class Clock:
         clock = self
 
         class Callback(TrainerCallback):
+            def on_train_begin(self, args, state, control, **kwargs):
+                clock.begin()
+
             def on_step_end(self, args, state, control, **kwargs):
                 clock.tick()
 
         return Callback()
 
     def pace(self) -> float:
-        """Sentences a second, of all steps of the first epoch but its first."""
-        return self.sentences / (self.ticks[self.steps - 1] - self.ticks[0])
+        """Sentences a second, of all steps of the first epoch: grouped by length, no step is like another."""
+        return self.sentences / (self.ticks[self.steps - 1] - self.began)
 
 
 def prepare(options) -> list[str]:
@@ -103,6 +110,8 @@ def prepare(options) -> list[str]:
         settings = recipes.suited(options.rows)[0]
         training.fine_tune(teacher, tokenizer, corpus["train"], options.work / "teacher", settings)
     there = {name for name in PEERS if importlib.util.find_spec(name.split(",")[0]) or name.startswith("plain")}
+    if absent := [name for name in options.contestants if name in PEERS and name not in there]:
+        print(f"left out, for they are not installed (pip install -e '.[bench]'): {'; '.join(absent)}", flush=True)
     layers = [] if options.target else [name for name in CONTESTANTS if name.startswith("layers")]
     return ["tinykd", "by hand", "fine-tuning", "online", *there, *layers]
 
@@ -130,11 +139,26 @@ def measure(name: str, options) -> dict:
         return evaluation.evaluate(student, tokenizer, corpus["valid"])["entity_f1"]
 
     with tempfile.TemporaryDirectory() as folder:
+        _warm_up(student, tokenizer, train, settings.batch_size)
         clock = Clock(student, len(train), settings.batch_size, score, options.target)
         with contextlib.suppress(Reached):
             _train(name, student, teacher, tokenizer, train, settings, folder, clock)
     found = {"sentences_per_second": clock.pace(), "memory_bytes": ladder.peak_memory()}
     return found | ({"seconds_to_target": clock.seconds} if options.target else {})
+
+
+def _warm_up(student, tokenizer, train, batch_size: int) -> None:
+    """Go forward and back once, in either precision: what the first step alone has to pay is nobody's pace."""
+    import torch
+
+    from tinykd import data, hardware
+
+    batch = data.collate(tokenizer)(data.encode(train.select(range(min(batch_size, len(train)))), tokenizer).to_list())
+    del batch["word_starts"]
+    for low in {False, hardware.prefers_bf16()}:
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            student(**batch).loss.backward()
+    student.zero_grad()
 
 
 def _train(name, student, teacher, tokenizer, train, settings, folder, clock) -> None:
@@ -184,6 +208,7 @@ def _by_hand(student, tokenizer, train, settings, clock) -> None:
     encoded, collate = data.encode(train, tokenizer), data.collate(tokenizer, train)
     optimizer = torch.optim.AdamW(student.parameters(), lr=settings.learning_rate, fused=True)
     student.train()
+    clock.begin()
     for _ in range(settings.epochs):
         order = list(LengthGroupedSampler(settings.batch_size, lengths=encoded["length"][:]))
         for start in range(0, len(order), settings.batch_size):

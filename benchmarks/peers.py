@@ -36,6 +36,7 @@ def textbrewer(student, teacher, tokenizer, train, settings, folder, clock, auto
     what = DistillationConfig(temperature=settings.temperature, **shares)
     distiller = Timed(how, what, teacher, student, adaptor, adaptor)
     with distiller:
+        clock.begin()
         distiller.train(_optimizer(student, settings), batches, num_epochs=settings.epochs)
 
 
@@ -78,6 +79,7 @@ def torchdistill(student, teacher, tokenizer, train, settings, folder, clock) ->
     encoded = data.encode(train, tokenizer)
     box = get_distillation_box(teacher, student, {"train": encoded}, config, torch.device("cpu"), None, False, 1)
     assert collate is not None
+    clock.begin()
     for epoch in range(settings.epochs):
         box.pre_epoch_process(epoch=epoch)
         for batch in box.train_data_loader:

@@ -40,8 +40,10 @@ def run(
         What was written; None in a contestant's process.
 
     Raises:
-        SystemExit: a contestant failed; its last lines.
+        SystemExit: a contestant failed; its last lines. Or the file of results has contestants that take no part now.
     """
+    from tinykd.files import write_json
+
     names = list(contestants)
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     for flag, settings in (options or {}).items():
@@ -63,6 +65,9 @@ def run(
         chosen.work = chosen.work or Path(place)
         there = prepare(chosen) if prepare else None
         names = [n for n in chosen.contestants if there is None or n in there]
+        where = chosen.results or RESULTS / f"{name(chosen) if name else Path(script).stem}.json"
+        if where.exists() and (lost := json.loads(where.read_text(encoding="utf-8"))["runs"].keys() - set(names)):
+            raise SystemExit(f"{where} has measured {'; '.join(sorted(lost))}, too; name another file with --results")
         result = about(script, given)
         print(f"{result['processor']}, {result['cores']} cores, load {result['load'][0]}", flush=True)
         own = [*given, "--work", str(chosen.work), "--only"]
@@ -73,9 +78,6 @@ def run(
         result["runs"] = take_turns(script, names, chosen.rounds, own)
     result["load"].append(load())
     print(table(result["runs"]) + f"\nload {' to '.join(map(str, result['load']))}")
-    from tinykd.files import write_json
-
-    where = chosen.results or RESULTS / f"{name(chosen) if name else Path(script).stem}.json"
     write_json(where, result)
     return result
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from tinykd import data, fusion, models, training
+from tinykd import data, fusion, models, runtime, training
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "benchmarks"))  # where the benches find each other
@@ -35,7 +35,8 @@ def small(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _bar(monkeypatch):
-    monkeypatch.setattr(training, "_Bar", training._Bar)  # the benches replace it in their own process
+    monkeypatch.setattr(training, "_Bar", training._Bar)  # the benches replace these in their own process
+    monkeypatch.setattr(runtime, "session", runtime.session)
 
 
 def options(work, small, **others):
@@ -89,6 +90,20 @@ def test_contestants_take_turns_in_processes_of_their_own(script, tmp_path, caps
     assert written["processor"] in capsys.readouterr().out
 
 
+def test_a_record_of_more_contestants_is_not_overwritten(script, tmp_path):
+    """So a machine without the peers cannot take them off the page, unnoticed."""
+    (tmp_path / "found.json").write_text('{"runs": {"one": [], "textbrewer": []}}')
+    with pytest.raises(SystemExit, match=r"found\.json has measured textbrewer, too; name another file"):
+        turns.run(
+            str(script),
+            "Count.",
+            ["one", "textbrewer"],
+            lambda name, options: pytest.fail("measured"),
+            prepare=lambda options: ["one"],
+            arguments=["--results", str(tmp_path / "found.json")],
+        )
+
+
 def test_a_contestant_that_fails_is_named(script, tmp_path):
     (tmp_path / "ready").write_text("1")
     with pytest.raises(SystemExit, match=r"(?s)bad failed:.*no luck"):
@@ -122,20 +137,21 @@ def test_every_way_to_distil_trains_and_is_timed(name, small, tmp_path, monkeypa
 
 
 def test_the_clock_stands_still_while_the_student_is_scored_and_stops_at_the_target(monkeypatch):
-    now, student = iter([0.0, 1.0, 2.0, 7.0, 8.0, 9.0, 9.5]), argparse.Namespace(train=lambda: None)
+    now, student = iter([0.0, 0.5, 1.0, 2.0, 7.0, 8.0, 9.0, 9.5]), argparse.Namespace(train=lambda: None)
     monkeypatch.setattr(distilling.time, "perf_counter", lambda: next(now))
     scores = iter([0.1, 0.6])
     clock = distilling.Clock(student, 64, 32, lambda student: next(scores), target=0.5)
+    clock.begin()
     clock.tick()
     clock.tick()  # scored from 2 to 7: five seconds that do not count
     clock.tick()
     with pytest.raises(distilling.Reached):
         clock.tick()
-    assert clock.seconds == 4.0 and clock.pace() == 32.0
+    assert clock.seconds == 4.0 and clock.pace() == 64 / 1.5
 
 
 def test_with_a_target_the_teacher_is_trained_once_and_the_student_until_it_is_there(small, tmp_path):
-    chosen = options(tmp_path, small, target=1e-9, data="newswire")
+    chosen = options(tmp_path, small, target=1e-9, data="newswire", contestants=distilling.CONTESTANTS)
     assert {"tinykd", "plain Trainer, online"} <= set(distilling.prepare(chosen))
     assert not any(name.startswith("layers") for name in distilling.prepare(chosen))
     chosen.target = -1.0  # reached after the first epoch, by any score
