@@ -99,6 +99,16 @@ lowest: ## the unit tests with the oldest versions that the requirements allow (
 	build/lowest/bin/python -m pip install --quiet --constraint build/lowest.txt --requirement requirements.txt --editable .
 	build/lowest/bin/python -m pytest tests
 
+.PHONY: locked
+locked: ## the unit tests with the very versions that locked.txt names (Python 3.11)
+	$(PYTHON) -m venv build/locked
+	build/locked/bin/python -m pip install --quiet --constraint locked.txt --requirement requirements.txt --editable .
+	build/locked/bin/python -m pytest tests
+
+.PHONY: lock
+lock: $(READY) ## write down the versions that are installed here, once the tests have passed with them: locked.txt
+	$(BIN)/python tools/locked.py > locked.txt
+
 .PHONY: audit
 audit: $(READY) ## known weaknesses of the installed packages, as the package index lists them
 	$(BIN)/python -m pip install --quiet "pip-audit>=2.7,<3"

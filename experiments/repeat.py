@@ -16,7 +16,7 @@ RESULTS = RECORDED.with_name("repeated.json")
 
 
 def compared() -> list[dict]:
-    """Return of every row that was repeated the F1 on test, then and now, and how many recorded deviations it is off."""
+    """Return of each row that was repeated the F1 on test, then and now, and how many recorded deviations it is off."""
     recorded, repeated = (json.loads(path.read_text(encoding="utf-8"))["students"] for path in (RECORDED, RESULTS))
     found = []
     for run in repeated.values():

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tools import locked
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -34,13 +38,24 @@ def test_workflows_call_make_with_targets_that_exist(path):
 
 def test_one_workflow_tests_and_one_publishes_what_make_book_builds():
     test, pages = (ROOT / ".github" / "workflows" / name for name in ("test.yml", "pages.yml"))
-    assert commands(yaml.safe_load(test.read_text(encoding="utf-8"))) == ["make test", "make lowest", "make audit"]
+    assert commands(yaml.safe_load(test.read_text(encoding="utf-8"))) == ["make test", "make lowest", "make locked", "make audit"]
     pages = yaml.safe_load(pages.read_text(encoding="utf-8"))
     assert commands(pages) == ["make book"]
     steps = pages["jobs"]["publish"]["steps"]
     uploaded = next(step["with"]["path"] for step in steps if "upload-pages" in step.get("uses", ""))
     assert uploaded == "_build/html"
     assert pages["permissions"]["pages"] == "write"
+
+
+def test_the_locked_versions_are_all_that_is_needed_and_allowed():
+    lines = (ROOT / "locked.txt").read_text(encoding="utf-8").splitlines()
+    versions = dict(line.split("==") for line in lines)
+    assert list(versions) == sorted(versions) and not any("+" in version for version in versions.values())
+    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        if line := line.split("#")[0].strip():
+            wanted = Requirement(line)
+            assert wanted.specifier.contains(versions[canonicalize_name(wanted.name)]), line
+    assert locked.locked("packaging>=1\npytest>=1")[-1].startswith("pytest==")
 
 
 def test_the_container_makes_the_same_environment():
