@@ -38,7 +38,12 @@ def test_workflows_call_make_with_targets_that_exist(path):
 
 def test_one_workflow_tests_and_one_publishes_what_make_book_builds():
     test, pages = (ROOT / ".github" / "workflows" / name for name in ("test.yml", "pages.yml"))
-    assert commands(yaml.safe_load(test.read_text(encoding="utf-8"))) == ["make test", "make lowest", "make locked", "make audit"]
+    assert commands(yaml.safe_load(test.read_text(encoding="utf-8"))) == [
+        "make test",
+        "make lowest",
+        "make locked",
+        "make audit",
+    ]
     pages = yaml.safe_load(pages.read_text(encoding="utf-8"))
     assert commands(pages) == ["make book"]
     steps = pages["jobs"]["publish"]["steps"]
