@@ -33,6 +33,7 @@ PAGE = "book/microscope.html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")  # a reader's own first
 FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 SENTENCES = 200  #: that are typed in a visit
+PROC = Path("/proc/self/status")  #: where Linux tells how much memory a process has
 ASK = """
 new Promise((resolve) => {
   const box = document.getElementById("ms-text");
@@ -67,7 +68,7 @@ def visit(chromium, address: str, texts: list[str]) -> dict:
     page.on("pageerror", lambda error: errors.append(str(error)))
     first = _open(page, address)
     session = context.new_cdp_session(page)
-    times, shown, heap = [], [], []
+    times, shown, heap, resident = [], [], [], []
     for number in range(SENTENCES):
         text = f"{texts[number % len(texts)]}{' ' * (number // len(texts))}"  # a space more: the page keeps its answers
         result = session.send(
@@ -79,6 +80,7 @@ def visit(chromium, address: str, texts: list[str]) -> dict:
         if number in (SENTENCES // 4, SENTENCES - 1):
             session.send("HeapProfiler.collectGarbage")
             heap.append(session.send("Runtime.getHeapUsage")["usedSize"])
+            resident += [renderer_bytes(chromium)] if PROC.exists() else []
     again = _open(context.new_page(), address)
     start = time.perf_counter()
     page.locator("#ms-teacher").click()
@@ -94,7 +96,24 @@ def visit(chromium, address: str, texts: list[str]) -> dict:
         "heap_growth_bytes": heap[1] - heap[0],
         "requests_elsewhere": len(elsewhere),
         "console_errors": len(errors),
-    }
+    } | ({"renderer_growth_bytes": growth(*resident)} if resident else {})
+
+
+def renderer_bytes(chromium) -> dict[int, int]:
+    """Return the resident memory of each of the browser's renderer processes, by its number.
+
+    The heap of a page is only its own: the models, their tensors and WebAssembly's memory live in a worker's.
+    """
+    session = chromium.new_browser_cdp_session()
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    told = {one["id"]: PROC.parents[1] / str(one["id"]) / PROC.name for one in processes if one["type"] == "renderer"}
+    return {number: 1024 * int(re.search(r"VmRSS:\s+(\d+) kB", file.read_text())[1]) for number, file in told.items()}
+
+
+def growth(before: dict[int, int], after: dict[int, int]) -> int:
+    """Return by how much these processes have grown; the browser begins others in advance, which are not the page's."""
+    return sum(after[number] - size for number, size in before.items() if number in after)
 
 
 def _open(page, address: str) -> float:
@@ -146,7 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
     write_json(options.results, recorded)
     for key in keys:
         print(
-            f"{key:<20}{recorded['median'][key]:>12.3f}   ({recorded['best'][key]:.3f} to {recorded['worst'][key]:.3f})"
+            f"{key:<24}{recorded['median'][key]:>12.3f}   ({recorded['best'][key]:.3f} to {recorded['worst'][key]:.3f})"
         )
 
 

@@ -14,6 +14,7 @@ from site_fixtures import Visit, watch
 
 from tests.microscope import node
 from tests.microscope.models import microscope
+from tests.test_experiments import load
 from tinykd import runtime
 from tinykd.text import words
 
@@ -57,13 +58,14 @@ def served(site, made, tmp_path_factory):
 
 @pytest.fixture
 def visit(browser, served):
-    """``visit(width=360, theme="dark")`` opens the page and waits until it has answered."""
+    """``visit(width=360, theme="dark", script="")`` opens the page and waits until it has answered."""
     contexts = []
 
-    def opened(width=1280, theme="light", context=None) -> Visit:
+    def opened(width=1280, theme="light", context=None, script="") -> Visit:
         if context is None:
             context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
             contexts.append(context)
+        context.add_init_script(script)
         found = Visit(context.new_page())
         watch(found, served)
         found.page.goto(f"{served}/{PLACE}")
@@ -89,6 +91,34 @@ def evaluate(page, expression):
 
 def until(page, selector, text):
     page.wait_for_selector(f"{selector}:has-text({json.dumps(text)})", timeout=60_000)
+
+
+def hold(page, rung):
+    """Keep back the graph of a rung; ``hold(…)()`` waits until it is asked for, and returns the requests."""
+    held = []
+    page.route(f"**/{rung}/onnx/*.onnx", lambda route: held.append(route))
+
+    def asked():
+        while not held:
+            page.wait_for_timeout(50)
+        return held
+
+    return asked
+
+
+#: notes when the reader types, and when something else is told; later answers can be made to take long
+WATCHED = """
+Object.assign(window, { typed: [], told: [], workers: [], slow: 0 });
+window.Worker = class extends Worker {
+  constructor(...how) { super(...how); workers.push(this); }
+  postMessage(question) { setTimeout(() => super.postMessage(question), slow); }
+};
+window.watch = (id) => {
+  addEventListener("input", () => typed.push(performance.now()), true);
+  const watcher = new MutationObserver(() => told.push([performance.now(), document.getElementById(id).textContent]));
+  watcher.observe(document.getElementById(id), {childList: true, characterData: true, subtree: true});
+};
+"""
 
 
 def test_names_are_those_of_the_runtime(visit, made):
@@ -160,11 +190,11 @@ def test_a_broken_sentence_comes_into_the_box(visit, made):
     facts = json.loads((made / microscope.FACTS).read_text(encoding="utf-8"))
     broken = [sentence["text"] for sentence in facts["sentences"] if sentence["broken"]]
     buttons = found.page.locator("#ms-broken button")
-    assert buttons.count() == len(broken)
-    if broken:
-        buttons.first.press("Enter")
-        assert found.page.locator("#ms-text").input_value() == broken[0]
-        until(found.page, "#ms-differ-said", "rungs")
+    assert buttons.count() == len(broken) > 0
+    buttons.first.press("Enter")
+    assert found.page.locator("#ms-text").input_value() == broken[0]
+    until(found.page, "#ms-differ-said", "rungs")
+    assert not found.faults
 
 
 def test_a_second_visit_fetches_no_model(browser, visit):
@@ -192,16 +222,112 @@ def test_an_altered_model_is_refused(browser, served):
 
 
 def test_the_live_region_speaks_once_the_reader_rests(visit):
+    found = visit(script=WATCHED)
+    page, box = found.page, found.page.locator("#ms-text")
+    box.fill("I")
+    until(page, "#ms-differ-said", "Only one rung has read")
+    evaluate(page, "slow = 500; watch('ms-told')")  # no answer is there before the next key
+    box.press_sequentially("nes Alva left for Malta today", delay=120)
+    evaluate(page, "slow = 0")
+    until(page, "#ms-soft-rows", "today")
+    page.wait_for_timeout(2000)
+    typed, told = evaluate(page, "[typed, told]")
+    assert typed[-1] - typed[0] > 2000
+    assert not [text for moment, text in told if any(moment - 990 < key < moment for key in typed)]
+    names = page.locator("#ms-names .ms-name").count()
+    assert (
+        told
+        and told[-1][1].startswith(f"{names or 'No'} name")
+        and re.fullmatch(r"(No|\d+) names?(: .+)?\.", told[-1][1])
+    )
+    assert not found.faults
+
+
+def test_the_last_choice_wins_whichever_load_ends_first(visit):
     found = visit()
     page = found.page
-    said = []
-    page.locator("#ms-text").press_sequentially("Ines Alva left for Malta today", delay=20)
-    for _ in range(30):
-        text = page.locator("#ms-told").text_content()
-        if not said or said[-1] != text:
-            said.append(text)
-        page.wait_for_timeout(100)
-    assert len(said) <= 3 and re.fullmatch(r"(No|\d+) names?(: .+)?\.", said[-1]), said
+    teacher = hold(page, "teacher-int8")
+    page.locator("#ms-rung-teacher-int8").check()
+    teacher()
+    page.locator("#ms-rung-pruned-fp32").check()
+    until(page, "#ms-numbers", "pruned student, 32 bits")
+    teacher()[0].continue_()
+    until(page, "#ms-loading-said", "Loaded: teacher")
+    until(page, "#ms-differ-said", "3 rungs that have read it")
+    assert page.locator("#ms-rung-pruned-fp32").is_checked()
+    assert "pruned student, 32 bits" in page.inner_text("#ms-numbers")
+    assert not found.faults
+
+
+def test_after_a_failed_load_the_rung_before_it_answers(visit):
+    page = visit().page
+    page.route("**/teacher-int8/onnx/*.onnx", lambda route: route.fulfill(status=503))
+    page.locator("#ms-rung-teacher-int8").click()
+    until(page, "#ms-notice", "503")
+    assert page.locator("#ms-rung-pruned-int8").is_checked()
+    assert page.locator("#ms-progress").is_hidden() and "teacher" not in page.inner_text("#ms-loading-said")
+    page.locator("#ms-text").fill("Mara left Nice.")
+    until(page, "#ms-soft-rows", "Mara")
+    assert "pruned student, 8 bits" in page.inner_text("#ms-numbers")
+    page.unroute("**/teacher-int8/onnx/*.onnx")
+    page.locator("#ms-rung-teacher-int8").check()
+    until(page, "#ms-numbers", "teacher, 8 bits")
+    assert page.locator("#ms-notice").is_hidden() and page.locator("#ms-notice").get_attribute("role") == "status"
+
+
+def test_one_bar_for_all_that_is_on_its_way(visit, made):
+    found = visit(script=WATCHED)
+    page = found.page
+    sizes = {rung["key"]: rung["bytes"] for rung in json.loads((made / microscope.FACTS).read_text("utf-8"))["rungs"]}
+    teacher, student = hold(page, "teacher-int8"), hold(page, "student-int8")
+    evaluate(page, "watch('ms-loading-said')")
+    page.locator("#ms-teacher").click()
+    teacher()
+    page.locator("#ms-load-teacher-int8").click()  # a second press
+    page.locator("#ms-load-student-int8").click()
+    student()
+    assert re.fullmatch(
+        r"Loading teacher, 8 bits \(.* MB\) and student, 8 bits \(.* MB\)", page.inner_text("#ms-loading-said")
+    )
+    bar = page.locator("#ms-progress")
+    assert float(bar.get_attribute("max")) == sizes["teacher-int8"] + sizes["student-int8"]
+    student()[0].continue_()
+    until(page, "#ms-loading-said", "Loaded: student, 8 bits. Loading teacher, 8 bits")
+    assert bar.is_visible() and float(bar.get_attribute("max")) == sizes["teacher-int8"]
+    assert len(teacher()) == 1
+    teacher()[0].continue_()
+    until(page, "#ms-loading-said", "Loaded: teacher, 8 bits.")
+    until(page, "#ms-differ-said", "3 rungs that have read it")
+    assert bar.is_hidden()
+    assert len(evaluate(page, "told")) == 4  # two begin, two end
+    assert not found.faults
+
+
+def test_a_dead_worker_is_replaced(visit):
+    found = visit(script=WATCHED)
+    page = found.page
+    page.locator("#ms-teacher").click()
+    until(page, "#ms-kl", "Sum of the KL")
+    Server.asked.clear()
+    evaluate(page, "workers[0].terminate(); workers[0].dispatchEvent(new ErrorEvent('error', {message: 'full'}))")
+    page.locator("#ms-text").fill("Ines Alva left.")
+    until(page, "#ms-soft-rows", "Alva")
+    assert evaluate(page, "workers.length") == 2
+    assert not [path for path in Server.asked if path.endswith(".onnx")]
+    page.locator("#ms-teacher").click()  # it went with the worker; the button is there again
+    until(page, "#ms-kl", "over 4 words")
+    assert not found.faults
+
+
+def test_what_a_worker_leaves_unanswered_is_told(visit):
+    page = visit(script=WATCHED).page
+    evaluate(page, "slow = 1e6")
+    page.locator("#ms-text").fill("Ines Alva left.")
+    evaluate(page, "slow = 0; workers[0].dispatchEvent(new ErrorEvent('error', {message: 'out of memory'}))")
+    until(page, "#ms-notice", "out of memory")
+    page.locator("#ms-text").fill("Ines Alva left Malta.")
+    until(page, "#ms-soft-rows", "Malta")
+    assert page.locator("#ms-notice").is_hidden()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -220,9 +346,13 @@ def test_nothing_sticks_out_and_axe_finds_nothing(visit, width, theme):
     assert not found.faults
 
 
-def test_memory_stays_flat(visit):
+def test_memory_stays_flat(browser, visit):
     found = visit()
     page, session = found.page, found.page.context.new_cdp_session(found.page)
+    measure = load("microscope")
+
+    def resident():
+        return measure.renderer_bytes(browser) if measure.PROC.exists() else {}
 
     def heap():
         session.send("HeapProfiler.collectGarbage")
@@ -234,9 +364,10 @@ def test_memory_stays_flat(visit):
             until(page, "#ms-soft-rows", str(number))
 
     read(60, 0)
-    before = heap()
+    before, everywhere = heap(), resident()
     read(200, 1000)
     assert heap() < 1.5 * before + 2e6
+    assert measure.growth(everywhere, resident()) < 100e6  # what a sentence leaves in the worker: well below a megabyte
     assert not found.faults
 
 

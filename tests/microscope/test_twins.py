@@ -1,9 +1,11 @@
 """The page's JavaScript says what Python says."""
 
+import hashlib
 import json
 import random
 import re
 import subprocess
+import unicodedata
 
 import numpy as np
 import pytest
@@ -42,6 +44,16 @@ def test_words_and_pieces_are_those_of_python(made):
     assert not wrong, wrong[:3]
 
 
+def test_every_character_makes_the_words_of_python():
+    known = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) not in ("Cn", "Cs")]
+    texts = [f"a{one}b {one} 1{one}. {one}. {one}.{one}. x'{one} mr{one}. y" for one in known]
+    found = node.ask("words_alone", texts=texts)
+    differ = {
+        one for one, text, mine in zip(known, texts, found, strict=True) if mine != [word.text for word in words(text)]
+    }
+    assert not differ, sorted(map(ascii, differ))[:20]
+
+
 def test_every_character_of_scripts_in_daily_use_is_cut_alike():
     # The tokenizers library knows Unicode 8, a browser has its own, newer table. They differ on a few hundred marks and
     # signs that came later; no letter of a script in daily use, no emoji and no Chinese is among them.
@@ -62,6 +74,13 @@ def test_every_character_of_scripts_in_daily_use_is_cut_alike():
         (0x1F300, 0x1FB00),
     ):
         assert not [hex(code) for code in differ if first <= code < end]
+
+
+@pytest.mark.parametrize("shut", [[], ["open"], ["match"], ["delete"], ["put"]])
+def test_a_file_comes_whatever_the_cache_refuses(shut):
+    content = "the bytes of a model"
+    found = node.ask("stored", content=content, digest=hashlib.sha256(content.encode()).hexdigest(), shut=shut)
+    assert found == {"found": [content] * 2, "asked": 2 if shut else 1, "seen": [len(content)] * 2}
 
 
 def test_windows_are_those_of_python():

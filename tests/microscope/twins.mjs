@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import * as ort from "../../tools/microscope/node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs";
 import * as cascade from "../../book/_static/microscope/cascade.js";
 import * as maths from "../../book/_static/microscope/maths.js";
+import { file } from "../../book/_static/microscope/store.js";
 import { Tagger } from "../../book/_static/microscope/tagger.js";
 import * as text from "../../book/_static/microscope/text.js";
 import { normalize, split, WordPiece } from "../../book/_static/microscope/wordpiece.js";
@@ -20,6 +21,32 @@ const answers = {
   words: ({ texts, tokenizer }) => {
     const pieces = new WordPiece(json(tokenizer));
     return texts.map((one) => text.words(one).map(({ text }) => [text, pieces.encode(text)]));
+  },
+  words_alone: ({ texts }) => texts.map((one) => text.words(one).map(({ text }) => text)),
+  /** Fetch a file twice through a cache of which some doors are shut; how often the network was asked. */
+  stored: async ({ content, digest, shut }) => {
+    const kept = new Map();
+    const doors = {
+      open: async () => cache,
+      match: async (key) => kept.get(key)?.clone(),
+      delete: async (key) => kept.delete(key),
+      put: async (key, response) => void kept.set(key, response),
+    };
+    for (const door of shut) doors[door] = () => Promise.reject(new Error("the reader has blocked the data of sites"));
+    const { open, ...cache } = doors;
+    globalThis.caches = { open };
+    let asked = 0;
+    globalThis.fetch = async () => {
+      asked++;
+      return new Response(content);
+    };
+    const seen = [];
+    const found = [];
+    for (let visit = 0; visit < 2; visit++) {
+      const bytes = await file("http://127.0.0.1/model.onnx", digest, (count) => seen.push(count));
+      found.push(new TextDecoder().decode(bytes));
+    }
+    return { found, asked, seen };
   },
   windows: ({ cases }) => cases.map(([sizes, room]) => text.windows(sizes, room)),
   entities: ({ rows }) => rows.map(text.entities),

@@ -22,6 +22,9 @@ const source = new Source(facts);
 const box = /** @type {HTMLTextAreaElement} */ (at("ms-text"));
 const slider = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (at(id));
 let chosen = rungs[rungs.length - 1];
+let wanted = chosen; // the reader's last choice, which may still be on its way
+/** @type {Map<Rung, number>} how many bytes have come of each rung that is on its way */
+const coming = new Map();
 /** @type {string[]} */
 let written = [];
 /** @type {Answer | null} */
@@ -36,28 +39,29 @@ let resting;
 
 /** Ask the student, then the others; of what is typed meanwhile, only the last state counts. */
 async function update() {
+  clearTimeout(resting);
   late = true;
   if (busy) return;
   busy = true;
-  try {
-    while (late) {
-      late = false;
-      const text = box.value;
-      student = await source.answer(chosen, text);
-      if (!student) break;
-      drawNames(text, student);
-      everybody = [];
-      for (const rung of rungs) {
-        if (late) break;
-        everybody.push(rung === chosen ? student : await source.answer(rung, text));
-      }
-      if (!late) drawRest();
-    }
-  } catch (error) {
-    complain(error);
-  } finally {
-    busy = false;
+  while (late) {
+    late = false;
+    await answer(box.value).catch(complain);
   }
+  busy = false;
+}
+
+/** @param {string} text */
+async function answer(text) {
+  if (source.lost.has(chosen.key)) await load(chosen);
+  student = await source.answer(chosen, text);
+  if (!student) return;
+  drawNames(text, student);
+  everybody = [];
+  for (const rung of rungs) {
+    if (late) return;
+    everybody.push(rung === chosen ? student : await source.answer(rung, text));
+  }
+  if (!late) drawRest();
 }
 
 /**
@@ -77,11 +81,15 @@ function drawNames(text, answer) {
 
 function drawRest() {
   drawSoftly();
-  showRungs(source, chosen.key, choose, load);
+  drawRungs();
   showDisagreement(rungs, everybody, labels);
   drawCascade();
-  clearTimeout(resting);
   resting = setTimeout(rest, REST);
+}
+
+function drawRungs() {
+  showRungs(source, wanted.key, choose, bring);
+  at("ms-teacher-line").hidden = !facts.here || source.loaded.has(teacher.key);
 }
 
 function drawSoftly() {
@@ -90,10 +98,17 @@ function drawSoftly() {
   if (student) showSoftly(everybody[0] ?? null, student, labels, temperature);
 }
 
-async function drawCascade() {
-  const mine = ++drawing;
+function drawCascade() {
   const threshold = Number(slider("ms-threshold").value);
   at("ms-threshold-said").textContent = threshold.toFixed(2);
+  weighCascade(++drawing, threshold).catch(complain);
+}
+
+/**
+ * @param {number} mine  the number of this drawing
+ * @param {number} threshold
+ */
+async function weighCascade(mine, threshold) {
   const texts = [...new Set([box.value.trim(), ...written, ...sentences.map(({ text }) => text)])];
   const known = [];
   for (const text of texts) {
@@ -114,44 +129,92 @@ function rest() {
     return `${box.value.slice(words[first].start, words[last - 1].end)}, ${KINDS[/** @type {keyof typeof KINDS} */ (type)] ?? type}`;
   });
   const said = `${found.length || "No"} ${found.length === 1 ? "name" : "names"}${found.length ? `: ${found.join("; ")}` : ""}.`;
-  if (at("ms-told").textContent !== said) at("ms-told").textContent = said;
+  say("ms-told", said);
   if (!written.includes(text) && !source.recorded.has(text)) written = [text, ...written].slice(0, KEPT);
 }
 
-/** @param {Rung} rung */
+/**
+ * Write into a part of the page that is read out, unless it stands there already.
+ * @param {string} id
+ * @param {string} said
+ */
+function say(id, said) {
+  if (at(id).textContent !== said) at(id).textContent = said;
+}
+
+/**
+ * Take another rung as the student: of those that the reader chooses while files come, the last one.
+ * @param {Rung} rung
+ */
 async function choose(rung) {
+  wanted = rung;
   if (facts.here) await load(rung);
-  chosen = rung;
+  if (wanted === rung) {
+    if (!facts.here || source.loaded.has(rung.key)) chosen = rung;
+    else wanted = chosen;
+  }
+  drawRungs();
   await update();
 }
 
 /** @param {Rung} rung */
+async function bring(rung) {
+  await load(rung);
+  drawRungs();
+  await update();
+}
+
+/**
+ * Load a rung, unless it is there. That it failed is told, not thrown.
+ * @param {Rung} rung
+ */
 async function load(rung) {
   if (source.loaded.has(rung.key)) return;
-  const pressed = document.activeElement?.closest(".ms-panel");
-  if (pressed) pressed.append(at("ms-loading")); // the bar appears where the reader is
-  const bar = /** @type {HTMLProgressElement} */ (at("ms-progress"));
-  bar.max = rung.bytes;
-  bar.value = 0;
-  bar.hidden = false;
-  at("ms-loading").hidden = false;
-  at("ms-loading-said").textContent = `Loading ${rung.name}, ${megabytes(rung.bytes)}`;
+  if (!coming.has(rung)) {
+    at("ms-notice").hidden = true; // it tells of an earlier failure
+    document.activeElement?.closest(".ms-panel")?.append(at("ms-loading")); // the bar appears where the reader is
+    coming.set(rung, 0);
+    drawLoading("");
+  }
+  let ended = "";
   try {
-    await source.load(rung, (bytes) => (bar.value = bytes));
-    at("ms-loading-said").textContent = `Loaded: ${rung.name}.`;
-    if (rung === teacher) at("ms-teacher-line").hidden = true;
-    await update();
+    await source.load(rung, (bytes) => {
+      coming.set(rung, bytes);
+      drawBar();
+    });
+    ended = `Loaded: ${rung.name}.`;
   } catch (error) {
     complain(error);
-  } finally {
-    bar.hidden = true;
   }
+  coming.delete(rung);
+  drawLoading(ended);
+}
+
+/**
+ * A load has begun or ended: say so, and what is on its way now.
+ * @param {string} ended
+ */
+function drawLoading(ended) {
+  const names = Array.from(coming.keys(), (rung) => `${rung.name} (${megabytes(rung.bytes)})`).join(" and ");
+  const said = [ended, names && `Loading ${names}`].filter(Boolean).join(" ");
+  at("ms-loading").hidden = !said;
+  say("ms-loading-said", said);
+  drawBar();
+}
+
+/** One bar for all that is on its way. */
+function drawBar() {
+  const bar = /** @type {HTMLProgressElement} */ (at("ms-progress"));
+  bar.hidden = !coming.size;
+  bar.max = [...coming.keys()].reduce((sum, { bytes }) => sum + bytes, 0) || 1;
+  bar.value = [...coming.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** @param {unknown} error */
 function complain(error) {
   at("ms-notice").hidden = false;
-  at("ms-notice").textContent = `Something failed: ${error instanceof Error ? error.message : error}`;
+  say("ms-notice", `Something failed: ${error instanceof Error ? error.message : error}`);
+  drawRungs(); // with the worker, all that it had loaded may be gone
 }
 
 /** @param {string} text */
@@ -174,23 +237,22 @@ function begin() {
   slider("ms-threshold").addEventListener("input", drawCascade);
   at("ms-by").addEventListener("change", drawCascade);
   showBroken(source, pick);
-  showRungs(source, chosen.key, choose, load);
+  drawRungs();
   const button = at("ms-teacher");
   button.textContent = `Load the teacher (${megabytes(teacher.bytes)})`;
-  button.addEventListener("click", () => load(teacher));
+  button.addEventListener("click", () => bring(teacher));
 }
 
 begin();
 if (facts.here) {
-  await source.load(chosen).catch(complain);
+  await bring(chosen);
 } else {
   box.readOnly = true;
-  at("ms-teacher-line").hidden = true;
   at("ms-notice").hidden = false;
   at("ms-notice").textContent =
     "This site was built without the models. What you see are their recorded answers to sentences of the test split: " +
     "pick one. To type your own, run “make book” where you have the course, and open the site that it builds.";
   box.value = sentences[0].text;
+  await update();
 }
-await update();
 document.documentElement.dataset.microscope = "ready";

@@ -23,7 +23,8 @@ export function showRungs(source, chosen, choose, load) {
     const pace = source.pace(rung);
     const button = make("button", ["load"], { type: "button", id: `ms-load-${rung.key}`, "aria-label": `load ${rung.name}` });
     button.addEventListener("click", () => load(rung));
-    const speed = pace ? `${pace.toFixed(1)} ms` : source.loaded.has(rung.key) ? "ready" : here ? button : "–";
+    const waits = here && !source.loaded.has(rung.key);
+    const speed = waits ? button : pace ? `${pace.toFixed(1)} ms` : here ? "ready" : "–";
     return [
       make("label", [input, ` ${rung.name}`]),
       megabytes(rung.bytes),

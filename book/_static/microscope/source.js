@@ -18,6 +18,10 @@ export class Source {
     this.waiting = new Map();
     /** @type {Set<string>} */
     this.loaded = new Set();
+    /** @type {Set<string>} what had been loaded when the worker died, and was not asked for again */
+    this.lost = new Set();
+    /** @type {Map<string, Promise<void>>} the rungs that are on their way */
+    this.coming = new Map();
     /** @type {Map<string, number[]>} the last times of each rung, in milliseconds */
     this.times = new Map();
     /** @type {Map<string, Answer>} by rung and text */
@@ -28,12 +32,24 @@ export class Source {
   }
 
   /**
-   * Load a rung; what is loaded already is there at once.
+   * Load a rung; what is loaded already is there at once, and what is on its way is not fetched twice.
    * @param {Rung} rung
-   * @param {(bytes: number) => void} [seen]
+   * @param {(bytes: number) => void} seen  not told if somebody else is told already
+   * @returns {Promise<void>}
    */
-  async load(rung, seen = () => {}) {
-    if (this.loaded.has(rung.key)) return;
+  load(rung, seen) {
+    if (this.loaded.has(rung.key)) return Promise.resolve();
+    const coming = this.coming.get(rung.key) ?? this.open(rung, seen).finally(() => this.coming.delete(rung.key));
+    this.coming.set(rung.key, coming);
+    return coming;
+  }
+
+  /**
+   * @param {Rung} rung
+   * @param {(bytes: number) => void} seen
+   */
+  async open(rung, seen) {
+    this.lost.delete(rung.key); // once: a model that the device cannot bear is not begun again at each key
     await this.ask({ ask: "open", rung, engine: this.facts.runtime }, seen);
     this.loaded.add(rung.key);
   }
@@ -101,6 +117,11 @@ export class Source {
       else waits.reject(new Error(failed));
     });
     worker.addEventListener("error", (event) => {
+      if (this.worker !== worker) return; // a second error of the same one
+      worker.terminate(); // it may never answer again; the next question begins a new one
+      this.worker = null;
+      for (const key of this.loaded) this.lost.add(key);
+      this.loaded.clear();
       for (const { reject } of this.waiting.values()) reject(new Error(event.message || "the worker could not begin"));
       this.waiting.clear();
     });

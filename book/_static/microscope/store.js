@@ -14,38 +14,35 @@ const NAME = "tinykd-microscope";
  * @returns {Promise<Uint8Array>}
  */
 export async function file(url, digest, seen = () => {}) {
-  const cache = globalThis.caches && (await caches.open(NAME));
   const key = `${url}?sha256=${digest}`; // new bytes are a new address: an old copy is never taken for them
-  const kept = cache && (await cache.match(key));
-  if (kept) {
-    const bytes = new Uint8Array(await kept.arrayBuffer());
-    if (await isWhole(bytes, digest)) {
-      seen(bytes.length);
-      return bytes;
-    }
-    await cache.delete(key);
+  const kept = await inCache(async (cache) => (await cache.match(key))?.arrayBuffer());
+  if (kept && (await isWhole(new Uint8Array(kept), digest))) {
+    seen(kept.byteLength);
+    return new Uint8Array(kept);
   }
   const bytes = await download(url, seen);
   if (!(await isWhole(bytes, digest))) {
     throw new Error(`${url}: cut short or altered on its way (other SHA-256); load the page again`);
   }
-  if (cache) await keep(cache, url, key, bytes);
+  await inCache(async (cache) => {
+    await cache.delete(url, { ignoreSearch: true }); // older ones of the same name
+    await cache.put(key, new Response(/** @type {any} */ (bytes)));
+  });
   return bytes;
 }
 
 /**
- * Put the new file in the place of older ones of the same name. A full disk is no reason to stop.
- * @param {Cache} cache
- * @param {string} url
- * @param {string} key
- * @param {Uint8Array} bytes
+ * Ask the browser's cache. That there is none, that the reader has blocked it, and that the disk is full are no reasons
+ * to stop: next time the file is fetched again.
+ * @template T
+ * @param {(cache: Cache) => Promise<T>} use
+ * @returns {Promise<T | undefined>}
  */
-async function keep(cache, url, key, bytes) {
+async function inCache(use) {
   try {
-    await cache.delete(url, { ignoreSearch: true });
-    await cache.put(key, new Response(/** @type {any} */ (bytes)));
+    return globalThis.caches && (await use(await caches.open(NAME)));
   } catch {
-    // next time it is fetched again
+    return undefined;
   }
 }
 

@@ -41,7 +41,13 @@ const WORD = new RegExp(
  * @returns {Word[]}
  */
 export function words(text) {
-  return [...text.matchAll(WORD)].map((m) => ({ text: m[0], start: m.index, end: m.index + m[0].length }));
+  // To JavaScript the mark U+0345, case ignored, is the letter iota; to Python it is a mark like any other.
+  const found = text.replaceAll("\u0345", "\u0300").matchAll(WORD);
+  return Array.from(found, ({ index, 0: { length } }) => ({
+    text: text.slice(index, index + length),
+    start: index,
+    end: index + length,
+  }));
 }
 
 /**
