@@ -143,7 +143,7 @@ def measure(name: str, options) -> dict:
         clock = Clock(student, len(train), settings.batch_size, score, options.target)
         with contextlib.suppress(Reached):
             _train(name, student, teacher, tokenizer, train, settings, folder, clock)
-    found = {"sentences_per_second": clock.pace(), "memory_bytes": ladder.peak_memory()}
+    found = {"sentences_per_second": clock.pace(), "steps": clock.steps, "memory_bytes": ladder.peak_memory()}
     return found | ({"seconds_to_target": clock.seconds} if options.target else {})
 
 

@@ -33,6 +33,7 @@ PAGE = "book/microscope.html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")  # a reader's own first
 FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 SENTENCES = 200  #: that are typed in a visit
+PAUSE = 0.1  #: seconds between two of them, as a reader pauses: the page has drawn the last one and is at rest
 PROC = Path("/proc/self/status")  #: where Linux tells how much memory a process has
 ASK = """
 new Promise((resolve) => {
@@ -59,7 +60,7 @@ def sentences(length: int = 12) -> list[str]:
     return [text for text in texts if len(words(text)) == length]
 
 
-def visit(chromium, address: str, texts: list[str]) -> dict:
+def visit(chromium, address: str, texts: list[str], pause: float) -> dict:
     """Open the page in a context of its own, type the sentences, and return what was seen."""
     context = chromium.new_context()
     page, elsewhere, errors = context.new_page(), [], []
@@ -76,6 +77,7 @@ def visit(chromium, address: str, texts: list[str]) -> dict:
             {"expression": ASK.replace("TEXT", json.dumps(text)), "awaitPromise": True, "returnByValue": True},
         )
         times.append(result["result"]["value"])
+        time.sleep(pause)
         shown.append(float(re.search(r"([\d.]+) ms", page.inner_text("#ms-numbers"))[1]))
         if number in (SENTENCES // 4, SENTENCES - 1):
             session.send("HeapProfiler.collectGarbage")
@@ -128,6 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--site", type=Path, default=ROOT / "_build" / "html", metavar="DIR")
     parser.add_argument("--visits", type=int, default=5)
+    parser.add_argument("--pause", type=float, default=PAUSE, help="seconds; default: %(default)s")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
     options = parser.parse_args(arguments)
     facts = options.site / "_static" / "microscope" / "microscope.json"
@@ -141,7 +144,10 @@ def main(arguments: list[str] | None = None) -> None:
     load = os.getloadavg()[0]
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        visits = [visit(chromium, f"http://127.0.0.1:{server.server_port}", sentences()) for _ in range(options.visits)]
+        visits = [
+            visit(chromium, f"http://127.0.0.1:{server.server_port}", sentences(), options.pause)
+            for _ in range(options.visits)
+        ]
         version = chromium.version
         chromium.close()
     server.shutdown()
@@ -152,6 +158,7 @@ def main(arguments: list[str] | None = None) -> None:
         "worst": {key: max(one[key] for one in visits) for key in keys},
         "visits": visits,
         "words": 12,
+        "pause_s": options.pause,
         "model_threads": 1,
         "rungs": [
             {key: rung[key] for key in ("key", "bytes", "parameters", "valid_f1", "entity_f1", "differs")}

@@ -251,7 +251,9 @@ def test_the_page_shows_medians_spread_and_shares(monkeypatch, tmp_path):
     assert (
         "| tinykd | 100 (90 to 130) |" in shown and "| textbrewer | 20 (18 to 26) | 5.0 | 600 (600 to 600) |" in shown
     )
-    assert "seconds to the score" not in shown
+    assert "seconds to the score" not in shown and shown.startswith(page.FIRST_STEP)
+    whole = {name: [run | {"steps": 20} for run in of] for name, of in {"tinykd": rounds, "textbrewer": slow}.items()}
+    assert page.FIRST_STEP not in page._tables("distilling-x", {"runs": whole})
     grown = {f"store x{n}": [{"seconds": 2.0 * n, "sentences": 6 * n, "memory_bytes": 1e8 + n}] for n in (1, 10)}
     assert "| store ×10 | 60 | 20.00 | 100 | 10.00 | 1.00 |" in page._tables("growing", {"runs": grown})
     paces = {"training, products": 400.0, "training, tinykd": 300.0}
