@@ -2,8 +2,8 @@
 
 Elsewhere: entity F1 is that of the shared task's scorer on a thousand random sequences (``test_evaluation.py``), ONNX
 answers as torch does (``test_export.py``), the Trainer ends where the loop written by hand ends (``test_training.py``),
-two processes have the losses of one (``test_distributed.py``), and seven other libraries' losses are ours times a
-number that can be derived (``test_loss_zoo.py``).
+two processes have the losses of one (``test_distributed.py``), recorded results come again (``test_experiments.py``),
+and seven other libraries' losses are ours times a number that can be derived (``test_loss_zoo.py``).
 """
 
 import math

@@ -33,6 +33,13 @@ def test_the_readme_shows_the_recorded_results():
     assert experiment.table(results) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_three_recorded_rows_came_again_within_their_spread():
+    again = load("repeat")
+    found = again.compared()
+    assert tuple(one["row"] for one in found) == again.ROWS
+    assert all(one["seeds"] == 3 and abs(one["deviations"]) < 2 for one in found)
+
+
 def test_recorded_results_say_where_they_come_from():
     for report in json.loads((ROOT / "experiments/results/conll2003.json").read_text(encoding="utf-8")).values():
         assert report["processor"] and report["versions"]["torch"] and report["corpus"]["digest"]
