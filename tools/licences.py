@@ -91,18 +91,20 @@ def direct() -> set[str]:
 
 def closure(names: set[str]) -> set[str]:
     """These packages and all that they need, as far as it is installed."""
-    found, todo = set(), list(names)
+    found, seen, todo = set(), set(), [Requirement(name) for name in names]
     while todo:
-        name = todo.pop()
-        if name in found:
+        one = todo.pop()
+        if (key := (name_of(one.name), *sorted(one.extras))) in seen:
             continue
+        seen.add(key)
         try:
-            needs = metadata.requires(name) or []
+            needs = metadata.requires(one.name) or []
         except metadata.PackageNotFoundError:
             continue
-        found.add(name)
-        wanted = [Requirement(line) for line in needs]
-        todo += [name_of(one.name) for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+        found.add(name_of(one.name))
+        for further in map(Requirement, needs):
+            if not further.marker or any(further.marker.evaluate({"extra": extra}) for extra in ("", *one.extras)):
+                todo.append(further)
     return found
 
 
