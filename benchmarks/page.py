@@ -79,7 +79,7 @@ than the teacher.
         "Growth: ten times the corpus, a hundred times",
         """\
 *Newswire* repeated, with a tiny model, so that the way of the data is what is timed. Time should grow in step,
-memory not at all.
+memory hardly: a hundred times the sentences may take up to a fifth more.
 """,
     ),
     "starting": (

@@ -32,6 +32,8 @@ FULL = replace(SHORT, epochs=5, alpha=0.1, dropout=0.0)
 OUTSIDE = 22000
 #: Nearly all there is of it, in two epochs in place of five: as many words read, and most of them new
 ALL_OUTSIDE = 87000
+#: What a static selection keeps of the corpus: a quarter, read four times as often, so that the steps are as many
+QUARTER = 3510
 #: Half the heads and neurons go, in two rounds, each followed by distilling: a student cheap enough for a cascade
 HALF = {"rounds": 2, "heads": 0.5, "neurons": 0.5, "by": "distillation"}
 
@@ -43,8 +45,8 @@ class Row:
     ``teachers`` above 1 asks those of the next seeds, too, and takes the mean of their answers; layers are its own's.
     ``new_names`` adds as many copies of all those with names drawn from the vocabulary, ``outside`` so many sentences
     of real newswire (``reuters.py``), both labelled by the teacher; ``words`` begins with the teacher's words
-    (``models.inherit_words``). ``of`` names a row whose student is pruned as ``HALF`` says, in place of training a new
-    one.
+    (``models.inherit_words``). ``chosen`` keeps a ``QUARTER`` by that rule of ``samples.select``. ``of`` names a row
+    whose student is pruned as ``HALF`` says, in place of training a new one.
     """
 
     student: str = "cut:3"
@@ -55,6 +57,7 @@ class Row:
     outside: int = 0
     teachers: int = 1
     words: bool = False
+    chosen: str | None = None
     of: str | None = None
 
 
@@ -67,6 +70,10 @@ ROWS = {
     "cut:3, two-stage": Row(losses="two-stage"),
     "cut:3, dynamic": Row(settings=replace(SHORT, dynamic=Dynamic(), teacher_share=0.5, teacher_share_end=1.0)),
     "cut:3, augmented": Row(copies=1),
+    **{
+        f"cut:3, a quarter, {by}": Row(settings=replace(SHORT, epochs=4 * SHORT.epochs), chosen=by)
+        for by in ("random", "stratified", "uncertain")
+    },
     "cut:3, hidden, no dropout": Row(losses="hidden", settings=replace(SHORT, dropout=0.0)),
     "cut:3, hidden, augmented": Row(losses="hidden", settings=replace(FULL, epochs=2), copies=1),
     "cut:3, hidden, long": Row(losses="hidden", settings=LONG),
@@ -74,7 +81,7 @@ ROWS = {
     "cut:3, hidden, long, augmented": Row(losses="hidden", settings=FULL, copies=3),
     "cut:2, labels only": Row("cut:2", None),
     "cut:2, logits": Row("cut:2"),
-    "cut:2, hidden": Row("cut:2", "hidden"),
+    **{f"cut:2, {losses}": Row("cut:2", losses) for losses in ("hidden", "attention", "relations", "two-stage")},
     "cut:2, hidden, long": Row("cut:2", "hidden", LONG),
     "cut:2, hidden, long, augmented": Row("cut:2", "hidden", FULL, 3),
     "cut:3, hidden, long, new names": Row("cut:3", "hidden", replace(FULL, epochs=3), 3, 1),
@@ -150,6 +157,8 @@ def one_row(name: str, seed: int, corpus) -> dict:
         made = "".join(f"-{count}-{what}" for what, count in added.items() if count)
         store = RUNS / f"signals-seed{seed}" / f"{kind.replace(':', '')}{made}"
         transfer = samples.with_teacher(train, teacher, tokenizer, store, 128, "signals", layers, bf16=True)
+        if row.chosen:
+            transfer = samples.select(transfer, QUARTER, row.chosen, seed)
         if row.teachers > 1:
             transfer = with_others(transfer, train, [(seed + n) % 3 for n in range(1, row.teachers)], corpus, store)
         if row.of is None:

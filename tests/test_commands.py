@@ -39,6 +39,8 @@ def test_compress_export_predict_and_bench(run, place, tmp_path):  # noqa: F811
     rungs += [tmp_path / "onnx", tmp_path / "int8"]
     said = [json.loads(run("predict", "--model", folder, TEXT).out) for folder in rungs[1:3]]
     assert said[0]["text"] == said[1]["text"] == TEXT
+    refused = run("predict", "--model", rungs[2], "--max-length", 9999, TEXT)
+    assert refused.code == 1 and "max_length is 9999" in refused.err
     for mine, theirs in zip(*(answer["entities"] for answer in said), strict=True):
         assert mine.pop("score") == pytest.approx(theirs.pop("score"), abs=2e-4)
         assert mine == theirs
@@ -62,6 +64,10 @@ def test_fuse_makes_a_folder_that_answers(run, place, tmp_path, how):  # noqa: F
     done = run("fuse", *members, "--out", tmp_path / "fused", *how)
     assert done.code == 0, done.err
     assert json.loads(run("predict", "--model", tmp_path / "fused", TEXT).out)["text"] == TEXT
+    scores = json.loads(run("evaluate", "--model", tmp_path / "fused", "--data", place / "corpus").out)
+    if "--budget" in how:  # no threshold is better than the teacher on every sentence, and that is what may be spent
+        assert 0 <= scores["entity_f1"] <= 1 and scores["token_accuracy"] > 0
+    assert set(scores) == set(json.loads(run("evaluate", "--model", place / "teacher", "--data", place / "corpus").out))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +75,8 @@ def test_fuse_makes_a_folder_that_answers(run, place, tmp_path, how):  # noqa: F
     [
         (["compress", "--heads", "1.0"], "heads is 1.0"),
         (["compress", "--rank", "99"], "rank is 99; it must lie between 1 and 16"),
+        (["compress", "--rank", "0"], "rank is 0; it must lie between 1 and 16"),
+        (["compress", "--epochs", "0"], "epochs is 0; it must be above 0"),
         (["compress", "--vocabulary", "3"], "size is 3; special tokens and single characters alone are"),
         (["export", "--max-length", "9999"], "max_length is 9999"),
         (["bench"], "nowhere: not a model folder; no config.json and no export.json in"),

@@ -52,13 +52,36 @@ def test_what_is_not_ours_is_refused_and_kept(tmp_path):
 
 def test_killed_between_two_renames_nothing_is_lost_even_if_the_next_one_fails(tmp_path):
     """The place is empty then: the old folder has gone aside, and the new one, which is whole, has not its name yet."""
-    for name, content in ((".model-0a1b", "new"), (".model-0a1b.old", "old")):
+    for name, content in ((".model-0a1b2c3d", "new"), (".model-0a1b2c3d.old", "old")):
         (tmp_path / name).mkdir()
         (tmp_path / name / content).touch()
-    (tmp_path / ".model-0a1b.lock").touch()
+    (tmp_path / ".model-0a1b2c3d.lock").touch()
     with pytest.raises(ValueError, match="the next one fails"), new_folder(tmp_path / "model", "new"):
         raise ValueError("the next one fails")
     assert [path.name for path in tmp_path.rglob("*")] == ["model", "new"]
+
+
+def test_what_was_left_of_a_folder_with_a_longer_name_is_left_alone(tmp_path):
+    for name in (".model-small-0a1b2c3d", ".model-small-0a1b2c3d.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").touch()
+    (tmp_path / ".model-small-0a1b2c3d.lock").touch()
+    with new_folder(tmp_path / "model") as unfinished:
+        (unfinished / "new").touch()
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["new"]
+    with new_folder(tmp_path / "model-small", "x"):
+        assert (tmp_path / "model-small").exists()  # its own next call finds what was left
+
+
+def test_a_folder_is_claimed_by_what_is_made_in_it(tmp_path):
+    for _ in range(2):
+        files.claim(tmp_path / "run" / "setup.json", {"rows": 3, "teacher": "minilm"})
+    with pytest.raises(RunError, match=r"run was made with other settings or data; choose another folder"):
+        files.claim(tmp_path / "run" / "setup.json", {"rows": 4, "teacher": "minilm"})
+    assert json.loads((tmp_path / "run" / "setup.json").read_text())["rows"] == 3
+    (tmp_path / "run" / "setup.json").write_text("{")
+    with pytest.raises(RunError, match=r"damaged .* delete .*run"):
+        files.claim(tmp_path / "run" / "setup.json", {"rows": 3, "teacher": "minilm"})
 
 
 def test_a_full_disk_leaves_no_folder(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """What the hooks catch is what the model computes with, in every implementation of attention."""
 
+import pickle
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -88,11 +90,22 @@ def test_a_gradient_flows_through_what_is_watched():
     assert projections(model, 2)[0].weight.grad is None
 
 
-def test_closing_takes_the_hooks_off():
+def test_nothing_stays_on_a_model_that_was_watched():
     model = bert()
-    watched = Watched(model, Layers(attention=(1,)))
-    watched.close()
+    watched = Watched(model, Layers(attention=(1, 3)))
+    first = watched(IDS, MASK, STARTS)
     assert not any(module._forward_hooks for module in model.modules())
+    assert_close(watched(IDS, MASK, STARTS), first)  # and it can be watched again
+    with pytest.raises(IndexError):
+        watched(IDS + 100, MASK, STARTS)
+    assert not any(module._forward_hooks for module in model.modules())
+    again = pickle.loads(pickle.dumps(model))
+    assert_close(Watched(again, Layers(attention=(1, 3)))(IDS, MASK, STARTS), first)
+
+
+def test_the_embeddings_attend_to_nothing():
+    with pytest.raises(ModelError, match="attention of layer 0: the embeddings have none; the layers are 1 to 3"):
+        Watched(bert(), Layers(attention=(0,)))
 
 
 @pytest.mark.parametrize("layers", [Layers((4,)), Layers((), (4,)), Layers((-1,))])

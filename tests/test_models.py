@@ -1,6 +1,9 @@
+import json
+
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
+from torch import nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification, BertModel
 
 from tests import tiny
 from tinykd import internals, models
@@ -122,6 +125,12 @@ def test_words_of_another_vocabulary_or_to_a_wider_student_are_not_inherited(min
     for student in (models.student("tinybert-4", teacher, vocabulary=40), models.student("tinybert-6", teacher)):
         with pytest.raises(ModelError, match=r"word pieces of .* words can be inherited by the same pieces"):
             models.inherit_words(student, teacher)
+    student = models.student("tinybert-4", teacher)
+    student.base_model.embeddings.position_embeddings = nn.Embedding(514, 312)
+    before = student.get_input_embeddings().weight.clone()
+    with pytest.raises(ModelError, match="position_embeddings: the student has 514 rows, the teacher 512"):
+        models.inherit_words(student, teacher)
+    assert torch.equal(student.get_input_embeddings().weight, before)
 
 
 def test_labels_are_matched_by_name_not_by_position(tmp_path, minilm):
@@ -157,6 +166,25 @@ def test_other_families_are_matched_by_name_and_cut(tmp_path, family):
     theirs, own = internals.stack_of_layers(teacher), internals.stack_of_layers(student)
     for layer, taken_from in zip(own, (theirs[0], theirs[3]), strict=True):
         assert all(torch.equal(a, b) for a, b in zip(layer.parameters(), taken_from.parameters(), strict=True))
+
+
+def test_a_half_precision_model_is_trained_in_single(tmp_path):
+    folder = tiny.base_model(tmp_path / "base")
+    BertModel.from_pretrained(folder).half().save_pretrained(folder)
+    assert "float16" in (folder / "config.json").read_text()
+    teacher, _ = models.teacher(str(folder), tiny.LABELS)
+    assert {parameter.dtype for parameter in teacher.parameters()} == {torch.float32}
+
+
+def test_a_head_without_label_names_gives_way_and_a_body_of_another_shape_does_not(tmp_path):
+    folder = tiny.base_model(tmp_path / "base")
+    AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2).save_pretrained(folder)
+    teacher, _ = models.teacher(str(folder), ["a", "b", "c", "d"], "classification")
+    assert teacher.config.id2label == {0: "a", 1: "b", 2: "c", 3: "d"} and teacher.classifier.out_features == 4
+    told = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(told | {"intermediate_size": 48}))
+    with pytest.raises(ModelError, match=r"bert\.encoder.* is \(.*32.*\), and its configuration says \(.*48"):
+        models.teacher(str(folder), ["a", "b", "c", "d"], "classification")
 
 
 def test_other_labels_are_refused_and_both_sets_shown(tmp_path):

@@ -69,6 +69,13 @@ def test_a_scale_for_each_channel_is_never_coarser(tensor, bits, channel_dim):
     assert (apart <= together)[filled].all()
 
 
+def test_each_number_of_a_vector_can_have_a_scale_of_its_own():
+    scale, zero_point = scale_and_zero_point(torch.tensor([1.27, -127.0, 0.0]), channel_dim=0)
+    torch.testing.assert_close(scale, torch.tensor([0.01, 1.0, 1.0]))
+    assert zero_point.tolist() == [0, 0, 0]
+    assert scale_and_zero_point(torch.tensor(2.54))[0].item() == pytest.approx(0.02)
+
+
 def test_scale_and_zero_point_by_hand():
     symmetric = scale_and_zero_point(torch.tensor([-2.54, 0.5]))
     assert [round(float(value), 6) for value in symmetric] == [0.02, 0]

@@ -18,7 +18,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from tests import tiny
-from tinykd import checkpoints, data, hardware, inference, losses, models, samples, training
+from tinykd import checkpoints, data, evaluation, hardware, inference, losses, models, pruning, samples, training
 from tinykd.errors import DataError, ModelError, RunError
 from tinykd.objective import Objective, Weights
 from tinykd.samples import DisagreementSampler, Dynamic
@@ -274,6 +274,10 @@ def test_a_finished_model_is_not_trained_again_and_other_settings_are_refused(ro
     fine_tune(fresh(room, seed=1), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
     with pytest.raises(RunError, match="trained with other settings"):
         fine_tune(fresh(room), tokenizer, train, tmp_path / "out", Settings(epochs=9), progress=False)
+    for other, what in ((models.student("cut:1", fresh(room)), "num_hidden_layers is 2, not 1"),
+                        (models.teacher(room[0], tiny.LABELS[::-1])[0], "id2label is ")):  # fmt: skip
+        with pytest.raises(RunError, match=f"holds another model: its {what}"):
+            fine_tune(other, tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
 
 
 @pytest.mark.usefixtures("every_epoch")
@@ -499,6 +503,31 @@ def test_a_teacher_asked_at_every_step_with_labels_in_another_order_is_refused(r
     with pytest.raises(ModelError, match="in the student's order; it has I-PER, B-PER"):
         distill(fresh(room), room[1], room[2], tmp_path / "out", SETTINGS, progress=False, teacher=teacher)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_teacher_asked_at_every_step_reads_the_students_pieces(room, tmp_path):
+    student, tokenizer = pruning.prune_vocabulary(fresh(room), room[1], [room[2]])
+    with pytest.raises(ModelError, match=r"must read the student's word pieces; it knows 30522, the student \d{4}\."):
+        distill(student, tokenizer, room[2], tmp_path / "out", SETTINGS, progress=False, teacher=fresh(room, 7))
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_several_devices_one_process_takes_one(tmp_path, monkeypatch):
+    assert training._arguments(tmp_path, SETTINGS, False, "none").n_gpu <= 1
+    monkeypatch.setattr(training.TrainingArguments, "n_gpu", property(lambda self: vars(self).get("_n_gpu", 2)))
+    monkeypatch.setattr(training.TrainingArguments, "_setup_devices", None)
+    assert training._arguments(tmp_path, SETTINGS, False, "none").n_gpu == 1
+
+
+def test_models_go_where_the_trainer_takes_them(room, monkeypatch):
+    assert torch.accelerator.is_available() or hardware.device() == torch.device("cpu")
+    seen = []
+    monkeypatch.setattr(torch.nn.Module, "to", lambda model, place, *_: seen.append(place) or model)
+    tokenizer, train = room[1], room[2].select(range(2))
+    for ask in (lambda m: inference.logits(m, tokenizer, train), lambda m: evaluation.latency(m, tokenizer, train)):
+        ask(fresh(room))
+    samples.online(data.collate(tokenizer), fresh(room))
+    assert seen == 3 * [hardware.device()]
 
 
 def test_teacher_and_student_may_split_words_differently(room, tmp_path):

@@ -26,6 +26,8 @@ from tinykd.models import load
 logger = logging.getLogger("tinykd")
 WEIGHTS = "model.safetensors"
 MARK = "finished.json"
+#: What a finished model must have in common with the one that is to be trained
+SHAPE = ("model_type", "num_hidden_layers", "hidden_size", "vocab_size", "id2label", "heads_by_layer", "table_rank")
 SECONDS = 60.0  #: at least so long between two checkpoints; an interrupted run loses that and an epoch, at most
 
 
@@ -34,8 +36,12 @@ def beside(out: Path) -> Path:
     return out.with_name(f"{out.name}-unfinished")
 
 
-def finished(out: Path, asked: dict, title: str) -> PreTrainedModel | None:
-    """Return the model that stands in ``out``, if it was trained as ``asked``; None if there is none."""
+def finished(out: Path, asked: dict, model: PreTrainedModel, title: str) -> PreTrainedModel | None:
+    """Return the model that stands in ``out``, if it was trained as ``asked``; None if there is none.
+
+    Raises:
+        RunError: trained with other settings, of another shape or other labels than ``model``, or altered since.
+    """
     if not (done := out / "settings.json").exists():
         return None
     there = read_json(done, f"delete {out} and run the same command again")
@@ -44,9 +50,16 @@ def finished(out: Path, asked: dict, title: str) -> PreTrainedModel | None:
         raise RunError(f"{out} holds a model trained with other settings; choose another folder or delete it")
     if (out / WEIGHTS).is_file() and digest not in (None, sha256(out / WEIGHTS)):
         raise RunError(f"{out / WEIGHTS}: altered after training; delete {out} and run the same command again")
+    trained = load(out)[0]
+    for what in SHAPE:
+        mine, theirs = getattr(model.config, what, None), getattr(trained.config, what, None)
+        if mine != theirs:
+            raise RunError(
+                f"{out} holds another model: its {what} is {theirs}, not {mine}; choose another folder or delete it"
+            )
     logger.info("%s: already finished, loaded from %s", title, out)
     shutil.rmtree(beside(out), ignore_errors=True)  # of a process that was killed after its last word
-    return load(out)[0]
+    return trained
 
 
 @contextlib.contextmanager
@@ -60,7 +73,8 @@ def alone(checkpoints: Path, title: str) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # Windows removes it when it is released
+                path.unlink()
 
 
 @contextlib.contextmanager

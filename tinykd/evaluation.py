@@ -10,6 +10,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
+from tinykd.hardware import device
 from tinykd.inference import signals
 from tinykd.models import check_labels
 from tinykd.text import entities
@@ -34,8 +35,7 @@ def evaluate(
     """
     names = data.label_names(dataset)
     check_labels(list(model.config.id2label.values()), names, "the model", "the corpus")
-    gold, found = predictions(model, tokenizer, dataset, max_length, batch_size, progress)
-    return scores(data.task(dataset), gold, found)
+    return scores(data.task(dataset), *predictions(model, tokenizer, dataset, max_length, batch_size, progress))
 
 
 def scores(task: str, gold: list[list[str]], found: list[list[str]]) -> dict:
@@ -60,11 +60,16 @@ def predictions(
     progress: str | None = None,
 ) -> tuple[list[list[str]], list[list[str]]]:
     """Return the gold and the predicted label names of every row (one name a row for classification)."""
-    names = data.label_names(dataset)
-    gold = dataset["labels"][:] if data.task(dataset) == "tagging" else [[label] for label in dataset["label"][:]]
     rows = signals(model, tokenizer, dataset, max_length=max_length, batch_size=batch_size, progress=progress)
     found = [[model.config.id2label[int(k)] for k in row["logits"].argmax(-1)] for row in rows]
-    return [[names[k] for k in row] for row in gold], found
+    return gold(dataset), found
+
+
+def gold(dataset: Dataset) -> list[list[str]]:
+    """Return the label names of every row, as the corpus has them (one name a row for classification)."""
+    names = data.label_names(dataset)
+    rows = dataset["labels"][:] if data.task(dataset) == "tagging" else [[label] for label in dataset["label"][:]]
+    return [[names[k] for k in row] for row in rows]
 
 
 def entity_scores(gold: list[list[str]], found: list[list[str]]) -> dict:
@@ -141,7 +146,7 @@ def latency(
     column = dataset["tokens"][:] if data.task(dataset) == "tagging" else [text.split() for text in dataset["text"][:]]
     texts = column[:: max(1, len(column) // sentences)][:sentences]
     warm_up = texts[:10]
-    model.eval()
+    model.eval().to(device())
     times = []
     for i, tokens in enumerate(warm_up + texts):
         start = time.perf_counter()

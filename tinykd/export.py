@@ -23,7 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import manifest
 from tinykd.errors import ModelError
 from tinykd.files import new_folder, write_json
-from tinykd.models import quiet, task_of
+from tinykd.models import label_names, quiet, task_of
 from tinykd.quantization.aware import is_prepared
 from tinykd.runtime import MODEL, session
 
@@ -65,7 +65,7 @@ def to_onnx(
         facts = {
             "precision": "fp32",
             "task": task_of(model.config),
-            "labels": [model.config.id2label[i] for i in range(model.config.num_labels)],
+            "labels": label_names(model.config),
             "max_length": max_length,
             "positions": positions,
             "pad_token_id": tokenizer.pad_token_id,
@@ -171,7 +171,9 @@ def _check(reference: PreTrainedModel, path: Path, positions: int) -> None:
 
 
 def _positions(model: PreTrainedModel) -> int:
-    table = model.base_model.embeddings.position_embeddings
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    if table is None:
+        raise ModelError(f"{type(model).__name__}: where it keeps its positions is not known to tinykd")
     return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)  # RoBERTa skips some
 
 

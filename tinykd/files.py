@@ -93,6 +93,18 @@ def read_json(path: Path, way_out: str) -> Any:
         raise RunError(f"{path}: damaged (not JSON); {way_out}") from None
 
 
+def claim(note: Path, asked: dict) -> None:
+    """Write beside what will be made how it was asked for; refuse a folder where that was something else.
+
+    Raises:
+        RunError: the folder of ``note`` was made otherwise, or the note is damaged.
+    """
+    note = Path(note)
+    if note.exists() and read_json(note, f"delete {note.parent} and run the same call again") != asked:
+        raise RunError(f"{note.parent} was made with other settings or data; choose another folder or delete it")
+    write_json(note, asked)
+
+
 @contextlib.contextmanager
 def clear_disk_errors(path: Path) -> Iterator[None]:
     """Turn errors about a full or closed disk, whoever raises them, into one clear line."""
@@ -116,7 +128,7 @@ def _beside(path: Path) -> Iterator[Path]:
     A lock tells the dead from the living: the system takes it from a process that ends, however it ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.name)}-*.lock"):
+    for left in path.parent.glob(f".{glob.escape(path.name)}-{8 * '[0-9a-f]'}.lock"):  # not those of NAME-more
         with contextlib.suppress(filelock.Timeout), filelock.FileLock(left, timeout=0):
             unfinished = left.with_name(left.name.removesuffix(".lock"))
             if _old(unfinished).exists() and not path.exists():  # killed between two renames: the new one is whole
@@ -146,5 +158,5 @@ def _old(unfinished: Path) -> Path:
 def _sync(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
-            with open(path, "rb") as file:
+            with open(path, "rb+") as file:  # Windows flushes only what may be written
                 os.fsync(file.fileno())

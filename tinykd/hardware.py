@@ -111,6 +111,11 @@ def attention(
     return (weights @ value).transpose(1, 2).contiguous(), None
 
 
+def device() -> torch.device:
+    """Return where models run, as the Trainer decides it: the accelerator, if there is one."""
+    return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+
+
 @functools.cache
 def prefers_bf16() -> bool:
     """Whether training in bfloat16 pays: the processor multiplies it in hardware, and clearly faster than float32.

@@ -1,6 +1,5 @@
 """Run a model over a corpus or plain text: logits and signals a word, entities with offsets. Taught in lesson 06."""
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -10,9 +9,9 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
-from tinykd.hardware import prefers_bf16
+from tinykd.hardware import device, prefers_bf16
 from tinykd.internals import Layers, Watched
-from tinykd.models import task_of
+from tinykd.models import label_names, task_of
 from tinykd.text import classified, tagged
 
 CHUNK = 1024  #: rows that are in memory at a time
@@ -41,11 +40,12 @@ def signals(
         A dict of float32 arrays a row: ``logits`` (words, classes), or (1, classes) for classification;
         ``hidden_states``, ``queries``, ``keys``, ``values`` (words, layers, hidden).
     """
-    model.eval()
+    model.eval().to(device())
     collate = data.collate(tokenizer)
     bar = tqdm(total=len(dataset), desc=progress, unit="row", disable=progress is None)
     fast = torch.autocast(model.device.type, torch.bfloat16, enabled=bf16 and prefers_bf16())
-    with bar, contextlib.closing(Watched(model, layers)) as watched:
+    watched = Watched(model, layers)
+    with bar:
         for start in range(0, len(dataset), CHUNK):
             chunk = dataset.select(range(start, min(start + CHUNK, len(dataset))))
             encoded = data.encode(chunk, tokenizer, max_length)
@@ -98,7 +98,7 @@ def predict(
     Raises:
         ValueError: an empty text.
     """
-    names = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    names = label_names(model.config)
     yield from answers(
         texts, task_of(model.config), names, lambda rows: logits(model, tokenizer, rows, max_length, batch_size)
     )

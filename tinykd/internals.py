@@ -3,7 +3,10 @@
 Layers are numbered as in ``outputs.hidden_states``: 0 is the embedding layer, n the n-th Transformer layer.
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -39,21 +42,13 @@ class Watched:
 
     def __init__(self, model: PreTrainedModel, layers: Layers = Layers()):
         self.model, self.layers = model, layers
-        self.captured: dict[tuple[int, int], Tensor] = {}
         depth = model.config.num_hidden_layers
         for number in (*layers.hidden_states, *layers.attention):
             if not 0 <= number <= depth:
                 raise ModelError(f"layer {number}: the model has layers 0 (embeddings) to {depth}")
-        self.hooks = [
-            module.register_forward_hook(self._keeper(number, kind))
-            for number in layers.attention
-            for kind, module in enumerate(projections(model, number))
-        ]
-
-    def close(self) -> None:
-        """Take the hooks off again."""
-        for hook in self.hooks:
-            hook.remove()
+        if 0 in layers.attention:
+            raise ModelError(f"attention of layer 0: the embeddings have none; the layers are 1 to {depth}")
+        self.projections = {number: projections(model, number) for number in layers.attention}
 
     def __call__(self, input_ids: Tensor, attention_mask: Tensor, word_starts: Tensor) -> dict[str, Tensor]:
         """Run the model once.
@@ -67,24 +62,33 @@ class Watched:
             (batch, words, layers, hidden), and ``queries``, ``keys``, ``values``, of the same shape.
         """
         wanted = self.layers.hidden_states
-        outputs = self.model(
-            input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=bool(wanted), return_dict=True
-        )
+        with self._hooks() as held:
+            outputs = self.model(
+                input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=bool(wanted), return_dict=True
+            )
         logits = outputs.logits
         found = {"logits": of_words(logits, word_starts) if logits.dim() == 3 else logits}
         if wanted:
             found["hidden_states"] = _stack([outputs.hidden_states[n] for n in wanted], word_starts)
         for kind, name in enumerate(("queries", "keys", "values")):
             if self.layers.attention:
-                found[name] = _stack([self.captured[n, kind] for n in self.layers.attention], word_starts)
-        self.captured.clear()
+                found[name] = _stack([held[n, kind] for n in self.layers.attention], word_starts)
         return found
 
-    def _keeper(self, number: int, kind: int):
-        def keep(module, inputs, output):
-            self.captured[number, kind] = output
+    @contextlib.contextmanager
+    def _hooks(self) -> Iterator[dict[tuple[int, int], Tensor]]:
+        """Keep what the projections return while the model runs once; nothing stays on it."""
+        held: dict[tuple[int, int], Tensor] = {}
+        with contextlib.ExitStack() as hooks:
+            for number, three in self.projections.items():
+                for kind, module in enumerate(three):
+                    keep = partial(_keep, held, (number, kind))
+                    hooks.callback(module.register_forward_hook(keep).remove)
+            yield held
 
-        return keep
+
+def _keep(held: dict, key: tuple[int, int], module: nn.Module, inputs: tuple, output: Tensor) -> None:
+    held[key] = output
 
 
 def of_words(pieces: Tensor, word_starts: Tensor) -> Tensor:

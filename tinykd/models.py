@@ -40,7 +40,8 @@ def teacher(
         name: ``"minilm"`` (the embedded all-MiniLM-L6-v2: 6 layers, 384 wide, 22.7 M parameters; its weights are
             checked against a pinned SHA-256), a local folder, or a Hub id.
         labels: label names in the order of their ids. A model that was already fine-tuned must know the same names; its
-            head is put in this order. Any other model gets a new head, drawn with ``seed``.
+            head is put in this order. Any other model gets a new head, drawn with ``seed``,
+            unless it has one of as many labels without names.
         task: ``"tagging"`` or ``"classification"``.
 
     Raises:
@@ -75,7 +76,7 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
     Raises:
         ModelError: a layer that the teacher has not, an unknown shape, other labels.
     """
-    labels = [teacher.config.id2label[i] for i in range(teacher.config.num_labels)]
+    labels = label_names(teacher.config)
     if spec.startswith("cut:"):
         return _cut(teacher, _parse_layers(spec, teacher.config.num_hidden_layers))
     torch.manual_seed(seed)
@@ -114,9 +115,14 @@ def inherit_words(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTrai
             f"the student has {len(student.get_input_embeddings().weight)} word pieces of {width} numbers, the teacher "
             f"{len(table)} of {table.shape[1]}; words can be inherited by the same pieces of at most as many numbers"
         )
+    names = ("word_embeddings", "position_embeddings", "token_type_embeddings")
+    for name in names:
+        rows = [len(getattr(side, name).weight) if hasattr(side, name) else 0 for side in (own, theirs)]
+        if rows[0] != rows[1]:
+            raise ModelError(f"{name}: the student has {rows[0]} rows, the teacher {rows[1]}; none can be inherited")
     axes = torch.linalg.svd(table, full_matrices=False)[2][:width]
     with torch.no_grad():
-        for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
+        for name in names:
             own.get_submodule(name).weight.copy_(theirs.get_submodule(name).weight @ axes.T)
     return student
 
@@ -185,6 +191,11 @@ def was_fine_tuned(model: PreTrainedModel) -> bool:
     return getattr(model, "was_fine_tuned", False)
 
 
+def label_names(config: transformers.PreTrainedConfig) -> list[str]:
+    """Return a model's labels in the order of their ids."""
+    return [config.id2label[i] for i in range(config.num_labels)]
+
+
 def task_of(config: transformers.PreTrainedConfig) -> str:
     """Return ``"tagging"`` or ``"classification"``, told by the model's architecture."""
     return (
@@ -245,15 +256,25 @@ def _pretrained(name: str, labels: list[str], task: str, seed: int) -> tuple[Pre
     tuned = is_fine_tuned(config)
     if tuned:
         check_labels(list(config.id2label.values()), labels, name, "the corpus")
-        labels_there = [config.id2label[i] for i in range(config.num_labels)]
-        model = _load(_HEADS[task], folder, use_safetensors=True)
+        labels_there = label_names(config)
+        model = _load(_HEADS[task], folder, dtype=torch.float32, use_safetensors=True)
         _reorder_head(model, [labels_there.index(label) for label in labels])
     else:
         torch.manual_seed(seed)
-        model = _load(_HEADS[task], folder, num_labels=len(labels), use_safetensors=True)
+        model = _with_new_head(_HEADS[task], folder, len(labels))
     _name_labels(model, labels)
     model.was_fine_tuned = tuned
     return model.eval(), tokenizer
+
+
+def _with_new_head(loader, folder: str | Path, labels: int) -> PreTrainedModel:
+    """Load a pretrained body; a head of another size, without label names, gives way to a new one."""
+    how = {"num_labels": labels, "ignore_mismatched_sizes": True, "output_loading_info": True}
+    model, told = _load(loader, folder, dtype=torch.float32, use_safetensors=True, **how)
+    for name, *shapes in told["mismatched_keys"]:
+        if name.startswith(f"{model.base_model_prefix}."):
+            raise ModelError(f"{folder}: {name} is {tuple(shapes[0])}, and its configuration says {tuple(shapes[1])}")
+    return model
 
 
 def _load(loader, where: str | Path, **options):

@@ -206,6 +206,7 @@ def provenance() -> dict:
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "versions": {name: _version(name) for name in packages} | {"python": platform.python_version()},
         "processor": processor(),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
         "precision": "bf16 autocast" if prefers_bf16() else "fp32",
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),

@@ -89,6 +89,8 @@ def windows(sizes: list[int], room: int) -> list[tuple[int, int, int, int]]:
     >>> windows([2, 2, 2, 2, 2, 2], room=8)
     [(0, 4, 0, 3), (2, 6, 3, 6)]
     """
+    if not sizes:
+        raise ValueError("a text without words; leave such rows out")
     if room < max(sizes):
         raise ValueError(f"a window of {room} pieces is too small; use a larger max_length")
     ends = np.cumsum(sizes)

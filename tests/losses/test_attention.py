@@ -104,6 +104,14 @@ def test_half_precision_is_summed_in_single(loss):
     assert loss(student, teacher, mask).dtype == torch.float32
 
 
+@EVERY_LOSS
+def test_autocast_does_not_halve_the_precision(loss):
+    student, teacher, mask = vectors(dtype=torch.float32)
+    exact = loss(student, teacher, mask)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(loss(student, teacher, mask), exact, rtol=1e-6, atol=0)
+
+
 @given(SEEDS)
 def test_relations_do_not_see_a_rotation_within_a_head(seed):
     student, teacher, mask = vectors(seed)

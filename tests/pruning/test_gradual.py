@@ -66,6 +66,19 @@ def test_another_plan_in_the_same_folder_is_refused(parts, tmp_path):
         run(parts, tmp_path)
 
 
+def test_rounds_of_another_vocabulary_are_not_taken_for_its_own(parts, tmp_path, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pruning.gradual, "distill", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(parts, tmp_path)
+    model, tokenizer, *rest = parts
+    smaller, pieces = pruning.prune_vocabulary(model, tokenizer, [rest[0]])
+    with pytest.raises(RunError, match="another plan"):
+        run((smaller, pieces, *rest), tmp_path)
+
+
 def test_bad_input_is_one_clear_error(parts, tmp_path):
     for options in ({"heads": 1.0}, {"heads": 0.9}, {"neurons": -0.5}, {"rounds": 0}):
         with pytest.raises(ModelError, match=next(iter(options))):

@@ -6,7 +6,7 @@ from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertForMaskedLM, PreTrainedTokenizerFast
 
 from tests import tiny
 from tinykd import data, models, samples, training
@@ -154,6 +154,8 @@ def test_bad_input_is_one_clear_error(parts):
     state["model"] = {"type": "WordLevel", "vocab": state["model"]["vocab"], "unk_token": "[UNK]"}
     with pytest.raises(ModelError, match="and this is WordLevel"):
         prune_vocabulary(model, _fast(state), CORPORA)
+    with pytest.raises(ModelError, match="a BertForMaskedLM writes pieces, too"):
+        prune_vocabulary(BertForMaskedLM(model.config), tokenizer, CORPORA)
     small, _ = prune_vocabulary(model, tokenizer, CORPORA)
     with pytest.raises(ModelError, match="its tokenizer has 30522"):
         prune_vocabulary(small, tokenizer, CORPORA)

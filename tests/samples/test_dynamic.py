@@ -92,6 +92,15 @@ def test_batches_hold_sentences_of_like_length():
     assert spread < 1
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_batches_come_in_any_order_of_length(seed):
+    lengths = [5 + i % 7 for i in range(ROWS)]
+    drawn = list(sampler(Dynamic(refresh=15, candidates=1.0), seed=seed))
+    assert sorted(drawn) == list(range(ROWS))
+    means = [np.mean([lengths[i] for i in drawn[k : k + 4]]) for k in range(0, ROWS, 4)]
+    assert means != sorted(means) and means != sorted(means, reverse=True)
+
+
 @pytest.mark.parametrize("wrong", [{"refresh": 0}, {"candidates": 0.5}, {"uniform": 2}, {"correction": -1}])
 def test_impossible_values(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

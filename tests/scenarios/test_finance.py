@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -98,6 +99,8 @@ def test_a_real_run_trains_both_heads_and_reloads(tmp_path):
     texts = ["\u200b", "Tarnwick Bank loses money", "Mapplewell recalls granola", "Oriole hires a composer"]
     assert first(texts) == finance.reader(tmp_path / "run" / "student")(texts)
     assert first(texts)[1] == first(texts[1:2])[0]._replace(negative=first(texts)[1].negative)
+    with pytest.raises(RunError, match="made with other settings or data"):
+        finance.train(tmp_path / "run", replace(setup, max_train=16), progress=False)
     model, tokenizer = models.load(tmp_path / "run" / "student")
     models.save(model, tokenizer, tmp_path / "other")
     assert finance.reader(tmp_path / "other")(texts) == first(texts)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests import tiny, untrained
 from tinykd import cli, data, export, models
-from tinykd.errors import DataError, ModelError
+from tinykd.errors import DataError, ModelError, RunError
 from tinykd.quantization import dynamic_int8
 from tinykd.scenarios import support
 from tinykd.scenarios.support import Article, Conversation, Desk, KnowledgeBase, Question, retrieval, slots, work
@@ -298,6 +298,15 @@ def run(tmp_path_factory):
 def small_encoder(monkeypatch, base):
     """The embedded encoder takes a second for each hundred texts; these tests do not ask what it knows."""
     monkeypatch.setattr(work.models, "teacher", lambda *args, **kwargs: base.encoder)
+
+
+def test_another_corpus_or_student_in_the_same_folder_is_refused(run):
+    corpus, base = data.load("support", max_train=66), str(run.parent / "base")
+    settings = tuple(replace(one, epochs=1) for one in (work.TEACHER, work.STUDENT))
+    with pytest.raises(RunError, match="made with other settings or data"):
+        work.train(run, data.load("support", max_train=44), base, "cut:1", settings, progress=False)
+    with pytest.raises(RunError, match="holds another model: its num_hidden_layers is 1, not 2"):
+        work.train(run, corpus, base, "cut:2", settings, progress=False)
 
 
 def test_a_desk_opens_with_the_thresholds_of_valid_and_reopens_the_same(run, small_encoder):

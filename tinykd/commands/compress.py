@@ -38,12 +38,11 @@ def call(options) -> None:
         for name, part in (("train", train), ("valid", valid))
     ]
     student, tokenizer = pruning.prune_vocabulary(student, tokenizer, [train], options.vocabulary)
-    if options.rank:
+    if options.rank is not None:
         student = pruning.factorize_table(student, tokenizer, [train], options.rank)
-    settings = recipes.suited(len(train))[1]
-    settings = replace(
-        settings, epochs=options.epochs or settings.epochs, seed=options.seed, max_length=options.max_length
-    )
+    settings = replace(recipes.suited(len(train))[1], seed=options.seed, max_length=options.max_length)
+    if options.epochs is not None:
+        settings = replace(settings, epochs=options.epochs)
     student = pruning.gradually(
         student, tokenizer, *stored, options.out / "rounds", settings, options.rounds, options.heads, options.neurons,
         progress=progress(),

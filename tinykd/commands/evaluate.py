@@ -18,12 +18,20 @@ def add(commands):
 
 def call(options) -> None:
     """Print the scores as JSON."""
-    from tinykd import evaluation, models
+    from tinykd import data, evaluation, fusion, models
 
     corpus = corpus_of(options)
     if options.split not in corpus:
         raise DataError(f"{options.data} has no split {options.split!r}; it has {', '.join(corpus)}")
-    model, tokenizer = models.load(options.model)
-    bar = options.split if progress() else None
-    scores = evaluation.evaluate(model, tokenizer, corpus[options.split], options.max_length, progress=bar)
+    part = corpus[options.split]
+    if (options.model / "fusion.json").exists():
+        fused = fusion.load(options.model)
+        models.check_labels(fused.labels, data.label_names(part), "the fusion", "the corpus")
+        answers = fused.logits(part, options.max_length)
+        found = [[fused.labels[int(k)] for k in row.argmax(-1)] for row in answers]
+        scores = evaluation.scores(data.task(part), evaluation.gold(part), found)
+    else:
+        model, tokenizer = models.load(options.model)
+        bar = options.split if progress() else None
+        scores = evaluation.evaluate(model, tokenizer, part, options.max_length, progress=bar)
     print(json.dumps(scores, indent=2))

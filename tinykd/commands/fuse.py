@@ -29,7 +29,7 @@ def call(options) -> None:
     valid = corpus_of(options)["valid"]
     teacher, student = models.load(options.teacher), models.load(options.student)
     if options.how == "cascade":
-        budget = options.budget if options.budget or options.target else 1.0
+        budget = 1.0 if options.budget is None and options.target is None else options.budget
         fused = fusion.Cascade.fit(teacher, student, valid, budget, options.target, max_length=options.max_length)
         print(f"below a confidence of {fused.threshold:.4f} the teacher answers")
     else:

@@ -13,7 +13,7 @@ def add(commands):
     parser = commands.add_parser("predict", help="tag or classify texts; JSON lines out")
     parser.add_argument("--model", required=True, type=Path, metavar="DIR")
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="none: one text a line from standard input")
-    parser.add_argument("--max-length", type=int, default=128, metavar="N")
+    parser.add_argument("--max-length", type=int, metavar="N", help="word pieces that are read at once, default: 128")
     return parser
 
 
@@ -32,21 +32,23 @@ def call(options) -> None:
             print(json.dumps(answer, ensure_ascii=False), flush=True)
 
 
-def _answerer(folder: Path, max_length: int):
+def _answerer(folder: Path, max_length: int | None):
+    how = {} if max_length is None else {"max_length": max_length}
     if (folder / "export.json").exists():
         from tinykd import runtime
 
-        return runtime.load(folder).predict
+        exported = runtime.load(folder)
+        return lambda texts: exported.predict(texts, **how)
     if (folder / "fusion.json").exists():
         from tinykd import fusion
 
         fused = fusion.load(folder)
-        return lambda texts: fused.predict(texts, max_length)
+        return lambda texts: fused.predict(texts, **how)
     from tinykd import models
     from tinykd.inference import predict
 
     model, tokenizer = models.load(folder)
-    return lambda texts: predict(model, tokenizer, texts, max_length)
+    return lambda texts: predict(model, tokenizer, texts, **how)
 
 
 def _lines(stream, size: int = 32) -> Iterator[list[str]]:

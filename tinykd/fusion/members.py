@@ -26,7 +26,7 @@ class Fusion(ABC):
     @property
     def labels(self) -> list[str]:
         """The labels, in the order of the columns of :meth:`logits`."""
-        return label_names(next(iter(self.members.values()))[0])
+        return models.label_names(next(iter(self.members.values()))[0].config)
 
     @abstractmethod
     def logits(self, dataset: Dataset, max_length: int = 128, batch_size: int = 32) -> list[np.ndarray]:
@@ -59,11 +59,6 @@ class Fusion(ABC):
             write_json(unfinished / NOTE, note)
 
 
-def label_names(model: PreTrainedModel) -> list[str]:
-    """Return a model's labels in the order of their ids."""
-    return [model.config.id2label[i] for i in range(model.config.num_labels)]
-
-
 def logits_by_name(
     member: Member, labels: list[str], dataset: Dataset, max_length: int = 128, batch_size: int = 32
 ) -> list[np.ndarray]:
@@ -76,7 +71,7 @@ def logits_by_name(
         ModelError: the model knows other labels.
     """
     model, tokenizer = member
-    there = label_names(model)
+    there = models.label_names(model.config)
     models.check_labels(there, labels, "the model", "the corpus")
     order = [there.index(label) for label in labels]
     return [row[:, order] for row in inference.logits(model, tokenizer, dataset, max_length, batch_size)]
@@ -97,7 +92,7 @@ def check_members(members: dict[str, Member]) -> None:
         tasks = [models.task_of(m.config) for m in (reference, model)]
         if tasks[0] != tasks[1]:
             raise ModelError(f"the {first} was made for {tasks[0]}, the {name} for {tasks[1]}; both must do one task")
-        models.check_labels(label_names(model), label_names(reference), f"the {name}", f"the {first}")
+        models.check_labels(*(models.label_names(m.config) for m in (model, reference)), f"the {name}", f"the {first}")
         if not tokenizer.is_fast:
             raise ModelError(f"the {name}'s tokenizer cannot tell which piece belongs to which word; use a fast one")
         if len(tokenizer) > model.config.vocab_size:

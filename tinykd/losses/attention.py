@@ -21,7 +21,8 @@ def attention_scores(queries: Tensor, keys: Tensor, heads: int) -> Tensor:
         ValueError: the width is not a multiple of ``heads``.
     """
     queries, keys = _heads(queries, heads), _heads(keys, heads)
-    return queries @ keys.transpose(-1, -2) / queries.shape[-1] ** 0.5
+    with torch.autocast(queries.device.type, enabled=False):  # it would halve the precision of the product again
+        return queries @ keys.transpose(-1, -2) / queries.shape[-1] ** 0.5
 
 
 def attention(student_scores: Tensor, teacher_scores: Tensor, mask: Tensor) -> Tensor:

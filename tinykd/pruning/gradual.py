@@ -53,7 +53,8 @@ def gradually(
     for name, share, n in zip(("heads", "neurons"), (heads, neurons), whole, strict=True):
         if round(n * (1 - share)) < len(shape_of(model)):
             raise ModelError(f"{name} is {share}; this would leave nothing in a layer, and one of its {name} must stay")
-    plan = {"heads": heads, "neurons": neurons, "rounds": rounds, "by": by, "of": whole}
+    pieces, rank = model.config.vocab_size, getattr(model.config, "table_rank", None)
+    plan = {"heads": heads, "neurons": neurons, "rounds": rounds, "by": by, "of": whole, "pieces": pieces, "rank": rank}
     note = Path(out) / "plan.json"
     if note.exists() and read_json(note, f"delete {out} and run the same command again") != plan:
         raise RunError(f"{out} holds the rounds of another plan; choose another folder or delete it")

@@ -7,7 +7,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import data
+from tinykd import data, models
 from tinykd.errors import DataError, ModelError
 from tinykd.pruning.gates import Corpus, by_gates, by_skipping
 from tinykd.pruning.parts import layers_of, shape_of
@@ -80,7 +80,7 @@ def importance(
         raise DataError("importance is measured on sentences, and the dataset has none")
     if by == "distillation" and "teacher_logits" not in dataset.column_names:
         raise DataError("the teacher-aware importance needs a column teacher_logits; make it with samples.with_teacher")
-    names = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    names = models.label_names(model.config)
     if names != data.label_names(dataset):
         raise ModelError(f"the model's labels are {names}, those of the corpus {data.label_names(dataset)}")
     corpus = Corpus(model, tokenizer, dataset, by, temperature, max_length, batch_size, progress)

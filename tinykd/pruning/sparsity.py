@@ -49,12 +49,12 @@ def sparsify(model: PreTrainedModel, amount: float | str) -> PreTrainedModel:
 def hold_zeros(model: PreTrainedModel) -> PreTrainedModel:
     """Let no gradient reach the zeros of the Transformer layers, so that training keeps them; returns ``model`` itself.
 
-    Hooks are not saved: call it again on a sparse model that was loaded. AdamW leaves a weight of 0 with gradient 0
+    Hooks are neither saved nor copied: call it again on a sparse model that was loaded, or that
+    ``quantization.prepare`` gave back. ``adapters.merge`` fills the zeros. AdamW leaves a weight of 0 with gradient 0
     where it is, weight decay included.
     """
     for module in _matrices(model).values():
-        mask = module.weight.detach() != 0
-        module.weight.register_hook(lambda gradient, mask=mask: gradient * mask)
+        module.weight.register_hook(lambda gradient, weight=module.weight: gradient * (weight.detach() != 0))
     return model
 
 

@@ -51,6 +51,8 @@ def prune_vocabulary(
         raise ModelError(f"the model knows {model.config.vocab_size} word pieces, its tokenizer has {len(tokenizer)}")
     if getattr(model.config, "table_rank", None):
         raise ModelError("the table of this model is factorized; cut its vocabulary before that")
+    if model.get_output_embeddings() is not None:
+        raise ModelError(f"a {type(model).__name__} writes pieces, too; cut a model that has a task's head")
     must_stay = _must_stay(state)
     counts = counts_of(corpora, tokenizer)
     if size is not None and size < len(must_stay):

@@ -45,8 +45,9 @@ def scale_and_zero_point(
     """
     lowest, highest = integer_range(bits, symmetric)
     others = [dim for dim in range(tensor.dim()) if channel_dim is None or dim != channel_dim % tensor.dim()]
-    low = tensor.amin(others, keepdim=True).clamp(max=0)  # 0 must be on the grid: it is what padding holds
-    high = tensor.amax(others, keepdim=True).clamp(min=0)
+    whole = bool(others) or not tensor.dim()  # without a dimension to look along, each number is its own extreme
+    low = (tensor.amin(others, keepdim=True) if whole else tensor).clamp(max=0)  # 0 is on the grid: padding holds it
+    high = (tensor.amax(others, keepdim=True) if whole else tensor).clamp(min=0)
     scale = torch.maximum(-low, high) / highest if symmetric else (high - low) / (highest - lowest)
     scale = scale.where(scale > 0, 1)  # nothing but zeros: any scale will do
     zero_point = torch.zeros_like(scale) if symmetric else (-low / scale).round()

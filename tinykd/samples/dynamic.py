@@ -100,5 +100,5 @@ class DisagreementSampler(Sampler):
         chance = -np.expm1(-chances[chosen] / left_out) if left_out else np.ones(size)
         self.weight[pool[chosen]] = torch.from_numpy((many / size * chance) ** -self.dynamic.correction).float()
         batches = np.array_split(pool[chosen], range(self.batch_size, size, self.batch_size))
-        draw.shuffle(batches[:-1])
-        return [int(i) for batch in batches for i in batch]
+        order = [*draw.permutation(len(batches) - 1), len(batches) - 1]  # a smaller one stays the last
+        return [int(i) for number in order for i in batches[number]]

@@ -19,13 +19,12 @@ from datasets.arrow_writer import ArrowWriter
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import inference
+from tinykd import inference, models
 from tinykd.data import label_names
 from tinykd.errors import DataError, RunError
 from tinykd.files import clear_disk_errors, new_folder, write_json
-from tinykd.hardware import prefers_bf16
+from tinykd.hardware import device, prefers_bf16
 from tinykd.internals import Layers, Watched
-from tinykd.models import check_labels, sha256
 from tinykd.samples.streaming import flat, without_teacher
 
 logger = logging.getLogger("tinykd")
@@ -65,8 +64,8 @@ def with_teacher(
     if not {"labels", "label"} & set(dataset.column_names):
         raise DataError("these texts have no labels; let a teacher write them first: samples.labelled_by")
     store, names = Path(store), label_names(dataset)
-    theirs = [teacher.config.id2label[i] for i in range(teacher.config.num_labels)]
-    check_labels(theirs, names, "the teacher", "the corpus")
+    theirs = models.label_names(teacher.config)
+    models.check_labels(theirs, names, "the teacher", "the corpus")
     order = [theirs.index(name) for name in names]
     dataset = flat(without_teacher(dataset))
     bf16 = bf16 and prefers_bf16()
@@ -89,7 +88,7 @@ def online(collate: Callable, teacher: PreTrainedModel, layers: Layers = NONE) -
     The batch is the same as with stored signals, and costs a teacher's forward pass each time: needed where the text is
     new each time, and the baseline that stored signals are measured against. Teacher and student share one tokenizer.
     """
-    teacher.eval()
+    teacher.eval().to(device())
     watched = Watched(teacher, layers)
 
     def ask(rows: list[dict]) -> dict[str, Tensor]:
@@ -160,4 +159,4 @@ def _is_sound(store: Path, key: str) -> bool:
 
 def _digests(store: Path) -> dict[str, str]:
     # Only our own file: ``Dataset.map`` and ``filter`` keep their results beside it.
-    return {file.name: sha256(file) for file in store.glob("signals.arrow")}
+    return {file.name: models.sha256(file) for file in store.glob("signals.arrow")}

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd.errors import DataError
 from tinykd.inference import logits
-from tinykd.models import task_of
+from tinykd.models import label_names, task_of
 from tinykd.samples.streaming import flat, streamed
 
 
@@ -41,7 +41,7 @@ def labelled_by(
     column, target = ("tokens", "labels") if tagging else ("text", "label")
     if column not in texts.column_names:
         raise DataError(f"the teacher reads a column {column!r}; the texts have {', '.join(texts.column_names)}")
-    names = ClassLabel(names=[teacher.config.id2label[i] for i in range(teacher.config.num_labels)])
+    names = ClassLabel(names=label_names(teacher.config))
     features = {column: texts.features[column], target: List(names) if tagging else names}
     features |= {name: feature for name, feature in texts.features.items() if name not in features}
     bar = tqdm(total=len(texts), desc=progress, unit="row", disable=progress is None)

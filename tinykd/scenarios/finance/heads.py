@@ -6,6 +6,8 @@ twelve labels is then half the loss of each head, plus a term that only keeps th
 
     KL(p ‖ q) = KL(blocks) + ½ KL(topic) + ½ KL(sentiment)
 
+The halves are those of the target: a trained teacher has them only roughly, and a temperature moves them.
+
 So multi-task distillation needs no trainer and no model class of its own: what is saved reloads, exports and
 quantizes like any other classifier.
 """

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from tinykd import data, inference, models, runtime, samples
 from tinykd.data.corpora import EMBEDDED
 from tinykd.data.readers import read_text
 from tinykd.errors import DataError
-from tinykd.files import write_json
+from tinykd.files import claim, write_json
 from tinykd.scenarios.finance.charts import Chart, Cusum, Quiet, Share, limit
 from tinykd.scenarios.finance.heads import Opinion, labels_of, opinions, with_both
 from tinykd.scenarios.finance.monitor import Alert
@@ -61,9 +61,13 @@ def train(out: Path, setup: Setup = Setup(), progress: bool = True) -> Read:
 
     Returns:
         what reads texts with the student.
+
+    Raises:
+        RunError: ``out`` was made with another setup or other headlines.
     """
     out = Path(out)
     corpus = data.load("finance", max_train=setup.max_train, seed=setup.seed)
+    claim(out / "setup.json", asdict(setup) | {"corpus": data.digest(corpus)})
     labels = labels_of(corpus)
     gold = with_both(corpus["train"], labels)
     how = Settings(
@@ -104,7 +108,7 @@ def reader(folder: Path) -> Read:
         labels, ask = list(exported.labels), lambda texts: exported.logits(texts, max_length=MAX_LENGTH)
     else:
         model, tokenizer = models.load(folder)
-        labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
+        labels = models.label_names(model.config)
 
         def ask(texts):
             rows = Dataset.from_dict({"text": texts, "label": [0] * len(texts)})

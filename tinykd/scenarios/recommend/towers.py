@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import losses
 from tinykd.errors import RunError
 from tinykd.files import new_folder, write_json
-from tinykd.hardware import keep_memory, prefers_bf16, short_attention
+from tinykd.hardware import device, keep_memory, prefers_bf16, short_attention
 from tinykd.manifest import sha256
 from tinykd.scenarios.recommend.likes import Lists
 from tinykd.training import Settings, with_dropout
@@ -42,7 +42,7 @@ def interest(vectors: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
     Returns:
         (..., hidden), of length 1.
     """
-    weight = 0.5 ** (torch.arange(kept.shape[-1]) / HALF_LIFE) * kept
+    weight = 0.5 ** (torch.arange(kept.shape[-1], device=kept.device) / HALF_LIFE) * kept
     return F.normalize((vectors * weight[..., None]).sum(-2), dim=-1)
 
 
@@ -69,6 +69,7 @@ def teach(
     """
     order = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
+    student.to(device())  # before the optimizer is made
     optimizer = torch.optim.AdamW(student.parameters(), settings.learning_rate, fused=True)
     batches = [
         part
@@ -82,18 +83,18 @@ def teach(
         history, candidates = lists.history[part], lists.candidates[part]
         # Each text of a batch is read once. A place that is -1 reads some text, too, and interest() leaves it out.
         every, places = np.unique(np.concatenate([history, candidates], 1), return_inverse=True)
-        fast = torch.autocast("cpu", torch.bfloat16, enabled=prefers_bf16())
+        fast = torch.autocast(student.device.type, torch.bfloat16, enabled=prefers_bf16())
         with fast, short_attention(MAX_LENGTH), with_dropout(student, settings.dropout):
             vectors = pooled(student, tokenizer, [texts[item] for item in every])
         rows = vectors[torch.as_tensor(places).view(len(part), -1)]
         mine, theirs = rows.split([history.shape[1], candidates.shape[1]], 1)
-        likes = interest(mine, torch.as_tensor(history >= 0))
+        likes = interest(mine, torch.as_tensor(history >= 0, device=rows.device))
         logits = SCALE * (theirs @ likes[..., None]).squeeze(-1)
-        labels = torch.zeros(len(part), dtype=torch.long)
+        labels = torch.zeros(len(part), dtype=torch.long, device=rows.device)
         if teacher_scores is None:
             loss = losses.cross_entropy(logits, labels)
         else:
-            signal = torch.as_tensor(teacher_scores[part], dtype=torch.float32)
+            signal = torch.as_tensor(teacher_scores[part], dtype=torch.float32, device=rows.device)
             loss = losses.mixture(logits, signal, labels, settings.alpha, settings.temperature)
         if not torch.isfinite(loss):
             raise RunError(f"the loss is {loss.item()}; try a smaller learning rate than {settings.learning_rate:g}")
@@ -115,6 +116,7 @@ def pooled(
     for start in range(0, len(order), batch_size):
         part = [texts[i] for i in order[start : start + batch_size]]
         batch = tokenizer(part, padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
+        batch = batch.to(model.device)
         states, mask = model.base_model(**batch).last_hidden_state.float(), batch["attention_mask"][..., None]
         found.append(F.normalize((states * mask).sum(1) / mask.sum(1), dim=-1))
     return torch.cat(found)[torch.as_tensor(np.argsort(order))]
@@ -123,7 +125,7 @@ def pooled(
 @torch.inference_mode()
 def embed(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
     """Return the vectors of :func:`pooled` as numpy, without gradients."""
-    return pooled(model.eval(), tokenizer, texts).numpy()
+    return pooled(model.eval().to(device()), tokenizer, texts).cpu().numpy()
 
 
 def stored(

@@ -12,8 +12,8 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data, models
-from tinykd.errors import ModelError, RunError
-from tinykd.files import write_json
+from tinykd.errors import ModelError
+from tinykd.files import claim
 from tinykd.scenarios.recommend import teacher, towers
 from tinykd.scenarios.recommend.items import Item, catalogue, describe
 from tinykd.scenarios.recommend.likes import Likes, Lists, draw, likes_of, periods
@@ -73,9 +73,9 @@ def train(
     """
     out = Path(out)
     texts = [describe(item) for item in items]
-    claim = {"items": towers.fingerprint(texts), "likes": found.fingerprint()}
+    read = {"items": towers.fingerprint(texts), "likes": found.fingerprint()}
     begin = {name: start for name, (start, _) in stretches.items() if start > -math.inf}
-    _claim(out / "setup.json", asdict(setup) | claim | {"begin": begin})
+    claim(out / "setup.json", asdict(setup) | read | {"begin": begin})
     lists = draw(found.between(*stretches["towers"]), setup.lists, setup.seed)
     large, tokenizer = train_teacher(out / "teacher", items, lists, setup, progress)
     weights = out / "teacher" / "model.safetensors"
@@ -162,14 +162,6 @@ def stretches_of(out: Path) -> dict[str, tuple[float, float]]:
         raise ModelError(f"{out}: no shop; `tinykd recommend train` makes one") from None
     borders = [-math.inf, *begin.values(), math.inf]
     return dict(zip(["towers", *begin], itertools.pairwise(borders), strict=True))
-
-
-def _claim(note: Path, asked: dict) -> None:
-    if note.exists() and json.loads(note.read_text(encoding="utf-8")) != asked:
-        raise RunError(
-            f"{note.parent} holds a shop of other settings, items or likes; choose another folder or delete it"
-        )
-    write_json(note, asked)
 
 
 def _day(day) -> float:

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data, models, runtime, samples
 from tinykd.errors import ModelError
-from tinykd.files import write_json
+from tinykd.files import claim, write_json
 from tinykd.fusion import confidence_of_row
 from tinykd.scenarios.support.desk import Desk
 from tinykd.scenarios.support.files import FOLDER, Question, intents, knowledge, out_of_scope, questions
@@ -47,10 +47,12 @@ def train(
         name: of the student's folder, where several share a teacher.
 
     Raises:
-        as ``training.fine_tune``; RunError: ``out`` was made with other settings.
+        as ``training.fine_tune``; RunError: ``out`` was made with other settings, of
+            another teacher or corpus, or holds another student.
     """
     out, corpus = Path(out), data.load("support") if corpus is None else corpus
     for_teacher, for_student = settings
+    claim(out / "setup.json", {"teacher": teacher, "corpus": data.digest(corpus)})
     model, tokenizer = models.teacher(teacher, data.label_names(corpus), data.task(corpus), for_teacher.seed)
     model = fine_tune(model, tokenizer, corpus["train"], out / "teacher", for_teacher, "teacher", progress)
     bar = "signals   " if progress else None
@@ -96,7 +98,7 @@ def reader(folder: Path) -> tuple[Callable[[list[str]], list[np.ndarray]], list[
         read = partial(exported.logits, max_length=exported.positions)
     else:
         model, tokenizer = models.load(folder)
-        task, labels = models.task_of(model.config), [model.config.id2label[i] for i in range(model.config.num_labels)]
+        task, labels = models.task_of(model.config), models.label_names(model.config)
         read = partial(_logits, model, tokenizer)
     if task != "classification":
         raise ModelError(f"{folder}: this model tags words; a desk needs one that classifies texts")
