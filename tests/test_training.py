@@ -113,7 +113,7 @@ def test_dropout_loses_its_share_at_random_and_keeps_the_mean(share, dtype):
 def test_dropout_is_drawn_this_way_in_training_only(room):
     model, x = fresh(room).train(), torch.ones(10, 16)
     layer = model.dropout
-    with training.with_dropout(model, None):
+    with hardware.with_dropout(model, None):
         torch.manual_seed(0)
         ours = layer(x)
         torch.manual_seed(0)
@@ -121,7 +121,7 @@ def test_dropout_is_drawn_this_way_in_training_only(room):
         assert torch.equal(layer.eval()(x), x)
     assert "forward" not in vars(layer)
     for share in (0.0, 1.0):
-        with training.with_dropout(model, share):
+        with hardware.with_dropout(model, share):
             assert torch.equal(layer.train()(x), (1 - share) * x)
 
 
@@ -163,14 +163,14 @@ def test_attention_drops_weights_with_our_numbers_while_training_and_the_library
     attentions = [hardware.attention, sdpa_attention_forward]
     assert ALL_ATTENTION_FUNCTIONS["sdpa"] is attentions[1]
     results = []
-    with training.with_dropout(model, 0.3):
+    with hardware.with_dropout(model, 0.3):
         assert ALL_ATTENTION_FUNCTIONS["sdpa"] is attentions[0]
         for attention in attentions:
             ALL_ATTENTION_FUNCTIONS["sdpa"] = attention
             torch.manual_seed(0)
             results.append(model(**inputs).logits)
         ALL_ATTENTION_FUNCTIONS["sdpa"] = another = partial(sdpa_attention_forward)
-        with training.with_dropout(model, 0.3):
+        with hardware.with_dropout(model, 0.3):
             pass
         assert ALL_ATTENTION_FUNCTIONS["sdpa"] is another
     assert ALL_ATTENTION_FUNCTIONS["sdpa"] is attentions[1] and "sdpa" not in ALL_ATTENTION_FUNCTIONS._local_mapping

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from transformers import PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 
 def keep_memory() -> None:
@@ -109,6 +111,34 @@ def attention(
         scores = scores + torch.zeros(attention_mask.shape, dtype=scores.dtype).masked_fill_(~attention_mask, nowhere)
     weights = dropout(scores.softmax(-1, dtype=scores.dtype), share)  # autocast would make them float32
     return (weights @ value).transpose(1, 2).contiguous(), None
+
+
+@contextlib.contextmanager
+def with_dropout(model: PreTrainedModel, share: float | None) -> Iterator[None]:
+    """Give every dropout of ``model`` this share while it trains, then its own again; ``None`` changes none.
+
+    On a processor it draws as :func:`dropout` does, in attention too.
+    """
+    found = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    own = [module.p for module in found]
+    for module in found:
+        module.p = module.p if share is None else share
+        module.forward = functools.partial(_drop, module)
+    before, ALL_ATTENTION_FUNCTIONS["sdpa"] = ALL_ATTENTION_FUNCTIONS["sdpa"], attention
+    try:
+        yield
+    finally:
+        for module, p in zip(found, own, strict=True):
+            module.p = p
+            module.__dict__.pop("forward", None)
+        del ALL_ATTENTION_FUNCTIONS["sdpa"]  # the library's is below it
+        if ALL_ATTENTION_FUNCTIONS["sdpa"] is not before:  # somebody had laid another one over it
+            ALL_ATTENTION_FUNCTIONS["sdpa"] = before
+
+
+def _drop(module: nn.Dropout, x: Tensor) -> Tensor:
+    ours = module.training and 0 < module.p < 1 and x.device.type == "cpu"
+    return dropout(x, module.p) if ours else nn.Dropout.forward(module, x)
 
 
 def device() -> torch.device:

@@ -12,25 +12,23 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from datasets import Dataset
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from tinykd import checkpoints, data, hardware, losses
+from tinykd import checkpoints, data, losses
 from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.embeddings import only_used
 from tinykd.errors import ModelError, RunError
 from tinykd.files import check_place, clear_disk_errors, write_json
-from tinykd.hardware import keep_memory, prefers_bf16, short_attention, without_old_garbage
+from tinykd.hardware import keep_memory, prefers_bf16, short_attention, with_dropout, without_old_garbage
 from tinykd.internals import Layers
 from tinykd.manifest import sha256
 from tinykd.models import quiet, save
@@ -373,34 +371,6 @@ def _curves_of(out: Path) -> Iterator[None]:
         yield
     finally:
         del os.environ[name]
-
-
-@contextlib.contextmanager
-def with_dropout(model: PreTrainedModel, share: float | None) -> Iterator[None]:
-    """Give every dropout of ``model`` this share while it trains, then its own again; ``None`` changes none.
-
-    On a processor it draws as :func:`tinykd.hardware.dropout` does, in attention too.
-    """
-    found = [module for module in model.modules() if isinstance(module, nn.Dropout)]
-    own = [module.p for module in found]
-    for module in found:
-        module.p = module.p if share is None else share
-        module.forward = partial(_drop, module)
-    before, ALL_ATTENTION_FUNCTIONS["sdpa"] = ALL_ATTENTION_FUNCTIONS["sdpa"], hardware.attention
-    try:
-        yield
-    finally:
-        for module, p in zip(found, own, strict=True):
-            module.p = p
-            module.__dict__.pop("forward", None)
-        del ALL_ATTENTION_FUNCTIONS["sdpa"]  # the library's is below it
-        if ALL_ATTENTION_FUNCTIONS["sdpa"] is not before:  # somebody had laid another one over it
-            ALL_ATTENTION_FUNCTIONS["sdpa"] = before
-
-
-def _drop(module: nn.Dropout, x: Tensor) -> Tensor:
-    ours = module.training and 0 < module.p < 1 and x.device.type == "cpu"
-    return hardware.dropout(x, module.p) if ours else nn.Dropout.forward(module, x)
 
 
 def _teacher_width(train: Dataset, teacher: PreTrainedModel | None) -> int | None:

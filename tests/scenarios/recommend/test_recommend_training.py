@@ -239,9 +239,9 @@ def test_a_finished_run_is_only_opened_and_recommends_the_same(run, world, monke
 def test_other_settings_or_likes_are_refused(run, world):
     folder, setup, _ = run
     items, found, stretches = world
-    with pytest.raises(RunError, match="other settings, items or likes"):
+    with pytest.raises(RunError, match="made with other settings or data"):
         recommend.train(folder, *world, replace(setup, seed=1), progress=False)
-    with pytest.raises(RunError, match="other settings, items or likes"):
+    with pytest.raises(RunError, match="made with other settings or data"):
         recommend.train(folder, items, found.between(start=1), stretches, setup, progress=False)
 
 

@@ -20,10 +20,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import losses
 from tinykd.errors import RunError
 from tinykd.files import new_folder, write_json
-from tinykd.hardware import device, keep_memory, prefers_bf16, short_attention
+from tinykd.hardware import device, keep_memory, prefers_bf16, short_attention, with_dropout
 from tinykd.manifest import sha256
 from tinykd.scenarios.recommend.likes import Lists
-from tinykd.training import Settings, with_dropout
+from tinykd.training import Settings
 
 logger = logging.getLogger("tinykd")
 
