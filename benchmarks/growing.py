@@ -1,4 +1,4 @@
-"""What happens when the corpus is ten times as large, and a hundred times? Time must grow in step, memory not at all.
+"""What happens when the corpus is ten times as large, and a hundred times? Time must grow in step, memory hardly.
 
 The corpus is *newswire*, repeated (synthetic, and said so): a folder on the disk as a user would have it. The model is
 untrained and tiny, so that what is measured is the way of the data and not the products:

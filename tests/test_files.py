@@ -75,9 +75,9 @@ def test_what_was_left_of_a_folder_with_a_longer_name_is_left_alone(tmp_path):
 
 def test_a_folder_is_claimed_by_what_is_made_in_it(tmp_path):
     for _ in range(2):
-        files.claim(tmp_path / "run" / "setup.json", {"rows": 3, "teacher": "minilm"})
-    with pytest.raises(RunError, match=r"run was made with other settings or data; choose another folder"):
-        files.claim(tmp_path / "run" / "setup.json", {"rows": 4, "teacher": "minilm"})
+        files.claim(tmp_path / "run" / "setup.json", {"rows": 3, "teacher": "minilm", "layers": (1, 2)})
+    with pytest.raises(RunError, match=r"run was made with other settings or data \(rows\); choose another folder"):
+        files.claim(tmp_path / "run" / "setup.json", {"rows": 4, "teacher": "minilm", "layers": (1, 2)})
     assert json.loads((tmp_path / "run" / "setup.json").read_text())["rows"] == 3
     (tmp_path / "run" / "setup.json").write_text("{")
     with pytest.raises(RunError, match=r"damaged .* delete .*run"):

@@ -3,7 +3,14 @@ import json
 import pytest
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification, BertModel
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    BertModel,
+    DistilBertConfig,
+    DistilBertForTokenClassification,
+)
 
 from tests import tiny
 from tinykd import internals, models
@@ -131,6 +138,11 @@ def test_words_of_another_vocabulary_or_to_a_wider_student_are_not_inherited(min
     with pytest.raises(ModelError, match="position_embeddings: the student has 514 rows, the teacher 512"):
         models.inherit_words(student, teacher)
     assert torch.equal(student.get_input_embeddings().weight, before)
+    config = DistilBertConfig(vocab_size=40, dim=16, n_layers=1, n_heads=2, hidden_dim=32)
+    wide, narrow = (DistilBertForTokenClassification(config) for _ in range(2))
+    models.inherit_words(narrow, wide)  # neither has types; of equal width the table is only turned
+    theirs, own = (m.get_input_embeddings().weight for m in (wide, narrow))
+    torch.testing.assert_close(own @ own.T, theirs @ theirs.T, rtol=1e-4, atol=1e-5)
 
 
 def test_labels_are_matched_by_name_not_by_position(tmp_path, minilm):
@@ -184,6 +196,9 @@ def test_a_head_without_label_names_gives_way_and_a_body_of_another_shape_does_n
     told = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(told | {"intermediate_size": 48}))
     with pytest.raises(ModelError, match=r"bert\.encoder.* is \(.*32.*\), and its configuration says \(.*48"):
+        models.teacher(str(folder), ["a", "b", "c", "d"], "classification")
+    (folder / "config.json").write_text(json.dumps(told | {"num_hidden_layers": 4}))
+    with pytest.raises(ModelError, match=r"its weights lack bert\.encoder\.layer\.2\..* and 31 more"):
         models.teacher(str(folder), ["a", "b", "c", "d"], "classification")
 
 

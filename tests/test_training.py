@@ -530,6 +530,30 @@ def test_models_go_where_the_trainer_takes_them(room, monkeypatch):
     assert seen == 3 * [hardware.device()]
 
 
+def test_a_model_that_was_moved_to_answer_can_still_be_trained(room, monkeypatch):
+    monkeypatch.setattr(hardware, "device", lambda: torch.float64)  # no other device is here; this moves weights, too
+    model = fresh(room)
+    assert inference.logits(model, room[1], room[2].select(range(2)))
+    assert evaluation.latency(model, room[1], room[2].select(range(2))) > 0
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float64}
+    assert not any(parameter.is_inference() for parameter in model.parameters())
+
+
+def test_a_process_of_torchrun_has_a_device_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert hardware.device() == torch.device("cuda")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert hardware.device() == torch.device("cuda", 1)
+
+
+def test_a_student_in_half_precision_is_trained_in_single(room, tmp_path):
+    model = fresh(room).half()
+    trained = fine_tune(model, room[1], room[2].select(range(8)), tmp_path / "out", Settings(epochs=1), progress=False)
+    assert {parameter.dtype for parameter in trained.parameters()} == {torch.float32}
+
+
 def test_teacher_and_student_may_split_words_differently(room, tmp_path):
     _, tokenizer, train, _ = room
     teacher = models.teacher(room[0], tiny.LABELS, seed=7)[0]

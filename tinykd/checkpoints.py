@@ -27,7 +27,10 @@ logger = logging.getLogger("tinykd")
 WEIGHTS = "model.safetensors"
 MARK = "finished.json"
 #: What a finished model must have in common with the one that is to be trained
-SHAPE = ("model_type", "num_hidden_layers", "hidden_size", "vocab_size", "id2label", "heads_by_layer", "table_rank")
+SHAPE = (
+    *("model_type", "num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size"),
+    *("id2label", "heads_by_layer", "neurons_by_layer", "table_rank"),
+)
 SECONDS = 60.0  #: at least so long between two checkpoints; an interrupted run loses that and an epoch, at most
 
 

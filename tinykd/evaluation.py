@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
-from tinykd.hardware import device
+from tinykd.hardware import placed
 from tinykd.inference import signals
 from tinykd.models import check_labels
 from tinykd.text import entities
@@ -146,7 +146,7 @@ def latency(
     column = dataset["tokens"][:] if data.task(dataset) == "tagging" else [text.split() for text in dataset["text"][:]]
     texts = column[:: max(1, len(column) // sentences)][:sentences]
     warm_up = texts[:10]
-    model.eval().to(device())
+    placed(model)
     times = []
     for i, tokens in enumerate(warm_up + texts):
         start = time.perf_counter()

@@ -99,10 +99,14 @@ def claim(note: Path, asked: dict) -> None:
     Raises:
         RunError: the folder of ``note`` was made otherwise, or the note is damaged.
     """
-    note = Path(note)
-    if note.exists() and read_json(note, f"delete {note.parent} and run the same call again") != asked:
-        raise RunError(f"{note.parent} was made with other settings or data; choose another folder or delete it")
-    write_json(note, asked)
+    note, asked = Path(note), json.loads(json.dumps(asked))
+    if not note.exists():
+        write_json(note, asked)
+    elif (there := read_json(note, f"delete {note.parent} and run the same call again")) != asked:
+        other = ", ".join(sorted(name for name in asked.keys() | there if asked.get(name) != there.get(name)))
+        raise RunError(
+            f"{note.parent} was made with other settings or data ({other}); choose another folder or delete it"
+        )
 
 
 @contextlib.contextmanager
@@ -158,5 +162,5 @@ def _old(unfinished: Path) -> Path:
 def _sync(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
-            with open(path, "rb+") as file:  # Windows flushes only what may be written
+            with open(path, "rb+" if os.name == "nt" else "rb") as file:  # there only what may be written is flushed
                 os.fsync(file.fileno())

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import functools
 import gc
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -142,8 +143,17 @@ def _drop(module: nn.Dropout, x: Tensor) -> Tensor:
 
 
 def device() -> torch.device:
-    """Return where models run, as the Trainer decides it: the accelerator, if there is one."""
-    return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    """Return where models run, as for the Trainer: the accelerator, if there is one; under torchrun one a process."""
+    if not torch.accelerator.is_available():
+        return torch.device("cpu")
+    kind, rank = torch.accelerator.current_accelerator().type, os.environ.get("LOCAL_RANK")
+    return torch.device(kind) if rank is None else torch.device(kind, int(rank))
+
+
+def placed(model: nn.Module) -> nn.Module:
+    """Put a model where it runs, ready to answer; returns ``model`` itself."""
+    with torch.inference_mode(False):  # a weight that is moved in that mode could never be trained again
+        return model.eval().to(device())
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
-from tinykd.hardware import device, prefers_bf16
+from tinykd.hardware import placed, prefers_bf16
 from tinykd.internals import Layers, Watched
 from tinykd.models import label_names, task_of
 from tinykd.text import classified, tagged
@@ -40,7 +40,7 @@ def signals(
         A dict of float32 arrays a row: ``logits`` (words, classes), or (1, classes) for classification;
         ``hidden_states``, ``queries``, ``keys``, ``values`` (words, layers, hidden).
     """
-    model.eval().to(device())
+    placed(model)
     collate = data.collate(tokenizer)
     bar = tqdm(total=len(dataset), desc=progress, unit="row", disable=progress is None)
     fast = torch.autocast(model.device.type, torch.bfloat16, enabled=bf16 and prefers_bf16())

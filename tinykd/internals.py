@@ -77,7 +77,7 @@ class Watched:
 
     @contextlib.contextmanager
     def _hooks(self) -> Iterator[dict[tuple[int, int], Tensor]]:
-        """Keep what the projections return while the model runs once; nothing stays on it."""
+        """Keep what the projections return while the model runs once; no hook of ours stays on it."""
         held: dict[tuple[int, int], Tensor] = {}
         with contextlib.ExitStack() as hooks:
             for number, three in self.projections.items():

@@ -181,8 +181,8 @@ def _plain(folder: Path, threads: int) -> tuple[Callable, list[str], int, list[P
             answers.append(of_words(logits[i : i + 1], torch.tensor([starts]))[0])
         return answers
 
-    labels = [model.config.id2label[k] for k in range(model.config.num_labels)]
-    return answer, labels, sum(p.numel() for p in model.parameters()), sorted(Path(folder).glob("*.safetensors"))
+    size = sum(p.numel() for p in model.parameters())
+    return answer, models.label_names(model.config), size, sorted(Path(folder).glob("*.safetensors"))
 
 
 def products(model, batch: dict) -> list[Callable]:

@@ -45,7 +45,8 @@ def teacher(
         task: ``"tagging"`` or ``"classification"``.
 
     Raises:
-        ModelError: the weights are missing or altered, or the model knows other labels.
+        ModelError: the weights are missing, altered or of another shape than is said, or the model knows other
+            labels.
     """
     return _pretrained(name, labels, task, seed)
 
@@ -83,7 +84,7 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
     if spec in TINYBERT:
         layers, hidden, feed_forward, heads = TINYBERT[spec]
         config = transformers.BertConfig(
-            vocab_size=vocabulary or teacher.config.vocab_size,
+            vocab_size=teacher.config.vocab_size if vocabulary is None else vocabulary,
             num_hidden_layers=layers,
             hidden_size=hidden,
             intermediate_size=feed_forward,
@@ -106,7 +107,7 @@ def inherit_words(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTrai
     adds to each row, its places and types, is turned and cut alike. The student is changed in place, and returned.
 
     Raises:
-        ModelError: another vocabulary than the teacher's, or a student that is wider.
+        ModelError: another vocabulary than the teacher's, other places or types, or a student that is wider.
     """
     theirs, own = teacher.base_model.embeddings, student.base_model.embeddings
     table, width = teacher.get_input_embeddings().weight.detach(), student.config.hidden_size
@@ -115,7 +116,8 @@ def inherit_words(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTrai
             f"the student has {len(student.get_input_embeddings().weight)} word pieces of {width} numbers, the teacher "
             f"{len(table)} of {table.shape[1]}; words can be inherited by the same pieces of at most as many numbers"
         )
-    names = ("word_embeddings", "position_embeddings", "token_type_embeddings")
+    every = ("word_embeddings", "position_embeddings", "token_type_embeddings")
+    names = [name for name in every if hasattr(own, name) or hasattr(theirs, name)]
     for name in names:
         rows = [len(getattr(side, name).weight) if hasattr(side, name) else 0 for side in (own, theirs)]
         if rows[0] != rows[1]:
@@ -271,9 +273,12 @@ def _with_new_head(loader, folder: str | Path, labels: int) -> PreTrainedModel:
     """Load a pretrained body; a head of another size, without label names, gives way to a new one."""
     how = {"num_labels": labels, "ignore_mismatched_sizes": True, "output_loading_info": True}
     model, told = _load(loader, folder, dtype=torch.float32, use_safetensors=True, **how)
-    for name, *shapes in told["mismatched_keys"]:
-        if name.startswith(f"{model.base_model_prefix}."):
+    body = f"{model.base_model_prefix}."
+    for name, *shapes in sorted(told["mismatched_keys"]):
+        if name.startswith(body):
             raise ModelError(f"{folder}: {name} is {tuple(shapes[0])}, and its configuration says {tuple(shapes[1])}")
+    if lacking := sorted(name for name in told["missing_keys"] if name.startswith(body) and ".pooler." not in name):
+        raise ModelError(f"{folder}: its weights lack {lacking[0]} and {len(lacking) - 1} more")
     return model
 
 

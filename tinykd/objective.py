@@ -100,7 +100,7 @@ class Objective(nn.Module):
         self.layers = weights.layers(config.num_hidden_layers)
         self.watched = Watched(student, self.layers)
         self.own = _heads(config)
-        self.heads = heads or config.num_attention_heads
+        self.heads = config.num_attention_heads if heads is None else heads
         self.lift = nn.ModuleDict()
         if teacher_hidden not in (None, config.hidden_size):
             states = weights.hidden or weights.cosine or weights.patient

@@ -23,7 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import checkpoints, data, evaluation, methods, models, samples
 from tinykd.errors import RunError, TinykdError
 from tinykd.files import clear_disk_errors, read_json, write_json
-from tinykd.hardware import prefers_bf16
+from tinykd.hardware import device, prefers_bf16
 from tinykd.methods import distill_by
 from tinykd.training import Settings, fine_tune
 
@@ -206,7 +206,7 @@ def provenance() -> dict:
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "versions": {name: _version(name) for name in packages} | {"python": platform.python_version()},
         "processor": processor(),
-        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else str(device()),
         "threads": torch.get_num_threads(),
         "precision": "bf16 autocast" if prefers_bf16() else "fp32",
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),

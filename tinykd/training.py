@@ -298,7 +298,8 @@ def distill(
 
     Args:
         train: a transfer set of :func:`tinykd.samples.with_teacher`.
-        teacher: asked at every step, if the samples bring no signals; needs the student's tokenizer.
+        teacher: asked at every step, if the samples bring no signals; needs the student's tokenizer
+            and a table as long.
         teacher_layers: what to ask that teacher beside its logits; see ``Weights.teacher_layers``.
     """
     out, how = Path(out), adapted_by(student)
@@ -312,6 +313,7 @@ def distill(
     with checkpoints.alone(unfinished, title):
         if (there := checkpoints.finished(out, asked, student, title)) is not None:  # by one that we waited for
             return there
+        student.float()  # what was saved in half precision would lose its small steps
         encoded = data.encode(train, tokenizer, settings.max_length)
         if settings.dynamic:
             encoded = encoded.add_column("index", list(range(len(encoded))))

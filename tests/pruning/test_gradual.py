@@ -61,7 +61,7 @@ def test_an_interrupted_call_goes_on_to_the_same_weights(parts, tmp_path, monkey
 
 
 def test_another_plan_in_the_same_folder_is_refused(parts, tmp_path):
-    (tmp_path / "plan.json").write_text("{}")
+    (tmp_path / "plan.json").write_text('{"heads": 0.9}')
     with pytest.raises(RunError, match="another plan"):
         run(parts, tmp_path)
 

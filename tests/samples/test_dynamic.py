@@ -101,6 +101,16 @@ def test_batches_come_in_any_order_of_length(seed):
     assert means != sorted(means) and means != sorted(means, reverse=True)
 
 
+def test_the_longest_batch_has_no_place_of_its_own_and_a_smaller_one_is_the_last():
+    def lengths(batch_size, seed):
+        return [5 + i % 7 for i in sampler(Dynamic(ROWS, 1.0), seed=seed, batch_size=batch_size)]
+
+    assert len({max(lengths(4, seed)[-4:]) for seed in range(8)}) > 1
+    found = lengths(16, seed=3)  # 60 rows: three whole batches, and the twelve longest
+    assert max(np.ptp(found[k : k + 16]) for k in (0, 16, 32)) <= 3
+    assert set(found[48:]) == {10, 11}
+
+
 @pytest.mark.parametrize("wrong", [{"refresh": 0}, {"candidates": 0.5}, {"uniform": 2}, {"correction": -1}])
 def test_impossible_values(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

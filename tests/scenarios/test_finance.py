@@ -99,8 +99,11 @@ def test_a_real_run_trains_both_heads_and_reloads(tmp_path):
     texts = ["\u200b", "Tarnwick Bank loses money", "Mapplewell recalls granola", "Oriole hires a composer"]
     assert first(texts) == finance.reader(tmp_path / "run" / "student")(texts)
     assert first(texts)[1] == first(texts[1:2])[0]._replace(negative=first(texts)[1].negative)
-    with pytest.raises(RunError, match="made with other settings or data"):
+    with pytest.raises(RunError, match=r"made with other settings or data \(corpus, max_train\)"):
         finance.train(tmp_path / "run", replace(setup, max_train=16), progress=False)
+    with pytest.raises(ValueError, match="epochs is 0"):
+        finance.train(tmp_path / "refused", replace(setup, teacher_epochs=0), progress=False)
+    assert not (tmp_path / "refused").exists()
     model, tokenizer = models.load(tmp_path / "run" / "student")
     models.save(model, tokenizer, tmp_path / "other")
     assert finance.reader(tmp_path / "other")(texts) == first(texts)

@@ -32,23 +32,23 @@ def call(options) -> None:
     train, valid = corpus["train"], corpus["valid"]
     teacher, its_tokenizer = models.load(options.teacher)
     student, tokenizer = models.load(options.model)
+    settings = replace(recipes.suited(len(train))[1], seed=options.seed, max_length=options.max_length)
+    if options.epochs is not None:
+        settings = replace(settings, epochs=options.epochs)
+    small, pieces = pruning.prune_vocabulary(student, tokenizer, [train], options.vocabulary)
+    if options.rank is not None:
+        small = pruning.factorize_table(small, pieces, [train], options.rank)
     before = evaluation.evaluate(student, tokenizer, valid, options.max_length)
     stored = [
         samples.with_teacher(part, teacher, its_tokenizer, options.out / f"signals-{name}", options.max_length)
         for name, part in (("train", train), ("valid", valid))
     ]
-    student, tokenizer = pruning.prune_vocabulary(student, tokenizer, [train], options.vocabulary)
-    if options.rank is not None:
-        student = pruning.factorize_table(student, tokenizer, [train], options.rank)
-    settings = replace(recipes.suited(len(train))[1], seed=options.seed, max_length=options.max_length)
-    if options.epochs is not None:
-        settings = replace(settings, epochs=options.epochs)
-    student = pruning.gradually(
-        student, tokenizer, *stored, options.out / "rounds", settings, options.rounds, options.heads, options.neurons,
+    small = pruning.gradually(
+        small, pieces, *stored, options.out / "rounds", settings, options.rounds, options.heads, options.neurons,
         progress=progress(),
     )  # fmt: skip
-    models.save(student, tokenizer, options.out / "student")
-    after = evaluation.evaluate(student, tokenizer, valid, options.max_length)
+    models.save(small, pieces, options.out / "student")
+    after = evaluation.evaluate(small, pieces, valid, options.max_length)
     score = recipes.main_score(before)
     for name, folder, scores in (("before", options.model, before), ("after", options.out / "student", after)):
         size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))

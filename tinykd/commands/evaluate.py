@@ -9,7 +9,7 @@ from tinykd.errors import DataError
 
 def add(commands):
     """Describe the options."""
-    parser = commands.add_parser("evaluate", help="score a model on a split of a corpus")
+    parser = commands.add_parser("evaluate", help="score a model, or a fusion, on a split of a corpus")
     parser.add_argument("--model", required=True, type=Path, metavar="DIR")
     parser.add_argument("--data", required=True, metavar="NAME|FOLDER")
     parser.add_argument("--split", default="test", help="default: %(default)s")
@@ -28,7 +28,8 @@ def call(options) -> None:
         fused = fusion.load(options.model)
         models.check_labels(fused.labels, data.label_names(part), "the fusion", "the corpus")
         answers = fused.logits(part, options.max_length)
-        found = [[fused.labels[int(k)] for k in row.argmax(-1)] for row in answers]
+        labels = fused.labels
+        found = [[labels[int(k)] for k in row.argmax(-1)] for row in answers]
         scores = evaluation.scores(data.task(part), evaluation.gold(part), found)
     else:
         model, tokenizer = models.load(options.model)

@@ -13,7 +13,7 @@ def add(commands):
     parser = commands.add_parser("predict", help="tag or classify texts; JSON lines out")
     parser.add_argument("--model", required=True, type=Path, metavar="DIR")
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="none: one text a line from standard input")
-    parser.add_argument("--max-length", type=int, metavar="N", help="word pieces that are read at once, default: 128")
+    parser.add_argument("--max-length", type=int, metavar="N", help="word pieces; default: 128, of an export its own")
     return parser
 
 

@@ -74,7 +74,7 @@ def _suggest(options) -> None:
     if options.user is not None or options.liked:
         if options.user is not None and options.liked:
             raise DataError("either --user or liked items, not both")
-        print(_answer(shop.recommend(options.user or options.liked, options.count)))
+        print(_answer(shop.recommend(options.liked if options.user is None else options.user, options.count)))
         return
     for number, line in enumerate(sys.stdin.buffer, 1):
         if not line.strip():

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from tinykd import data, losses
+from tinykd.hardware import placed
 from tinykd.objective import Objective
 from tinykd.pruning.parts import layers_of, shape_of
 
@@ -60,7 +61,7 @@ class Corpus:
         dataset = dataset.select_columns(
             [name for name in dataset.column_names if name in signals or not name.startswith("teacher_")]
         )
-        self.model, self.objective, self.temperature = model, Objective(model).eval(), temperature
+        self.model, self.objective, self.temperature = placed(model), Objective(model).eval(), temperature
         self.encoded = data.encode(dataset, tokenizer, max_length)
         self.collate = data.collate(tokenizer, dataset)
         order = np.argsort(self.encoded["length"][:], kind="stable")  # rows of like length together: little padding

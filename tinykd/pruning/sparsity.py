@@ -5,6 +5,7 @@ long; 2:4 is the pattern that the sparse cores of some GPUs are built for. Compa
 """
 
 import copy
+import weakref
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +55,8 @@ def hold_zeros(model: PreTrainedModel) -> PreTrainedModel:
     where it is, weight decay included.
     """
     for module in _matrices(model).values():
-        module.weight.register_hook(lambda gradient, weight=module.weight: gradient * (weight.detach() != 0))
+        weight = weakref.ref(module.weight)  # or the hook would keep alive what it hangs on
+        module.weight.register_hook(lambda gradient, weight=weight: gradient * (weight().detach() != 0))
     return model
 
 

@@ -32,7 +32,7 @@ def prune_vocabulary(
     is cut as before, and the model says of it exactly what it said.
 
     Args:
-        model: any model with that tokenizer; it is left as it is.
+        model: with that tokenizer and a task's head; it is left as it is.
         tokenizer: a fast WordPiece tokenizer.
         corpora: what is typical of the texts to come (never a test split); a column ``tokens`` or ``text`` each.
         size: how many pieces to keep: the most frequent; by default all that occur often enough.
@@ -42,7 +42,8 @@ def prune_vocabulary(
 
     Raises:
         ModelError: a tokenizer that is not WordPiece or has no piece for some character of its own, a model of another
-            vocabulary, a ``size`` that has no room for the pieces that must stay, or a table that is factorized.
+            vocabulary, a ``size`` that has no room for the pieces that must stay, a table that is
+            factorized, or a language model.
     """
     state = json.loads(tokenizer.backend_tokenizer.to_str()) if tokenizer.is_fast else {"model": {"type": "slow"}}
     if state["model"]["type"] != "WordPiece":

@@ -100,5 +100,6 @@ class DisagreementSampler(Sampler):
         chance = -np.expm1(-chances[chosen] / left_out) if left_out else np.ones(size)
         self.weight[pool[chosen]] = torch.from_numpy((many / size * chance) ** -self.dynamic.correction).float()
         batches = np.array_split(pool[chosen], range(self.batch_size, size, self.batch_size))
-        order = [*draw.permutation(len(batches) - 1), len(batches) - 1]  # a smaller one stays the last
+        whole = size // self.batch_size
+        order = [*draw.permutation(whole), *range(whole, len(batches))]  # a smaller one stays the last
         return [int(i) for number in order for i in batches[number]]

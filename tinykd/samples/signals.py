@@ -23,7 +23,7 @@ from tinykd import inference, models
 from tinykd.data import label_names
 from tinykd.errors import DataError, RunError
 from tinykd.files import clear_disk_errors, new_folder, write_json
-from tinykd.hardware import device, prefers_bf16
+from tinykd.hardware import placed, prefers_bf16
 from tinykd.internals import Layers, Watched
 from tinykd.samples.streaming import flat, without_teacher
 
@@ -88,8 +88,7 @@ def online(collate: Callable, teacher: PreTrainedModel, layers: Layers = NONE) -
     The batch is the same as with stored signals, and costs a teacher's forward pass each time: needed where the text is
     new each time, and the baseline that stored signals are measured against. Teacher and student share one tokenizer.
     """
-    teacher.eval().to(device())
-    watched = Watched(teacher, layers)
+    watched = Watched(placed(teacher), layers)
 
     def ask(rows: list[dict]) -> dict[str, Tensor]:
         batch = collate(rows)

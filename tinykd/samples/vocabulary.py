@@ -13,6 +13,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, P
 from tinykd import models
 from tinykd.data.encode import pieces_of_words, special_tokens
 from tinykd.errors import ModelError
+from tinykd.hardware import placed
 
 
 class PlainWords:
@@ -69,7 +70,7 @@ class PlainWords:
         """
         if self.model.get_output_embeddings() is None or self.tokenizer.mask_token_id is None:
             raise ModelError(f"a {type(self.model).__name__} fills no masks; load a model with masked_language_model")
-        self.model.eval()
+        placed(self.model)
         mask, rows, at = self.tokenizer.mask_token_id, [], []
         for pieces, masked in zip(pieces_of_words(texts, self.tokenizer), places, strict=True):
             starts = len(self.before) + np.cumsum([0, *(len(ids) for ids in pieces)])

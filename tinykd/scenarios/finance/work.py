@@ -67,7 +67,6 @@ def train(out: Path, setup: Setup = Setup(), progress: bool = True) -> Read:
     """
     out = Path(out)
     corpus = data.load("finance", max_train=setup.max_train, seed=setup.seed)
-    claim(out / "setup.json", asdict(setup) | {"corpus": data.digest(corpus)})
     labels = labels_of(corpus)
     gold = with_both(corpus["train"], labels)
     how = Settings(
@@ -81,6 +80,7 @@ def train(out: Path, setup: Setup = Setup(), progress: bool = True) -> Read:
         seed=setup.seed,
     )
     teacher, tokenizer = models.teacher(setup.teacher, labels, "classification", setup.seed)
+    claim(out / "setup.json", asdict(setup) | {"corpus": data.digest(corpus)})
     teacher = distill(teacher, tokenizer, gold, out / "teacher", how, "teacher", progress)
     transfer = samples.with_teacher(gold, teacher, tokenizer, out / "signals", MAX_LENGTH)
     student = models.student(setup.student, teacher, setup.seed)

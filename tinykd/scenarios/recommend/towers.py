@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import losses
 from tinykd.errors import RunError
 from tinykd.files import new_folder, write_json
-from tinykd.hardware import device, keep_memory, prefers_bf16, short_attention, with_dropout
+from tinykd.hardware import device, keep_memory, placed, prefers_bf16, short_attention, with_dropout
 from tinykd.manifest import sha256
 from tinykd.scenarios.recommend.likes import Lists
 from tinykd.training import Settings
@@ -125,7 +125,7 @@ def pooled(
 @torch.inference_mode()
 def embed(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
     """Return the vectors of :func:`pooled` as numpy, without gradients."""
-    return pooled(model.eval().to(device()), tokenizer, texts).cpu().numpy()
+    return pooled(placed(model), tokenizer, texts).cpu().numpy()
 
 
 def stored(

@@ -75,6 +75,7 @@ def train(
     texts = [describe(item) for item in items]
     read = {"items": towers.fingerprint(texts), "likes": found.fingerprint()}
     begin = {name: start for name, (start, _) in stretches.items() if start > -math.inf}
+    Settings(setup.teacher_epochs, setup.learning_rate)  # impossible values are refused before a folder is claimed
     claim(out / "setup.json", asdict(setup) | read | {"begin": begin})
     lists = draw(found.between(*stretches["towers"]), setup.lists, setup.seed)
     large, tokenizer = train_teacher(out / "teacher", items, lists, setup, progress)

@@ -13,6 +13,7 @@ import torch
 from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd.errors import DataError
+from tinykd.hardware import placed
 from tinykd.scenarios.support.files import Article, Question
 
 MAX_LENGTH = 512  #: word pieces; as many as a BERT can take, so that a message is read to its end
@@ -75,7 +76,7 @@ class KnowledgeBase:
 def embed(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
     """Return (texts, hidden) float32 vectors of length 1: the mean over a text's pieces, padding left out."""
     vectors = np.zeros((len(texts), model.config.hidden_size), np.float32)
-    body = model.base_model.eval()
+    body = placed(model.base_model)
     for part, batch in batches(tokenizer, texts):
         batch = batch.to(body.device)
         states, mask = body(**batch).last_hidden_state, batch["attention_mask"][..., None]

@@ -16,6 +16,7 @@ from tinykd import data, models, runtime, samples
 from tinykd.errors import ModelError
 from tinykd.files import claim, write_json
 from tinykd.fusion import confidence_of_row
+from tinykd.hardware import placed
 from tinykd.scenarios.support.desk import Desk
 from tinykd.scenarios.support.files import FOLDER, Question, intents, knowledge, out_of_scope, questions
 from tinykd.scenarios.support.retrieval import KnowledgeBase, batches
@@ -52,12 +53,13 @@ def train(
     """
     out, corpus = Path(out), data.load("support") if corpus is None else corpus
     for_teacher, for_student = settings
-    claim(out / "setup.json", {"teacher": teacher, "corpus": data.digest(corpus)})
     model, tokenizer = models.teacher(teacher, data.label_names(corpus), data.task(corpus), for_teacher.seed)
+    claim(out / "setup.json", {"teacher": teacher, "corpus": data.digest(corpus)})
     model = fine_tune(model, tokenizer, corpus["train"], out / "teacher", for_teacher, "teacher", progress)
     bar = "signals   " if progress else None
     transfer = samples.with_teacher(corpus["train"], model, tokenizer, out / "signals", progress=bar)
     small = models.student(student, model, for_student.seed)
+    claim(out / f"{name}-setup.json", {"student": student})
     own = models.tokenizer_of(small, tokenizer)
     distill(small, own, transfer, out / name, for_student, "student", progress)
 
@@ -109,6 +111,7 @@ def reader(folder: Path) -> tuple[Callable[[list[str]], list[np.ndarray]], list[
 def _logits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[np.ndarray]:
     """As ``inference.logits``, without the ``Dataset`` around it, which takes longer than a small student."""
     rows = np.zeros((len(texts), 1, model.config.num_labels), np.float32)
+    placed(model)
     for part, batch in batches(tokenizer, texts):
         rows[part, 0] = model(**batch.to(model.device)).logits.float().cpu().numpy()
     return list(rows)
