@@ -202,6 +202,9 @@ def test_distillation_with_rounded_weights(tmp_path):
     before = prepare(student, bits=4)
     after = training.distill(before, tokenizer, transfer, tmp_path / "out", settings, progress=False)
     assert is_prepared(after)
+    again = training.distill(prepare(student, bits=4), tokenizer, transfer, tmp_path / "out", settings, progress=False)
+    assert is_prepared(again)  # only loaded, and still rounded
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), after.parameters(), strict=True))
     assert distance(after) < 0.9 * distance(prepare(student, bits=4))
     saved = models.load(tmp_path / "out")[0]
     for (name, mine), (same, theirs) in zip(saved.named_parameters(), after.named_parameters(), strict=True):

@@ -40,7 +40,9 @@ def beside(out: Path) -> Path:
 
 
 def finished(out: Path, asked: dict, model: PreTrainedModel, title: str) -> PreTrainedModel | None:
-    """Return the model that stands in ``out``, if it was trained as ``asked``; None if there is none.
+    """Give ``model`` what it learned in ``out``, if it was trained there as ``asked``; None if nothing is there yet.
+
+    An adapted model comes back merged, as it was saved.
 
     Raises:
         RunError: trained with other settings, of another shape or other labels than ``model``, or altered since.
@@ -62,7 +64,10 @@ def finished(out: Path, asked: dict, model: PreTrainedModel, title: str) -> PreT
             )
     logger.info("%s: already finished, loaded from %s", title, out)
     shutil.rmtree(beside(out), ignore_errors=True)  # of a process that was killed after its last word
-    return trained
+    if adapted_by(model):
+        return trained
+    model.float().load_state_dict(trained.state_dict())  # it may compute otherwise than a plain one: rounded, held
+    return model.eval()
 
 
 @contextlib.contextmanager
