@@ -48,9 +48,8 @@ def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int
             where = Path(folder).resolve()
             raise ModelError(f"{name}: not a model folder; no config.json and no export.json in {where}")
     dataset = data.load(corpus)[split]
-    task, names = data.task(dataset), data.label_names(dataset)
+    task = data.task(dataset)
     rows = dataset["tokens"][:] if task == "tagging" else dataset["text"][:]
-    gold = dataset["labels"][:] if task == "tagging" else [[label] for label in dataset["label"][:]]
     seen: dict[str, list[dict]] = {name: [] for name in rungs}
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
@@ -73,7 +72,7 @@ def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int
     for name, runs in seen.items():
         first = runs[0]
         times = [run["latency_ms"] for run in runs]
-        scores = evaluation.scores(task, [[names[k] for k in row] for row in gold], first.pop("answers"))
+        scores = evaluation.scores(task, evaluation.gold(dataset), first.pop("answers"))
         found.append(
             {"name": name}
             | {key: value for key, value in scores.items() if key != "by_type"}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from datasets import Dataset
 
-from tinykd import data
+from tinykd import data, evaluation
 from tinykd.fusion.confidence import check_by, confidence_of_row, confidence_of_words
 from tinykd.text import entities
 
@@ -70,7 +70,7 @@ def curve(
         ValueError: an unknown ``by``.
     """
     check_by(by)
-    gold = _gold(dataset)
+    gold = evaluation.gold(dataset)
     if row_costs is None:
         row_costs = np.array([len(row) for row in student_logits])
     names, is_tagging = data.label_names(dataset), data.task(dataset) == "tagging"
@@ -150,7 +150,7 @@ def score(rows: list[np.ndarray], dataset: Dataset, labels: list[str] | None = N
         labels: names of the columns; the corpus's own order by default.
     """
     labels, is_tagging = labels or data.label_names(dataset), data.task(dataset) == "tagging"
-    pairs = zip(_gold(dataset), rows, strict=True)
+    pairs = zip(evaluation.gold(dataset), rows, strict=True)
     return float(f1(sum(_counts(tags, _tags(row, labels), is_tagging) for tags, row in pairs)))
 
 
@@ -158,12 +158,6 @@ def f1(counts: np.ndarray) -> np.ndarray:
     """Return F1 of the counts (…, 3): right, found, gold. Where found is gold, as in accuracy, it is right / gold."""
     right, found, gold = np.moveaxis(np.asarray(counts), -1, 0)
     return 2 * right / np.maximum(found + gold, 1)
-
-
-def _gold(dataset: Dataset) -> list[list[str]]:
-    names = data.label_names(dataset)
-    rows = dataset["labels"][:] if data.task(dataset) == "tagging" else [[label] for label in dataset["label"][:]]
-    return [[names[k] for k in row] for row in rows]
 
 
 def _tags(row: np.ndarray, names: list[str]) -> list[str]:
