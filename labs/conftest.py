@@ -15,9 +15,8 @@ def pytest_addoption(parser):
 def work(request):
     """Open the work anew for each test."""
     lab = request.path.parent
-    places = [
-        request.config.getoption("--notebook"),
-        lab / f"{lab.name}.ipynb",
-        lab.parent / f"solutions/{lab.name}.py",
-    ]
-    return open_work(next(place for place in places if place and place.exists()))
+    named = request.config.getoption("--notebook")
+    places = [named] if named else [lab / f"{lab.name}.ipynb", lab.parent / f"solutions/{lab.name}.py"]
+    place = next((place for place in places if place.is_file()), None)
+    assert place, f"there is no notebook {places[0]}; say which one with --notebook"
+    return open_work(place)

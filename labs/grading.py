@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from IPython.core.inputtransformer2 import TransformerManager
 
 KEPT = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
@@ -15,15 +16,21 @@ class Work:
     """The functions that a student's notebook defines, by name."""
 
     def __init__(self, name: str, cells: list[str]):
-        self.__name, self.__names = name, {}
+        self.__name, self.__names, self.__broken = name, {}, []
         for number, cell in enumerate(cells, 1):
-            define(cell, self.__names, f"{name}, code cell {number}")
+            try:
+                define(cell, self.__names, f"{name}, code cell {number}")
+            except Exception as error:  # a trial that is not finished; told only if something is missing
+                self.__broken.append(
+                    str(error) if isinstance(error, AssertionError) else f"{name}, code cell {number}: {error}"
+                )
 
     def __getattr__(self, name: str) -> Any:
         try:
             return self.__names[name]
         except KeyError:
-            raise AssertionError(f"{self.__name} defines no {name}. Is the notebook saved?") from None
+            missing = f"{self.__name} defines no {name}. Is the notebook saved?"
+            raise AssertionError("; ".join([missing, *self.__broken])) from None
 
 
 def open_work(path: Path) -> Work:
@@ -42,7 +49,8 @@ def define(code: str, names: dict[str, Any], where: str) -> None:
     Raises:
         AssertionError: the cell is not Python.
     """
-    lines = ["" if line.lstrip().startswith(("!", "%")) else line for line in code.split("\n")]
+    python = "\n" + code.partition("\n")[2] if code.startswith("%%") else code  # %%time, and then Python
+    lines = TransformerManager().transform_cell(python).split("\n")  # !, % and ? become calls, which are not run
     try:
         tree = ast.parse("\n".join(lines), where)
     except SyntaxError as error:
@@ -66,7 +74,9 @@ def expect(found: Any, right: Any, misconceptions: dict[str, Any] | None = None,
     __tracebackhide__ = True  # a student should see the message, not our code
     if same(found, right):
         return
-    values = f"{what} is {shown(found)}, and should be {shown(right)}"
+    pairs = [(shown(found, digits), shown(right, digits)) for digits in (3, 6, 9)]
+    mine, theirs = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
+    values = f"{what} is {mine}, and should be {theirs}"
     for name, value in (misconceptions or {}).items():
         if same(found, value):
             raise AssertionError(f"{name}: {values}")
@@ -76,7 +86,7 @@ def expect(found: Any, right: Any, misconceptions: dict[str, Any] | None = None,
 def same(found: Any, other: Any) -> bool:
     """Whether two results are equal, numbers up to rounding; a number and a list of one number are not."""
     if isinstance(other, (list, tuple)):
-        alike = hasattr(found, "__len__") and len(found) == len(other)
+        alike = hasattr(found, "__len__") and getattr(found, "ndim", 1) > 0 and len(found) == len(other)
         return alike and all(same(one, two) for one, two in zip(found, other, strict=True))
     found, other = plain(found), plain(other)
     if any(part.dtype.kind not in "biuf" for part in (found, other)):
@@ -92,11 +102,13 @@ def plain(value: Any) -> np.ndarray:
         return np.asarray(repr(value))
 
 
-def shown(value: Any) -> str:
-    """Return a result as a student can read it, in three digits."""
+def shown(value: Any, digits: int = 3) -> str:
+    """Return a result as a student can read it, in so many digits."""
     if isinstance(value, (list, tuple)):
-        return "(" + ", ".join(shown(part) for part in value) + ")"
+        return "(" + ", ".join(shown(part, digits) for part in value) + ")"
     array = plain(value)
     if array.dtype.kind not in "biuf":
         return repr(value)
-    return np.array2string(array, precision=3, threshold=40, separator=", ").replace("\n", "\n    ")
+    return np.array2string(
+        array, threshold=40, separator=", ", formatter={"float_kind": lambda number: f"{number:.{digits}g}"}
+    ).replace("\n", "\n    ")

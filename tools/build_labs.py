@@ -112,9 +112,13 @@ def finished(cells: list[NotebookNode]) -> NotebookNode:
 
 def for_student(lab: Lab) -> NotebookNode:
     """Return the notebook without answers, with a last cell that grades it."""
+    how = (
+        "Save the notebook first: the grader reads the file. It takes the imports, functions and classes out of it and "
+        "nothing else, so a constant that an answer needs belongs inside the function."
+    )
     grade = [
-        new_markdown_cell("## Grade it\n\nSave the notebook first; the grader reads the file."),
-        new_code_cell("import sys\n\n!{sys.executable} -m pytest"),
+        new_markdown_cell(f"## Grade it\n\n{how}"),
+        new_code_cell('import sys\n\n!"{sys.executable}" -m pytest'),
     ]
     return finished([*notebook_of(stub(lab.text)).cells, *grade])
 

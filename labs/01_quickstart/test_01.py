@@ -11,7 +11,7 @@ def test_exercise_1_roots_of_odds(work):
     right = torch.tensor([[9.0, 3, 1], [1, 3, 9], [4, 1, 1]]) / torch.tensor([[13.0], [13], [6]])
     over_words = said.sqrt() / said.sqrt().sum(0)
     expect(
-        work.soften(said, 2.0),
+        work.soften(said.clone(), 2.0),
         right,
         {
             "the probabilities were divided, not their logarithms": said,
@@ -26,7 +26,12 @@ def test_exercise_1_roots_of_odds(work):
 
 def test_exercise_1_temperature_one_changes_nothing(work):
     said = torch.tensor([[0.60, 0.38, 0.02]])
-    expect(work.soften(said, 1.0), said, {"a probability is no logit": said.softmax(-1)}, "0.60, 0.38, 0.02 at T = 1")
+    expect(
+        work.soften(said.clone(), 1.0),
+        said,
+        {"a probability is no logit": said.softmax(-1)},
+        "0.60, 0.38, 0.02 at T = 1",
+    )
 
 
 def test_exercise_2_two_gaps_and_their_signs(work):
@@ -54,3 +59,15 @@ def test_exercise_2_a_loss_is_a_gap(work):
         "the soft labels are credited with the weights as well": (right[0], (0.0, False)),
     }
     expect(work.gaps(one, two, three), right, hints, "the two gaps, the first a loss with both seeds,")
+
+
+def test_exercise_2_the_seeds_are_pairs(work):
+    baseline = np.array([0.80, 0.70, 0.90, 0.60])
+    weights_only = baseline + np.array([0.01, 0.01, 0.01, 0.09])  # four gains, each smaller than the seeds are apart
+    student = weights_only + np.array([0.02, 0.02, -0.11, 0.24])
+    right = ((0.03, True), (0.0425, False))
+    hints = {
+        "the seeds are pairs: the first score of one belongs to the first of the others": (right[0], (0.0425, True)),
+        "the gaps, not the scores, must have one sign": ((0.03, False), right[1]),
+    }
+    expect(work.gaps(baseline, weights_only, student), right, hints, "the two gaps of four seeds that lie far apart")

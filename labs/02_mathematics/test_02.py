@@ -18,8 +18,10 @@ def divergence(teacher, student, dim=-1):
 def test_exercise_1_mean_over_the_words_that_count(work):
     each = divergence(TEACHER / T, STUDENT / T)
     right = T**2 * each[COUNTED].mean()
+    said = (TEACHER / T).softmax(-1)
+    entropy = -(said * said.log()).sum(-1)
     expect(
-        work.soft_loss(STUDENT, TEACHER, LABELS, T),
+        work.soft_loss(STUDENT.clone(), TEACHER.clone(), LABELS.clone(), T),
         right,
         {
             "the factor T² is forgotten": right / T**2,
@@ -30,12 +32,19 @@ def test_exercise_1_mean_over_the_words_that_count(work):
             "the teacher is heard on the padding": T**2 * each.mean(),
             "divided by the number of sentences": T**2 * each[COUNTED].sum() / 2,
             "the mean runs over the classes, too": right / 4,
+            "this is the cross-entropy, not yet the divergence": right + T**2 * entropy[COUNTED].mean(),
+            "batchmean divides by the sentences, and hears the padding": T**2 * each.sum() / 2,
             "the softmax runs over the words, not over the classes": T**2
             * divergence(TEACHER / T, STUDENT / T, dim=1)[COUNTED].mean(),
             "the student was not softened": T**2 * divergence(TEACHER / T, STUDENT)[COUNTED].mean(),
         },
         "the loss of 7 words in 10 places",
     )
+
+
+def test_exercise_1_the_student_can_learn_from_it(work):
+    found = work.soft_loss(STUDENT.clone().requires_grad_(), TEACHER.clone(), LABELS.clone(), T)
+    assert getattr(found, "requires_grad", False), "no gradient reaches the student: the loss is cut off, or no tensor"
 
 
 def test_exercise_2_without_the_square(work):
@@ -49,6 +58,11 @@ def test_exercise_2_without_the_square(work):
 
 def test_exercise_2_of_a_library_that_pulls_harder(work):
     expect(work.their_alpha(0.2, 16.0), 0.8, {"the factor was put on the wrong side": 1 / 65}, "alpha for 0.2 and 16")
+
+
+def test_exercise_2_labels_alone_and_teacher_alone(work):
+    for alone in (0.0, 1.0):
+        expect(work.their_alpha(alone, 1 / 64), alone, {}, f"alpha for ours = {alone:.0f}")
 
 
 def test_exercise_3_the_articles_own_mixture(work):
@@ -71,3 +85,8 @@ def test_exercise_3_takes_the_same_steps(work):
     (one,), (other,) = (torch.autograd.grad(loss, student) for loss in (with_joint, without))
     cosine = F.cosine_similarity(one.flatten(), other.flatten(), dim=0)
     assert cosine > 1 - 1e-9, f"the gradients with and without a joint target point apart: their cosine is {cosine:.4f}"
+
+
+def test_exercise_3_labels_alone_and_teacher_alone(work):
+    for alone in (0.0, 1.0):
+        expect(work.plain_alpha(alone, 0.25), alone, {}, f"alpha for alpha = {alone:.0f}")

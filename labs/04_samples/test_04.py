@@ -31,6 +31,21 @@ def test_exercise_1_fewer_places_than_strata(work):
     expect(work.allocate(np.array([3, 2, 2]), 2), [1, 1, 0], {}, "2 places for 3, 2 and 2 rows")
 
 
+def test_exercise_1_as_many_places_as_strata(work):
+    hints = {"a small stratum got no place at all": [3, 0, 0]}
+    expect(work.allocate(np.array([90, 9, 1]), 3), [1, 1, 1], hints, "3 places for 90, 9 and 1 rows")
+
+
+def test_exercise_1_one_pays_for_all(work):
+    hints = {"a small stratum got no place at all": [10, 0, 0, 0]}
+    expect(work.allocate(np.array([97, 1, 1, 1]), 10), [7, 1, 1, 1], hints, "10 places for 97, 1, 1 and 1 rows")
+
+
+def test_exercise_1_farthest_is_a_difference(work):
+    # 1.6, 8.5, 0.4 and 3.5: the first two places stand at 2 and 9, and 9 is farther above, if not in proportion
+    expect(work.allocate(np.array([16, 85, 4, 35]), 14), [2, 8, 1, 3], {}, "14 places for 16, 85, 4 and 35 rows")
+
+
 TOKENS = ["In", "Rome", "Coburg", "denied", "it"]
 TAGS = ["O", "B-LOC", "B-PER", "O", "O"]
 
@@ -60,6 +75,14 @@ def test_exercise_2_a_shorter_name(work):
     }
     found = work.swap(list(tokens), list(tags), 0, 2, ["Coburg"])
     expect(found, (["Coburg", "left"], ["B-PER", "O"]), hints, "Coburg left")
+
+
+def test_exercise_2_another_type_and_the_old_lists(work):
+    tokens, tags, name = ["Bo", "saw", "Bo", "Bell"], ["B-PER", "O", "B-BRAND", "I-BRAND"], ["Ada", "Inn"]
+    right = (["Bo", "saw", "Ada", "Inn"], list(tags))
+    given = (list(tokens), list(tags), list(name))
+    expect(work.swap(tokens, tags, 2, 4, name), right, {}, "Bo saw Ada Inn, a BRAND,")
+    assert (tokens, tags, name) == given, "the old lists were changed; return new ones"
 
 
 def test_exercise_3_entropy_a_word(work):

@@ -32,6 +32,12 @@ def test_exercise_1_a_sum_over_the_dimensions(work):
     )
 
 
+def test_exercise_1_the_student_can_learn_from_it(work):
+    student, teacher = (torch.randn(3, 7, 6, dtype=torch.float64) for _ in "st")
+    found = work.patient(student.requires_grad_(), teacher, MASK.clone())
+    assert getattr(found, "requires_grad", False), "no gradient reaches the student: the loss is cut off, or no tensor"
+
+
 def scores():
     torch.manual_seed(1)
     return (torch.randn(3, 2, 7, 7, dtype=torch.float64) + torch.randn(3, 2, 7, 1) for _ in "st")
@@ -69,4 +75,10 @@ def test_exercise_2_a_constant_a_row_costs_nothing(work):
     student, teacher = scores()
     shifted = student + torch.randn(3, 2, 7, 1, dtype=torch.float64)
     one, other = (work.centred_attention(table, teacher, MASK) for table in (student, shifted))
-    assert torch.allclose(one, other), f"a constant a row took the loss from {one:.3f} to {other:.3f}"
+    expect(other, one, {}, "the loss with a constant added to each row")
+
+
+def test_exercise_2_the_student_can_learn_from_it(work):
+    student, teacher = scores()
+    found = work.centred_attention(student.requires_grad_(), teacher, MASK.clone())
+    assert getattr(found, "requires_grad", False), "no gradient reaches the student: the loss is cut off, or no tensor"

@@ -54,6 +54,17 @@ def test_exercise_1_nothing_found(work):
     expect(work.entity_f1(GOLD, nothing), 0.0, hints, "entity F1 of a model that says O to everything")
 
 
+def test_exercise_1_nothing_is_there(work):
+    nothing = [["O"] * len(tags) for tags in GOLD]
+    expect(work.entity_f1(nothing, FOUND), 0.0, {}, "entity F1 where nothing is there")
+    expect(work.entity_f1(nothing, nothing), 0.0, {}, "entity F1 where nothing is there and nothing was found")
+
+
+def test_exercise_1_the_last_word(work):
+    gold, found = [["O", "B-LOC"], ["B-PER", "I-PER"]], [["O", "B-LOC"], ["O", "O"]]
+    expect(work.entity_f1(gold, found), 2 / 3, {}, "entity F1, names at the ends of sentences,")
+
+
 def test_exercise_2_called_and_present(work):
     gold, found = ([tag for tags in rows for tag in tags] for rows in (GOLD, FOUND))
     accuracy = evaluation.token_accuracy(GOLD, FOUND)
@@ -70,10 +81,17 @@ def test_exercise_2_called_and_present(work):
     )
 
 
+def test_exercise_2_exactly_that_tag(work):
+    gold, found = ["B-PER", "I-PER", "O", "B-LOC", "B-LOC"], ["B-PER", "B-PER", "O", "B-LOC", "O"]
+    hints = {"B- and I- are different tags": (1.0, 3 / 4), "precision and recall are exchanged": (2 / 4, 2 / 3)}
+    expect(work.without_o(gold, found), (2 / 3, 2 / 4), hints, "precision and recall without O, one I- called B-,")
+
+
 def test_exercise_3_one_tag_each(work):
-    spoilt = [work.spoil(list(tags)) for tags in GOLD]
-    assert [len(tags) for tags in spoilt] == [len(tags) for tags in GOLD], "tags were lost"
-    for tags, after in zip(GOLD, spoilt, strict=True):
+    gold = [*GOLD, ["O", "B-LOC"], ["B-PER", "I-PER"]]  # and names at the end of a sentence
+    spoilt = [work.spoil(list(tags)) for tags in gold]
+    assert [len(tags) for tags in spoilt] == [len(tags) for tags in gold], "tags were lost"
+    for tags, after in zip(gold, spoilt, strict=True):
         still = set(entities(tags)) & set(entities(after))
         outside = [word for word, tag in enumerate(tags) if tag == "O" and after[word] != "O"]
         assert not outside, f"words outside of every name were spoilt: {tags} became {after}"

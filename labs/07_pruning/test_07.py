@@ -25,8 +25,17 @@ def test_exercise_1_the_best_of_a_layer_is_safe(work):
     expect(work.kept_heads(importance, 5 / 8), [[0, 3], [1]], hints, "heads after 5 of 8 are gone")
 
 
+def test_exercise_1_rounded_and_the_earlier_of_equals(work):
+    importance = torch.tensor([[5.0, 9, 8, 7], [6, 1, 2, 3]])
+    for share, right in ((0.35, [[0, 1, 2, 3], [0]]), (0.29, [[0, 1, 2, 3], [0, 3]])):
+        expect(work.kept_heads(importance.clone(), share), right, {}, f"heads after {share} of 8, rounded, are gone")
+    hints = {"of heads that are worth the same, the earlier one goes": [[0, 1], [0]]}
+    found = work.kept_heads(torch.tensor([[9.0, 1, 1], [8, 1, 1]]), 0.5)
+    expect(found, [[0], [0, 2]], hints, "heads after 3 of 6 are gone, four of them equal,")
+
+
 def test_exercise_2_rows_here_and_columns_there(work):
-    query, output = torch.arange(36.0).view(6, 6), 100 + torch.arange(36.0).view(6, 6)
+    query, output = torch.arange(30.0).view(6, 5), 100 + torch.arange(48.0).view(8, 6)
     mask = torch.tensor([1.0, 1, 0, 0, 1, 1])
 
     def of(rows):
@@ -43,11 +52,13 @@ def test_exercise_2_rows_here_and_columns_there(work):
         "the heads that go were kept": of([2, 3]),
     }
     expect(work.cut(query, output, 3, [0, 2]), of([0, 1, 4, 5]), hints, "heads 0 and 2 of three, of two rows each,")
+    query, output = torch.arange(18.0).view(6, 3), torch.arange(24.0).view(4, 6)
+    expect(work.cut(query, output, 2, [1]), (query[3:], output[:, 3:]), {}, "head 1 of two, of three rows each,")
 
 
 def test_exercise_3_zeros_stay(work):
     weight, gradient = torch.tensor([[0.0, 2, -1], [3, 0, 4]]), torch.tensor([[1.0, 1, -2], [0, 5, 0]])
-    given = weight.clone()
+    given = weight.clone(), gradient.clone()
     right = torch.tensor([[0.0, 1.9, -0.8], [3, 0, 4]])
     hints = {
         "the zeros are gone: their gradient was not held back": weight - 0.1 * gradient,
@@ -55,4 +66,5 @@ def test_exercise_3_zeros_stay(work):
         "a step with the gradient, and not against it": torch.tensor([[0.0, 2.1, -1.2], [3, 0, 4]]),
     }
     expect(work.sparse_step(weight, gradient, 0.1), right, hints, "the weight after a step of 0.1")
-    assert torch.equal(weight, given), "the given weight itself was changed; return a new one"
+    assert torch.equal(weight, given[0]), "the given weight itself was changed; return a new one"
+    assert torch.equal(gradient, given[1]), "the given gradient was changed"

@@ -17,7 +17,7 @@ def test_exercise_1_a_scale_for_each_row(work):
     rows = size.amax(1, keepdim=True)
     top = MATRIX.amax(1, keepdim=True) / 7
     expect(
-        work.rounded_rows(MATRIX, 4),
+        work.rounded_rows(MATRIX.clone(), 4),
         fake_quantize(MATRIX, 4, channel_dim=0),
         {
             "one scale for the whole matrix": fake_quantize(MATRIX, 4),
@@ -34,7 +34,7 @@ def test_exercise_1_a_scale_for_each_row(work):
 
 def test_exercise_1_a_row_of_zeros(work):
     matrix = torch.tensor([[0.0, 0.0], [1.0, -0.5]])
-    found = work.rounded_rows(matrix)
+    found = torch.as_tensor(work.rounded_rows(matrix.clone()))
     assert not found.isnan().any(), "a row of zeros was divided by zero, and became NaN"
     expect(found[0], matrix[0], {}, "a row of zeros")
 
@@ -49,6 +49,8 @@ def test_exercise_2_below_and_above_zero(work):
         "the zero point has the wrong sign": (scale, -52),
     }
     expect(work.grid(torch.tensor([[low, 0.5], [2.0, high]])), (scale, 52), hints, "the grid of -1.01 to 3.99")
+    hints = {"the zero point is the nearest whole number": (5.02 / 255, 52)}
+    expect(work.grid(torch.tensor([-1.01, 4.01])), (5.02 / 255, 51), hints, "the grid of -1.01 to 4.01")
 
 
 def test_exercise_2_all_positive(work):

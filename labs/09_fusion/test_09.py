@@ -19,6 +19,8 @@ def test_exercise_1_long_sentences_are_dear(work):
 
 def test_exercise_1_nothing_handed_over(work):
     expect(work.cascade_cost(0.3, np.array([5.0, 1.0]), np.array([False, False])), 0.3, {}, "the cost of asking nobody")
+    found = work.cascade_cost(0.3, np.array([5.0, 1.0]), np.array([True, False]))
+    expect(found, 0.3 + 5 / 6, {}, "the cost of work in another unit")
 
 
 SAID = np.array([[0.95, 0.05]] * 6 + [[0.40, 0.60]] * 4 + [[0.10, 0.90]] * 2)
@@ -31,7 +33,7 @@ def test_exercise_2_bins_weigh_their_words(work):
     of_gold = SAID[np.arange(len(GOLD)), GOLD]
     bins = [of_gold == value for value in np.unique(of_gold)]
     expect(
-        work.calibration_error(SAID, GOLD, 10),
+        work.calibration_error(SAID.copy(), GOLD.copy(), 10),
         fusion.expected_calibration_error(SAID, GOLD, 10),
         {
             "every bin weighs the same, however few its words": np.abs(gaps).mean(),
@@ -42,6 +44,12 @@ def test_exercise_2_bins_weigh_their_words(work):
         },
         "the calibration error of twelve words",
     )
+
+
+def test_exercise_2_five_bins(work):
+    right = fusion.expected_calibration_error(SAID, GOLD, 5)
+    hints = {"the number of bins was not looked at": fusion.expected_calibration_error(SAID, GOLD, 10)}
+    expect(work.calibration_error(SAID.copy(), GOLD.copy(), 5), right, hints, "the calibration error in five bins")
 
 
 def test_exercise_3_chosen_on_valid_read_on_test(work):
@@ -55,3 +63,10 @@ def test_exercise_3_chosen_on_valid_read_on_test(work):
         "the dearest within the budget need not be the best": (3, 0.83),
     }
     expect(work.choose(costs, valid, test, 0.7), (1, 0.82), hints, "the threshold within 0.7, and its score,")
+    backwards = [part[::-1].copy() for part in (costs, valid, test)]
+    hints = {
+        "of two that score the same, the cheaper one": (1, 0.83),
+        "this is a place among those within the budget, not among all": (2, 0.85),
+    }
+    expect(work.choose(*backwards, 0.7), (3, 0.82), hints, "the threshold within 0.7, the dearest first,")
+    expect(work.choose(costs, valid, test, 0.9), (4, 0.91), {}, "the threshold within 0.9, which the last one costs,")

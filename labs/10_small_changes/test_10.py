@@ -7,7 +7,7 @@ from grading import expect
 def test_exercise_1_one_matrix_does_what_three_did(work):
     torch.manual_seed(0)
     weight, down, up = (torch.randn(*shape, dtype=torch.float64) for shape in ((5, 5), (2, 5), (5, 2)))
-    given = weight.clone()
+    given, pair = weight.clone(), (down.clone(), up.clone())
     change = torch.einsum("or,ri->oi", up, down)
     hints = {
         "the strength is forgotten": weight + change,
@@ -16,6 +16,9 @@ def test_exercise_1_one_matrix_does_what_three_did(work):
     }
     expect(work.merged(weight, down, up, 0.5), given + 0.5 * change, hints, "W + sBA with s = 0.5")
     assert torch.equal(weight, given), "the given matrix itself was changed; return a new one"
+    assert torch.equal(down, pair[0]) and torch.equal(up, pair[1]), (
+        "the given pair was changed; leave A and B as they are"
+    )
 
 
 def test_exercise_1_of_any_shape(work):
@@ -31,7 +34,7 @@ def test_exercise_1_of_any_shape(work):
 
 
 def test_exercise_2_by_counting_real_ones(work):
-    width, layers, narrow, rank = 12, 3, 4, 2
+    width, layers, narrow, rank = 12, 3, 4, 5
     adapter = torch.nn.Sequential(torch.nn.Linear(width, narrow), torch.nn.GELU(), torch.nn.Linear(narrow, width))
     adapters = 2 * layers * sum(p.numel() for p in adapter.parameters())
     pairs = 2 * layers * (torch.empty(rank, width).numel() + torch.empty(width, rank).numel())

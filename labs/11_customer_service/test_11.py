@@ -24,6 +24,20 @@ def test_exercise_1_ten_times_as_many_strangers(work):
     expect(work.best_threshold(customers, strangers), 0.6, hints, "the threshold, strangers writing ten times,")
 
 
+def test_exercise_1_a_stranger_at_the_threshold(work):
+    customers, strangers = np.array([0.913, 0.613, 0.613, 0.1, 0.1]), np.array([0.613, 0.3])
+    hints = {
+        "a stranger at the threshold is answered, too": 0.613,
+        "a confidence that occurs is looked for, not one of a grid": 0.91,
+    }
+    expect(
+        work.best_threshold(customers, strangers),
+        0.913,
+        hints,
+        "the threshold with a stranger at a customer's confidence",
+    )
+
+
 def test_exercise_2_set_on_valid_read_on_test(work):
     valid = np.array([0.9, 0.6, 0.6]), np.array([0.5, 0.2])
     test = np.array([0.9, 0.7, 0.4, 0.3]), np.array([0.65, 0.35, 0.1])
@@ -49,9 +63,12 @@ def test_exercise_2_the_choice_sees_valid_alone(work):
         return 0.75
 
     expect(work.report(spy, valid, test), (0.5, 0.0), {}, "customers answered and strangers not, at 0.75")
+    edge = {"a message at the threshold is answered, too": (0.0, 1.0)}
+    at = work.report(lambda *_: 0.75, valid, (np.array([0.75]), np.array([0.75])))
+    expect(at, (1.0, 0.0), edge, "customers answered and strangers not, all at the threshold,")
     on_test = seen[0] == ([0.9, 0.7], [0.8])
     named = "the threshold was set on test" if on_test else "test had a part in setting the threshold"
-    assert seen == [([0.6], [0.2])], f"{named}: the choice was shown {seen}"
+    assert all(shown == ([0.6], [0.2]) for shown in seen), f"{named}: the choice was shown {seen}"
 
 
 def test_exercise_3_places_alone(work):

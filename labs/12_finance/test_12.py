@@ -63,3 +63,19 @@ def test_exercise_2_the_others_so_far(work):
         text.weight * (1 - n / 6) for text, n in zip(texts, [0, 1, 1, 0, 2, 1, 2, 0], strict=True)
     ]
     expect(work.softened(texts, 6), lessened([0, 1, 1, 0, 2, 1, 2, 0]), hints, "eight texts about six companies")
+
+
+def test_exercise_2_what_is_bad(work):
+    news = [("Corvane", 0.9), ("Lumen", 0.5), ("Ostrava", 0.55), ("Corvane", 0.1), ("Tindall", 0.8)]
+    texts = [work.Text(1, company, "fraud", weight) for company, weight in news]
+
+    def lessened(others):
+        return [text.weight * (1 - n / 3) for text, n in zip(texts, others, strict=True)]
+
+    hints = {
+        "one half is not above one half": lessened([0, 1, 2, 2, 3]),
+        "a company that had bad news and then good has had bad news": lessened([0, 1, 1, 1, 1]),
+    }
+    expect(
+        work.softened(texts, 4), lessened([0, 1, 1, 1, 2]), hints, "five texts, one of them with a weight of one half,"
+    )

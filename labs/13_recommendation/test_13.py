@@ -24,12 +24,18 @@ def test_exercise_1_the_one_liked_book_stands_first(work):
     expect(work.ndcg(["a", "b", "c"], {"a"}), 1.0, hints, "NDCG of the only liked book at the top")
 
 
+def test_exercise_1_more_liked_than_shown(work):
+    hints = {"the best list is as long as this one": 1 / (1 + 1 / math.log2(3) + 1 / 2)}
+    expect(work.ndcg(["a"], {"a", "b", "c"}), 1.0, hints, "NDCG of a list of one, with three liked,")
+    expect(work.ndcg(["a", "b"], {"c"}), 0.0, {}, "NDCG without a hit")
+
+
 LIKES = [
     ("ada", "late", 7.0),
     ("ada", "second", 2.0),
     ("ada", "first", 1.0),
     ("ada", "moment", 5.0),
-    ("ada", "third", 4.9),
+    ("ada", "newest", 4.9),
     ("ben", "new", 6.0),
     ("ben", "newer", 8.0),
     ("eve", "old", 0.5),
@@ -41,12 +47,13 @@ LIKES = [
 
 
 def test_exercise_2_one_day_for_everybody(work):
-    found = work.cases(list(LIKES), 5.0)
-    right = {"ada": (["first", "second", "third"], {"moment", "late"}), "kim": (["one"], {"two", "three"})}
+    found = {user: (list(history), set(future)) for user, (history, future) in work.cases(list(LIKES), 5.0).items()}
+    right = {"ada": (["first", "second", "newest"], {"moment", "late"}), "kim": (["one"], {"two", "three"})}
     assert "ben" not in found or found["ben"][0] == ["new"], "somebody without a history was asked: ben, who came later"
     halves = "everybody was cut in the middle of their own likes, not on one day"
     assert "eve" not in found, f"{halves}: eve liked nothing later, and {found['eve'][1]} is to be guessed"
-    history, future = (list(found["ada"][0]), set(found["ada"][1]))
+    assert "ada" in found, f"ada, who has a history and a future, was not asked: {found}"
+    history, future = found["ada"]
     assert not set(history) & future, f"the future is in the history: {sorted(set(history) & future)}"
     assert "moment" in future, "a like at the moment of the question is of the future: ada's at 5.0"
     assert sorted(history) == sorted(right["ada"][0]), f"{halves}: ada's history is {history}"
@@ -55,7 +62,7 @@ def test_exercise_2_one_day_for_everybody(work):
 
 
 def test_exercise_3_half_a_like(work):
-    vectors = np.array([[1.0, 0.0, 0.2], [0.0, 2.0, 0.1], [-0.5, 0.0, 1.0]])
+    vectors = np.array([[1.0, 0.0, 0.2, 0.4], [0.0, 2.0, 0.1, 0.0], [-0.5, 0.0, 1.0, 0.3]])
     half_life = 2.0
 
     def mixed(weights, scaled=True):
@@ -70,4 +77,4 @@ def test_exercise_3_half_a_like(work):
         "all likes counted the same": mixed([1, 1, 1]),
         "after a half-life a third was left, not a half": mixed([1, math.exp(-0.5), math.exp(-1)]),
     }
-    expect(work.interest(vectors, half_life), mixed(weights), hints, "the interest of three likes, half-life 2,")
+    expect(work.interest(vectors.copy(), half_life), mixed(weights), hints, "the interest of three likes, half-life 2,")

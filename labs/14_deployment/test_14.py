@@ -38,7 +38,7 @@ def test_exercise_2_one_of_two_hundred(work):
 
 
 def test_exercise_2_the_chance_is_reached(work):
-    for turned, words, chance in ((0.01, 20, 0.5), (0.3, 2, 0.9)):
+    for turned, words, chance in ((0.01, 20, 0.5), (0.3, 2, 0.9), (0.5, 1, 0.75)):
         found = work.canaries(turned, words, chance)
         missed = [(1 - turned) ** (words * count) for count in (found, found - 1)]
         reached = missed[0] <= 1 - chance < missed[1]
@@ -57,3 +57,5 @@ def test_exercise_3_three_figures(work):
         "the first answer is the one before all others, warm or not": (10, 11, late),
     }
     expect(work.report(times, 3), (200, 11, late), hints, "first, median and 95th percentile, 3 of 13 not warm,")
+    found = work.report(np.array([9.0, 5, 1, 4, 2, 3]), 2)
+    expect(found, (9, 2.5, 3.85), {}, "first, median and 95th percentile, 2 of 6 not warm,")

@@ -84,7 +84,7 @@ def plain_alpha(alpha: float, teacher_share: float) -> float:
 
     Args:
         alpha: the share of the labels, in [0, 1].
-        teacher_share: λ, in [0, 1].
+        teacher_share: λ, in [0, 1]; not 0 if alpha is 0, too.
 
     Returns:
         in [0, 1].

@@ -86,7 +86,7 @@ from torch import Tensor
 
 
 def attention_loss(student: tuple[Tensor, ...], teacher: tuple[Tensor, ...]) -> Tensor:
-    """Return the mean squared error of a pair of tables, the mean over all pairs.
+    """Return the mean squared error of a pair of tables, the mean over all pairs, as a student can learn from it.
 
     Args:
         student, teacher: (sentences, heads, words, words), one table a layer that is compared.

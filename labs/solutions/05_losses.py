@@ -27,7 +27,7 @@ def patient(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
         mask: (sentences, words), True where a word counts.
 
     Returns:
-        one number, between 0 and 4.
+        one number, between 0 and 4, a tensor through which the student can learn.
     """
     ### BEGIN SOLUTION 1
     mine, theirs = (F.normalize(states[mask], dim=-1) for states in (student, teacher))
@@ -60,7 +60,7 @@ def centred_attention(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
         mask: (sentences, words), True where a word counts.
 
     Returns:
-        one number.
+        one number, a tensor through which the student can learn.
     """
     ### BEGIN SOLUTION 2
     rows = []

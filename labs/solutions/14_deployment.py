@@ -69,7 +69,8 @@ def canaries(turned: float, words: int, chance: float) -> int:
 #
 # You have timed a process answering one text after another, from its start. The first answer is the slowest and is a
 # figure of its own. So are the next few, until buffers are there; they belong to nobody, and are left out. What comes
-# after them is *warm*: report its median, and its 95th percentile, because that is what the unlucky users feel.
+# after them is *warm*: report its median, and its 95th percentile, because that is what the unlucky users feel. (There
+# are several rules for a percentile between two values; take that of `np.percentile`.)
 
 # %%
 import numpy as np

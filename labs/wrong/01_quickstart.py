@@ -58,3 +58,12 @@ def gaps(baseline, weights_only, student):
         gap = better - worse
         found.append((np.max(better) - np.max(worse), bool((gap > 0).all() or (gap < 0).all())))
     return tuple(found)
+
+
+# %% exercise 2: the seeds are pairs: the first score of one belongs to the first of the others
+def gaps(baseline, weights_only, student):
+    found = []
+    for better, worse in ((weights_only, baseline), (student, weights_only)):
+        gap = np.sort(better) - np.sort(worse)
+        found.append((gap.mean(), bool((gap > 0).all() or (gap < 0).all())))
+    return tuple(found)

@@ -1,3 +1,4 @@
+import torch
 import torch.nn.functional as F
 
 
@@ -87,3 +88,24 @@ def plain_alpha(alpha, teacher_share):
 # %% exercise 3: the two weights no longer sum to 1
 def plain_alpha(alpha, teacher_share):
     return 1 - (1 - alpha) * teacher_share
+
+
+# %% exercise 1: no gradient reaches the student
+def soft_loss(student, teacher, labels, temperature):
+    log_student = (student / temperature).log_softmax(-1)
+    log_teacher = (teacher / temperature).log_softmax(-1)
+    each = (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
+    return torch.tensor((temperature**2 * each[labels != -100].mean()).item())
+
+
+# %% exercise 1: this is the cross-entropy, not yet the divergence
+def soft_loss(student, teacher, labels, temperature):
+    counted = labels != -100
+    said = (teacher[counted] / temperature).softmax(-1)
+    return temperature**2 * F.cross_entropy(student[counted] / temperature, said)
+
+
+# %% exercise 1: batchmean divides by the sentences, and hears the padding
+def soft_loss(student, teacher, labels, temperature):
+    log_student, said = (student / temperature).log_softmax(-1), (teacher / temperature).softmax(-1)
+    return temperature**2 * F.kl_div(log_student, said, reduction="batchmean")

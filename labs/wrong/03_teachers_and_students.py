@@ -80,3 +80,9 @@ def attention_loss(student, teacher):
     if len(student) != len(teacher):
         raise ValueError("a table has no partner")
     return F.mse_loss(student[-1], teacher[-1])
+
+
+# %% exercise 3: no gradient reaches the student
+def attention_loss(student, teacher):
+    pairs = zip(student, teacher, strict=True)
+    return torch.tensor([F.mse_loss(mine, theirs).item() for mine, theirs in pairs]).mean()

@@ -77,3 +77,11 @@ def uncertainty(rows):
 def uncertainty(rows):
     said = [np.exp(row) / np.exp(row).sum(0) for row in rows]
     return np.array([-(p * np.log(p)).sum(-1).mean() for p in said])
+
+
+# %% exercise 2: the old lists were changed
+def swap(tokens, tags, first, last, name):
+    type_ = tags[first].removeprefix("B-")
+    tokens[first:last] = name
+    tags[first:last] = [f"B-{type_}"] + [f"I-{type_}"] * (len(name) - 1)
+    return tokens, tags

@@ -76,3 +76,10 @@ def spoil(tags):
 # %% exercise 3: words outside of every name were spoilt
 def spoil(tags):
     return ["B-MISC" if tag == "O" else tag for tag in tags]
+
+
+# %% exercise 2: B- and I- are different tags
+def without_o(gold, found):
+    kinds = [[tag[2:] for tag in tags] for tags in (gold, found)]
+    right = sum(said == true != "" for true, said in zip(*kinds, strict=True))
+    return right / sum(tag != "O" for tag in found), right / sum(tag != "O" for tag in gold)

@@ -81,3 +81,19 @@ def sparse_step(weight, gradient, rate):
 # %% exercise 3: the given weight itself was changed
 def sparse_step(weight, gradient, rate):
     return weight.sub_(rate * gradient * (weight != 0))
+
+
+# %% exercise 1: of heads that are worth the same, the earlier one goes
+def kept_heads(importance, share):
+    protected = importance.clone()
+    protected[torch.arange(len(importance)), importance.argmax(-1)] = torch.inf
+    backwards = protected.flatten().flip(0).argsort(stable=True)[: round(share * importance.numel())]
+    stays = torch.ones(importance.numel(), dtype=torch.bool)
+    stays[importance.numel() - 1 - backwards] = False
+    return [layer.nonzero()[:, 0].tolist() for layer in stays.view_as(importance)]
+
+
+# %% exercise 3: the given gradient was changed
+def sparse_step(weight, gradient, rate):
+    gradient[weight == 0] = 0
+    return weight - rate * gradient

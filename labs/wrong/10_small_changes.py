@@ -56,3 +56,9 @@ def rates(strength, rate):
 # %% exercise 3: divided by the strength, not multiplied
 def rates(strength, rate):
     return rate, rate / strength
+
+
+# %% exercise 1: the given pair was changed
+def merged(weight, down, up, strength):
+    up *= strength
+    return weight + up @ down

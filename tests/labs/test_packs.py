@@ -7,11 +7,11 @@ import subprocess
 import sys
 import zipfile
 
-import grading
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
-from workbench import ALL, build_labs, grade, graders
+from workbench import ALL, build_labs, grade, graders, grading
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,41 @@ def test_what_cannot_be_graded_is_said(cell, complaint):
         grading.Work("ada.ipynb", [cell]).f  # noqa: B018
 
 
+TRIALS = ["levels?", "files = !ls", "level =", "def trial(days, drift=DRIFT):\n    return days", "%%bash\nls -l | wc"]
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+def test_a_trial_that_is_not_finished_disturbs_no_other_cell(trial):
+    work = grading.Work("ada.ipynb", [trial, "def f():\n    return 1"])
+    assert work.f() == 1
+
+
+def test_a_magic_over_an_answer_and_a_line_that_looks_like_one_are_read_as_python():
+    work = grading.Work("ada.ipynb", ["%%time\ndef f(a, b):\n    return (a\n        != b)"])
+    assert work.f(1, 2) and not work.f(1, 1)
+
+
+def test_what_is_missing_is_said_with_the_cells_that_could_not_be_read():
+    with pytest.raises(AssertionError, match=r"defines no f\. .*code cell 2, line 1: not Python"):
+        grading.Work("ada.ipynb", ["x = 1", "def f(:"]).f  # noqa: B018
+
+
+def test_values_that_differ_late_are_shown_with_the_digits_that_differ():
+    with pytest.raises(AssertionError, match=r"is 0\.0318001, and should be 0\.0318014"):
+        grading.expect(0.0318001, 0.0318014, {}, "the score")
+    with pytest.raises(AssertionError, match=r"is 0\.002, and should be 0\.0001"):
+        grading.expect(np.array(0.002), 0.0001)
+
+
+def test_a_notebook_that_is_not_there_is_not_taken_for_another(handed_out, tmp_path):
+    command = [sys.executable, "-m", "pytest", "11_customer_service", "--notebook", str(tmp_path / "nobody.ipynb")]
+    done = subprocess.run(command, cwd=handed_out, capture_output=True, text=True)
+    assert done.returncode == 1 and "passed" not in done.stdout
+    assert "there is no notebook" in done.stdout and "nobody.ipynb; say which one with --notebook" in done.stdout
+
+
 def test_a_number_is_no_list_of_one():
     assert grading.same(1.0, 1) and grading.same([1, [2.0]], (1, [2]))
-    for found, other in (([1.0], 1), (1.0, [1]), ([1, 2], [1, 2, 3]), ("a", 1), (float("nan"), 1), (None, 1)):
+    pairs = (([1.0], 1), (1.0, [1]), ([1, 2], [1, 2, 3]), ("a", 1), (float("nan"), 1), (None, 1))
+    for found, other in (*pairs, (np.array(1.0), (1, 2))):
         assert not grading.same(found, other)
