@@ -9,6 +9,7 @@ interrupted run goes on where it stopped, and a table shows what there is. ``pyt
 import argparse
 import json
 import logging
+import re
 import statistics
 import time
 from dataclasses import dataclass, replace
@@ -112,6 +113,25 @@ ROWS = {
 }
 
 
+#: what the table asks → the rows that answer it
+QUESTIONS = {
+    "three layers, three epochs: which loss?": [
+        f"cut:3, {losses}" for losses in ("labels only", "logits", "hidden", "attention", "relations", "two-stage")
+    ],
+    "logits, one setting changed": [
+        name for name in ROWS if name.startswith(("cut:3, T ", "cut:3, rate", "cut:3, alpha"))
+    ],
+    "three layers: which sentences?": [
+        name for name in ROWS if re.fullmatch(r"cut:3, (dynamic|(hidden, )?augmented|a quarter, \w+)", name)
+    ],
+    "three layers: how long, and what else to read?": [
+        name for name in ROWS if re.match(r"cut:3, .*(long|two epochs|no dropout)", name)
+    ],
+    "two layers": [name for name in ROWS if name.startswith("cut:2")],
+    "four layers of 312, not cut out of the teacher": [name for name in ROWS if name.startswith("tinybert-4")],
+}
+
+
 def teacher_of(seed: int, train: Dataset, labels: list[str]):
     """Return the teacher of this seed, trained once, by this experiment or by ``conll2003.py``."""
     teacher, tokenizer = models.teacher("minilm", labels, seed=seed)
@@ -192,17 +212,23 @@ def teachers_scores(seed: int, corpus) -> dict:
     return {split: evaluation.evaluate(teacher, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
 
 
-def table(results: dict) -> str:
-    """Return the rows as a Markdown table: entity F1 on test, its share of the teacher's, seeds."""
-    lines = ["| student | test entity F1 | of the teacher | seeds |", "|---|---|---|---|"]
-    for name in ROWS:
-        runs = [run for run in results["students"].values() if run["row"] == name]
-        if not runs:
-            continue
-        f1 = _mean_and_spread([run["test"] for run in runs], "{:.3f}")
-        of_teacher = [100 * run["test"] / run["teacher"]["test"] for run in runs]
-        lines.append(f"| {name} | {f1} | {_mean_and_spread(of_teacher, '{:.1f}')} % | {len(runs)} |")
+def table(results: dict, questions: tuple[str, ...] = tuple(QUESTIONS)) -> str:
+    """Return the rows that answer ``questions`` as a Markdown table: entity F1, and its share of the teacher's."""
+    runs = list(results["students"].values())
+    teachers = {(run["seed"], run["teacher"]["test"]): {"teacher": run["teacher"]} | run["teacher"] for run in runs}
+    lines = ["| CoNLL-2003, entity F1 | runs | valid | test | of the teacher |", "|---|--:|--:|--:|--:|"]
+    lines.append(_line("teacher", list(teachers.values())).replace("100.0 ± 0.0", "100"))
+    for question in questions:
+        of = {name: [run for run in runs if run["row"] == name] for name in QUESTIONS[question]}
+        answers = [_line(name, found) for name, found in of.items() if found]
+        lines += [f"| **{question}** | | | | |", *answers] if answers else []
     return "\n".join(lines)
+
+
+def _line(name: str, runs: list[dict]) -> str:
+    f1 = [_mean_and_spread([run[split] for run in runs], "{:.3f}") for split in ("valid", "test")]
+    share = _mean_and_spread([100 * run["test"] / run["teacher"]["test"] for run in runs], "{:.1f}")
+    return f"| {name} | {len(runs)} | {' | '.join(f1)} | {share} % |"
 
 
 def _mean_and_spread(values: list[float], form: str) -> str:

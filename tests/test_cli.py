@@ -60,10 +60,17 @@ def test_predict_reads_standard_input_and_gives_character_offsets(run, place):
     assert "✈" in said.out  # not escaped
 
 
+def test_what_came_before_a_fault_is_answered_and_a_byte_order_mark_is_no_text(run, place):
+    ended = run("predict", "--model", place / "model", stdin="\ufeffMara won.\nAgain.\n\nthree\n".encode())
+    assert ended.code == 1 and "standard input, line 3: the text is empty" in ended.err
+    assert [json.loads(line)["text"] for line in ended.out.splitlines()] == ["Mara won.", "Again."]
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "says"),
     [
         (["predict", "--model", "{place}/model", ""], b"", "text 1 is empty"),
+        (["predict", "--model", "{place}/model", "Mara \udcff"], b"", "text 1: not UTF-8"),
         (["predict", "--model", "{place}/model"], b"one\n\nthree\n", "standard input, line 2: the text is empty"),
         (["predict", "--model", "{place}/model"], b"caf\xe9\n", "standard input, line 1: not UTF-8 (byte 0xe9)"),
         (["predict", "--model", "{place}/nothing", "x"], b"", "nothing: not a model folder"),

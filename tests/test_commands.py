@@ -14,6 +14,11 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("commands")
     tiny.base_model(folder / "base")
     tiny.corpus(folder / "corpus")
+    for split in ("train", "valid", "test"):
+        (folder / "long").mkdir(exist_ok=True)
+        (folder / "long" / f"{split}.conll").write_text(
+            "".join(f"Mara B-{type_}\n" for type_ in tiny.TYPES) + 700 * "won O\n", encoding="utf-8"
+        )
     teacher, tokenizer = models.teacher(str(folder / "base"), tiny.LABELS)
     models.save(teacher, tokenizer, folder / "teacher")
     models.save(models.student("cut:1", teacher), tokenizer, folder / "student")
@@ -58,6 +63,42 @@ def test_compress_export_predict_and_bench(run, place, tmp_path):  # noqa: F811
     assert 0 < plain["products_ms"] < plain["latency_ms"] and exported["products_ms"] is None
 
 
+def test_compress_does_not_take_another_models_rounds_for_its_own(run, place, tmp_path):  # noqa: F811
+    both = ["--model", place / "student", "--teacher", place / "teacher", "--data", place / "corpus"]
+    how = ["--out", tmp_path / "small", "--rounds", 1, "--epochs", 1]
+    assert run("compress", *both, *how).code == 0
+    signals = (tmp_path / "small" / "signals-train" / "signal.json").read_bytes()
+    again = run("compress", *both, *how)
+    assert again.code == 0
+    model, tokenizer = models.teacher(str(place / "base"), tiny.LABELS, seed=5)
+    models.save(model, tokenizer, tmp_path / "other")
+    models.save(models.student("cut:1", model), tokenizer, tmp_path / "twin")
+    for name, other in (("model", tmp_path / "twin"), ("teacher", tmp_path / "other")):
+        ended = run("compress", *both, f"--{name}", other, *how)
+        assert ended.code == 1 and f"holds another run ({name} is" in ended.err
+    assert (tmp_path / "small" / "signals-train" / "signal.json").read_bytes() == signals
+
+
+def test_bench_reads_long_documents_as_evaluate_does(run, place, tmp_path):  # noqa: F811
+    corpus = tiny.copy(place / "corpus", tmp_path / "long")
+    lines = [line for line in (corpus / "test.conll").read_text(encoding="utf-8").splitlines() if line.strip()]
+    (corpus / "test.conll").write_text(
+        "\n".join(6 * lines) + "\n", encoding="utf-8"
+    )  # one document, 700 words and more
+    rungs = [place / "teacher", place / "student"]
+    done = run("bench", *rungs, "--data", corpus, "--rounds", 1, "--out", tmp_path / "ladder.json")
+    assert done.code == 0, done.err
+    for folder, rung in zip(rungs, json.loads((tmp_path / "ladder.json").read_text())["rungs"], strict=True):
+        scores = json.loads(run("evaluate", "--model", folder, "--data", corpus).out)
+        assert rung["token_accuracy"] == scores["token_accuracy"] and rung["entity_f1"] == scores["entity_f1"]
+
+
+def test_the_first_rung_may_find_nothing():
+    rung = {"name": "a", "entity_f1": 0.0, "token_accuracy": 0.8, "size_bytes": 1, "latency_ms": 1.0, "pace": 1.0}
+    rung |= {"memory_bytes": 1, "products_ms": None}
+    assert "| a | 0.000 |  |" in ladder.table([rung])
+
+
 @pytest.mark.parametrize("how", [["--how", "parallel"], ["--how", "cascade", "--target", "0.9"], ["--budget", "1.0"]])
 def test_fuse_makes_a_folder_that_answers(run, place, tmp_path, how):  # noqa: F811
     members = ["--teacher", place / "teacher", "--student", place / "student", "--data", place / "corpus"]
@@ -79,18 +120,28 @@ def test_fuse_makes_a_folder_that_answers(run, place, tmp_path, how):  # noqa: F
         (["compress", "--epochs", "0"], "epochs is 0; it must be above 0"),
         (["compress", "--vocabulary", "3"], "size is 3; special tokens and single characters alone are"),
         (["export", "--max-length", "9999"], "max_length is 9999"),
-        (["bench"], "nowhere: not a model folder; no config.json and no export.json in"),
+        (["bench", "{nowhere}"], "nowhere: not a model folder; no config.json and no export.json in"),
+        (["bench", "--split", "dev"], "has no split 'dev'; it has train, valid, test"),
+        (["bench", "--rounds", "0"], "rounds is 0; it must be at least 1"),
+        (["bench", "{base}"], "have other labels, and labels are matched by name"),
+        (["evaluate", "--max-length", "600"], "max_length is 600; this model takes at most 512 word pieces"),
+        (["fuse", "--how", "parallel", "--budget", "0.5"], "--budget is for --how cascade; --how is parallel"),
+        (["fuse", "--space", "logits"], "--space is for --how parallel; --how is cascade"),
     ],
 )
 def test_what_cannot_work_is_one_clear_line(run, place, tmp_path, arguments, says):  # noqa: F811
-    command, *rest = arguments
+    command, *rest = [
+        argument.format(nowhere=place / "base" / "nowhere", base=place / "base") for argument in arguments
+    ]
     asked = {
         "compress": ["--model", place / "student", "--teacher", place / "teacher", "--data", place / "corpus"],
         "export": ["--model", place / "student"],
-        "bench": [place / "student", place / "base" / "nowhere", "--data", place / "corpus"],
+        "bench": [place / "student", *rest, "--data", place / "corpus"],
+        "evaluate": ["--model", place / "student", "--data", place / "long"],
+        "fuse": ["--teacher", place / "teacher", "--student", place / "student", "--data", place / "corpus"],
     }[command]
-    out = [] if command == "bench" else ["--out", tmp_path / "out"]
-    ended = run(command, *asked, *out, *rest)
+    out = [] if command in ("bench", "evaluate") else ["--out", tmp_path / "out"]
+    ended = run(command, *asked, *out, *([] if command == "bench" else rest))
     assert ended.code == 1
     lines = [line for line in ended.err.splitlines() if line.startswith("tinykd: ")]
     assert len(lines) == 1 and says in lines[0]

@@ -51,15 +51,26 @@ def test_a_row_of_the_comparison_is_measured_by_the_teacher_of_its_own_seed():
     runs = [("cut:3, logits", 0, 0.80, 0.80), ("cut:3, logits", 1, 0.84, 0.875), ("cut:2, logits", 0, 0.72, 0.80)]
     results = {
         "students": {
-            f"{name}, seed {seed}": {"row": name, "seed": seed, "test": f1, "teacher": {"test": teacher}}
+            f"{name}, seed {seed}": {"row": name, "seed": seed, "valid": 0.9, "test": f1}
+            | {"teacher": {"valid": 0.95, "test": teacher}}
             for name, seed, f1, teacher in runs
         }
     }
+    which, smaller = "three layers, three epochs: which loss?", "two layers"
     rows = experiment.table(results).splitlines()[2:]
     assert rows == [
-        "| cut:3, logits | 0.820 ± 0.028 | 98.0 ± 2.8 % | 2 |",
-        "| cut:2, logits | 0.720 | 90.0 % | 1 |",
+        "| teacher | 2 | 0.950 ± 0.000 | 0.838 ± 0.053 | 100 % |",
+        f"| **{which}** | | | | |",
+        "| cut:3, logits | 2 | 0.900 ± 0.000 | 0.820 ± 0.028 | 98.0 ± 2.8 % |",
+        f"| **{smaller}** | | | | |",
+        "| cut:2, logits | 1 | 0.900 | 0.720 | 90.0 % |",
     ]
+    assert experiment.table(results, (smaller,)).splitlines()[2:] == [rows[0], *rows[3:]]
+
+
+def test_every_row_answers_one_question_of_the_table():
+    experiment = load("distillation")
+    assert sorted(name for names in experiment.QUESTIONS.values() for name in names) == sorted(experiment.ROWS)
 
 
 def test_recorded_rows_are_rows_that_the_experiment_knows():

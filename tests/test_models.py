@@ -235,3 +235,23 @@ def test_a_student_from_a_folder_reads_with_the_tokenizer_there(tmp_path, minilm
     own = models.tokenizer_of(models.student(str(folder), teacher), tokenizer)
     assert "washingtan" in own.get_vocab() and "washingtan" not in tokenizer.get_vocab()
     assert models.tokenizer_of(models.student("cut:1", teacher), tokenizer) is tokenizer
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("export.json", "an exported model; predict and bench read it"),
+        ("fusion.json", "a fusion; predict and evaluate read it"),
+        ("student/config.json", "a folder of several models; name one of them, for example"),
+    ],
+)
+def test_a_folder_of_another_kind_is_named(tmp_path, file, says):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("{}")
+    with pytest.raises(ModelError, match=says):
+        models.load(tmp_path)
+
+
+def test_the_digest_of_weights_knows_kind_and_values(minilm):
+    one, other = (models.student("tinybert-4", minilm[0], seed, 2000) for seed in (0, 1))
+    assert models.weights_digest(one) == models.weights_digest(one) != models.weights_digest(other)

@@ -112,10 +112,16 @@ def test_a_folder_with_another_run_or_other_things_is_refused_and_kept(finished,
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("wrong", [{"student": "cut:9"}, {"alpha": 2.0}, {"teacher": "no/such/model"}])
+@pytest.mark.parametrize("wrong", [{"student": "cut:9"}, {"alpha": 2.0}, {"teacher": "no/such/model"}, {"seed": -1}])
 def test_a_refused_run_leaves_no_claim_on_its_folder(place, tmp_path, wrong):
     with pytest.raises((ValueError, RunError)):
         recipes.run(setup(place, **wrong), tmp_path / "out", progress=False)
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_a_run_that_the_trainer_refuses_leaves_no_claim_either(place, tmp_path):
+    with pytest.raises(ValueError, match="nowhere"):
+        recipes.run(setup(place), tmp_path / "out", progress=False, report_to="nowhere")
     assert not (tmp_path / "out" / "run.json").exists()
 
 

@@ -267,6 +267,19 @@ def test_an_interrupted_run_resumes_to_the_same_weights(room, tmp_path, monkeypa
     assert tiny.same_weights(tmp_path / "whole", tmp_path / "parts")
 
 
+def test_a_finished_model_of_other_texts_or_labels_is_refused(room, tmp_path):
+    _, tokenizer, train, _ = room
+    quick = replace(SETTINGS, epochs=1)
+    model = fine_tune(fresh(room), tokenizer, train, tmp_path / "out", quick, progress=False)
+    with pytest.raises(RunError, match="trained on other texts or labels"):
+        fine_tune(fresh(room), tokenizer, train.select(range(40)), tmp_path / "out", quick, progress=False)
+    note = json.loads((tmp_path / "out" / "settings.json").read_text())
+    note.pop("texts")  # the note of an older version
+    (tmp_path / "out" / "settings.json").write_text(json.dumps(note))
+    again = fine_tune(fresh(room), tokenizer, train.select(range(40)), tmp_path / "out", quick, progress=False)
+    assert all(torch.equal(one, two) for one, two in zip(model.parameters(), again.parameters(), strict=True))
+
+
 def test_a_finished_model_is_not_trained_again_and_other_settings_are_refused(room, tmp_path, monkeypatch):
     _, tokenizer, train, _ = room
     fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)

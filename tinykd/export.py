@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import manifest
+from tinykd import manifest, models
 from tinykd.errors import ModelError
 from tinykd.files import new_folder, write_json
 from tinykd.models import label_names, quiet, task_of
@@ -49,7 +49,9 @@ def to_onnx(
             answers differently than torch.
         RunError: the disk is full, or the place cannot be written.
     """
-    folder, positions = Path(folder), _positions(model)
+    folder, positions = Path(folder), models.positions(model)
+    if positions is None:
+        raise ModelError(f"{type(model).__name__}: where it keeps its positions is not known to tinykd")
     if is_prepared(model):
         raise ModelError("this model still rounds while it runs; quantization.finish it first, then export")
     shortest = tokenizer.num_special_tokens_to_add() + 1
@@ -168,13 +170,6 @@ def _check(reference: PreTrainedModel, path: Path, positions: int) -> None:
                 f"the exported graph answers differently than torch on a batch of {batch} x {length} "
                 f"(more than {allowed:.1e} apart); nothing was kept"
             )
-
-
-def _positions(model: PreTrainedModel) -> int:
-    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
-    if table is None:
-        raise ModelError(f"{type(model).__name__}: where it keeps its positions is not known to tinykd")
-    return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)  # RoBERTa skips some
 
 
 def _config(model: PreTrainedModel) -> dict:

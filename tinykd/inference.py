@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import data
 from tinykd.hardware import placed, prefers_bf16
 from tinykd.internals import Layers, Watched
-from tinykd.models import label_names, task_of
+from tinykd.models import check_length, label_names, task_of
 from tinykd.text import classified, tagged
 
 CHUNK = 1024  #: rows that are in memory at a time
@@ -49,6 +49,7 @@ def signals(
         for start in range(0, len(dataset), CHUNK):
             chunk = dataset.select(range(start, min(start + CHUNK, len(dataset))))
             encoded = data.encode(chunk, tokenizer, max_length)
+            check_length(model, max(encoded["length"][:], default=0), max_length)
             windows: list[dict[str, np.ndarray]] = [{} for _ in range(len(encoded))]
             # The longest first: little padding, and memory fails early.
             order = np.argsort(encoded["length"][:], kind="stable")[::-1]

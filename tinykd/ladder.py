@@ -20,7 +20,15 @@ LATENCY_ROWS = 200  #: sentences that are timed one at a time
 PACE_ROWS = 512  #: sentences that are timed in batches of 32
 
 
-def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int = 2, rounds: int = 3) -> list[dict]:
+def climb(
+    rungs: dict[str, Path],
+    corpus: str,
+    split: str = "test",
+    threads: int = 2,
+    rounds: int = 3,
+    columns: list[str] | None = None,
+    max_length: int = 128,
+) -> list[dict]:
     """Measure every rung on one split of a corpus.
 
     Args:
@@ -28,6 +36,8 @@ def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int
         corpus: for ``data.load``.
         threads: of the matrix products.
         rounds: each rung is measured so often, the rungs taking turns; times are medians over the rounds.
+        columns: as for ``data.load``.
+        max_length: word pieces in a window of a plain model's answers; an exported one knows its own.
 
     Returns:
         A dict a rung: ``name``; ``entity_f1`` and ``token_accuracy``, or ``accuracy`` and ``macro_f1``; ``parameters``;
@@ -37,18 +47,27 @@ def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int
         float32 on this processor, of the same sentences. Whatever else is saved, torch does not go below it.
 
     Raises:
-        ModelError: a rung that is no model folder; before any is measured.
+        DataError: no such split.
+        ModelError: a rung that is no model folder, or has other labels than the corpus; before any is measured.
         RunError: a process that failed, with its last line.
     """
     from tinykd import data, evaluation
-    from tinykd.errors import ModelError, RunError
+    from tinykd.errors import DataError, ModelError, RunError
+    from tinykd.models import check_labels
 
+    if rounds < 1:
+        raise RunError(f"rounds is {rounds}; it must be at least 1")
     for name, folder in rungs.items():
         if not any((Path(folder) / file).is_file() for file in ("config.json", "export.json")):
             where = Path(folder).resolve()
             raise ModelError(f"{name}: not a model folder; no config.json and no export.json in {where}")
-    dataset = data.load(corpus)[split]
+    loaded = data.load(corpus, columns)
+    if split not in loaded:
+        raise DataError(f"{corpus} has no split {split!r}; it has {', '.join(loaded)}")
+    dataset = loaded[split]
     task = data.task(dataset)
+    for name, folder in rungs.items():
+        check_labels(_labels(Path(folder)), data.label_names(dataset), name, corpus)
     rows = dataset["tokens"][:] if task == "tagging" else dataset["text"][:]
     seen: dict[str, list[dict]] = {name: [] for name in rungs}
     with tempfile.TemporaryDirectory() as place:
@@ -62,7 +81,7 @@ def climb(rungs: dict[str, Path], corpus: str, split: str = "test", threads: int
                     str(folder),
                     place,
                     str(threads),
-                    str(int(round_ == 0)),
+                    str(max_length if round_ == 0 else 0),
                 ]
                 done = subprocess.run(command, capture_output=True, text=True)
                 if done.returncode:
@@ -98,7 +117,7 @@ def table(rungs: list[dict]) -> str:
     for rung in rungs:
         products = f"{rung['products_ms']:.2f} ms" if rung["products_ms"] else ""
         lines.append(
-            f"| {rung['name']} | {rung[score]:.3f} | {100 * rung[score] / top[score]:.1f} % "
+            f"| {rung['name']} | {rung[score]:.3f} | {_share(rung[score], top[score])} "
             f"| {rung['size_bytes'] / 1e6:.1f} MB | {top['size_bytes'] / rung['size_bytes']:.1f}x "
             f"| {rung['latency_ms']:.2f} ms | {top['latency_ms'] / rung['latency_ms']:.1f}x "
             f"| {products} | {rung['pace']:.0f} a second | {rung['memory_bytes'] / 1e6:.0f} MB |"
@@ -106,8 +125,21 @@ def table(rungs: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def _measure(folder: Path, rows: list, threads: int, with_answers: bool) -> dict:
-    """Time one rung in this process, whatever it is; with its answers, a list of label names a row."""
+def _share(score: float, of: float) -> str:
+    return f"{100 * score / of:.1f} %" if of else ""
+
+
+def _labels(folder: Path) -> list[str]:
+    """Return a rung's labels, without loading it."""
+    from tinykd import manifest
+
+    if (folder / "export.json").exists():
+        return manifest.read(folder)["labels"]
+    return list(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label", {}).values())
+
+
+def _measure(folder: Path, rows: list, threads: int, max_length: int) -> dict:
+    """Time one rung in this process, whatever it is; with a ``max_length`` its answers too, label names a row."""
     answer, labels, parameters, files = open_rung(folder, threads)
     size = sum(file.stat().st_size for file in files)
     few = rows[:: max(1, len(rows) // LATENCY_ROWS)][:LATENCY_ROWS]
@@ -127,13 +159,25 @@ def _measure(folder: Path, rows: list, threads: int, with_answers: bool) -> dict
     found["memory_bytes"] = peak_memory()
     if not (folder / "export.json").exists():
         found["products_ms"] = _products_ms(folder, few)
-    if with_answers:
-        found["answers"] = [
-            [labels[k] for k in logits.argmax(-1).tolist()]
-            for first in range(0, len(rows), 32)
-            for logits in answer(rows[first : first + 32])
-        ]
+    if max_length:
+        plain = "products_ms" in found
+        parts = [rows] if plain else [rows[first : first + 32] for first in range(0, len(rows), 32)]
+        ask = functools.partial(_answers, folder, max_length) if plain else answer
+        found["answers"] = [[labels[k] for k in logits.argmax(-1).tolist()] for part in parts for logits in ask(part)]
     return found
+
+
+def _answers(folder: Path, max_length: int, rows: list) -> list:
+    """Ask a plain model as ``evaluate`` does: what is longer than a window is read in several."""
+    from datasets import Dataset
+
+    from tinykd import inference, models
+
+    texts = {"text": rows, "label": [0] * len(rows)}
+    words = {"tokens": rows, "labels": [[0] * len(row) for row in rows]}
+    return inference.logits(
+        *models.load(folder), Dataset.from_dict(texts if isinstance(rows[0], str) else words), max_length
+    )
 
 
 def open_rung(folder: Path, threads: int) -> tuple[Callable, list[str], int | None, list[Path]]:
@@ -234,7 +278,7 @@ def peak_memory() -> int:
 
 
 if __name__ == "__main__":
-    model_folder, work, thread_count, wants_answers = sys.argv[1:]
+    model_folder, work, thread_count, window = sys.argv[1:]
     texts = json.loads((Path(work) / "rows.json").read_text(encoding="utf-8"))
-    measured = _measure(Path(model_folder), texts, int(thread_count), wants_answers == "1")
+    measured = _measure(Path(model_folder), texts, int(thread_count), int(window))
     (Path(work) / "measured.json").write_text(json.dumps(measured), encoding="utf-8")

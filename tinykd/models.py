@@ -1,6 +1,7 @@
 """Teachers, students and the maps between their layers. Taught in lesson 03."""
 
 import contextlib
+import hashlib
 import importlib.metadata
 import logging
 from pathlib import Path
@@ -57,6 +58,13 @@ def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     Raises:
         ModelError: not a model folder, or a model without a task head.
     """
+    here = Path(folder)
+    if (here / "export.json").is_file():
+        raise ModelError(f"{folder}: an exported model; predict and bench read it. Name the folder that it was made of")
+    if (here / "fusion.json").is_file():
+        raise ModelError(f"{folder}: a fusion; predict and evaluate read it. Name the folder of one of its models")
+    if not (here / "config.json").is_file() and (here / "student" / "config.json").is_file():
+        raise ModelError(f"{folder}: a folder of several models; name one of them, for example {here / 'student'}")
     config = _load(AutoConfig, folder)
     if not is_fine_tuned(config):
         raise ModelError(f"{folder}: this model was not fine-tuned; it has no label names")
@@ -186,6 +194,34 @@ def tokenizer_of(student: PreTrainedModel, teachers: PreTrainedTokenizerBase) ->
     if student.config.vocab_size < len(own):
         raise ModelError(f"the student knows {student.config.vocab_size} word pieces, its tokenizer has {len(own)}")
     return own
+
+
+def weights_digest(model: PreTrainedModel) -> str:
+    """Return the SHA-256 of a model's kind, names and weights."""
+    sha = hashlib.sha256(type(model).__name__.encode())
+    for name, tensor in model.state_dict().items():
+        sha.update(name.encode())
+        sha.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())  # NumPy knows no bfloat16
+    return sha.hexdigest()
+
+
+def positions(model: PreTrainedModel) -> int | None:
+    """Return how many word pieces a model can take at once; ``None`` where it does not tell."""
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    if table is None:
+        return None
+    return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)  # RoBERTa skips some
+
+
+def check_length(model: PreTrainedModel, longest: int, max_length: int) -> None:
+    """Refuse a text of ``longest`` word pieces, cut at ``max_length``, that is longer than the model can take.
+
+    Raises:
+        ModelError: says how many it takes.
+    """
+    room = positions(model)
+    if room is not None and longest > room:
+        raise ModelError(f"max_length is {max_length}; this model takes at most {room} word pieces")
 
 
 def was_fine_tuned(model: PreTrainedModel) -> bool:

@@ -88,7 +88,7 @@ def run(setup: Run, out: Path, progress: bool = True, report_to: str = "none") -
     settings = _settings(setup, len(corpus["train"]))  # impossible values are refused here
     methods.stages(setup.losses)
     first = PartialState(cpu=not torch.accelerator.is_available()).is_main_process
-    with _claimed(out, asdict(setup) | {"corpus_digest": digest}) if first else contextlib.nullcontext():
+    with claimed(out, asdict(setup) | {"corpus_digest": digest}) if first else contextlib.nullcontext():
         report = _report(out)
         if report:
             logger.info("%s holds this run, finished; delete the folder to run it again", out)
@@ -230,7 +230,7 @@ def _version(package: str) -> str:
 
 
 @contextlib.contextmanager
-def _claimed(out: Path, setup: dict) -> Iterator[None]:
+def claimed(out: Path, setup: dict) -> Iterator[None]:
     """Claim ``out`` for this run: refuse another run's folder, wait for another process in the same one."""
     note, lock = out / "run.json", out / ".lock"
     setup = json.loads(json.dumps(setup))
@@ -253,7 +253,7 @@ def _claimed(out: Path, setup: dict) -> Iterator[None]:
         write_json(note, setup)
         try:
             yield
-        except TinykdError:
+        except (TinykdError, ValueError):
             # Refused before any work was kept: leave no claim on the folder behind.
             if set(out.iterdir()) <= {lock, note}:
                 note.unlink()

@@ -31,7 +31,7 @@ from tinykd.files import check_place, clear_disk_errors, write_json
 from tinykd.hardware import keep_memory, prefers_bf16, short_attention, with_dropout, without_old_garbage
 from tinykd.internals import Layers
 from tinykd.manifest import sha256
-from tinykd.models import quiet, save
+from tinykd.models import check_length, quiet, save
 from tinykd.objective import Objective, Weights
 from tinykd.samples import DisagreementSampler, Dynamic, online
 
@@ -70,6 +70,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; it must be above 0")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}; it must lie between 0 and 2**32 - 1")
         for name in ("alpha", "alpha_end", "teacher_share", "teacher_share_end", "dropout"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
@@ -306,7 +308,7 @@ def distill(
     unfinished = checkpoints.beside(out)
     if report_to in ("tensorboard", "wandb", "trackio") and find_spec(report_to) is None:
         raise RunError(f"{report_to} is not installed; run: pip install {report_to}")
-    asked = asdict(settings) | ({"adapted_by": how} if how else {})
+    asked = asdict(settings) | ({"adapted_by": how} if how else {}) | {"texts": data.texts_digest(train)}
     check_place(out, "settings.json", *[checkpoints.WEIGHTS] * unfinished.exists())  # killed before it said which
     if (there := checkpoints.finished(out, asked, student, title)) is not None:
         return there
@@ -315,6 +317,7 @@ def distill(
             return there
         student.float()  # what was saved in half precision would lose its small steps
         encoded = data.encode(train, tokenizer, settings.max_length)
+        check_length(student, max(encoded["length"][:], default=0), settings.max_length)
         if settings.dynamic:
             encoded = encoded.add_column("index", list(range(len(encoded))))
         collate = data.collate(tokenizer, train)

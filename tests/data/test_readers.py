@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -30,6 +31,58 @@ def test_conll(write, name, content):
 def test_the_line_of_a_conll_sentence_is_that_of_its_first_word(write):
     rows = read_file(write({"a.conll": "-DOCSTART- O\n\nMara B-PER\nwon O\n\n\nNice B-LOC\n"}) / "a.conll")
     assert [row["line"] for row in rows] == [3, 7]
+
+
+@pytest.mark.parametrize("line", ["7 Mara B-PER", "B-PER NN Mara", "B-PER B-NP NN Mara", "B-NP B-PER Mara B-ORG"])
+def test_a_column_of_words_that_cannot_be_told_is_asked_for(write, line):
+    path = write({"a.conll": f"{line}\n{line}\n"}) / "a.conll"
+    with pytest.raises(DataError, match=rf"the first line is '{line}'. Name the columns, for example: --columns"):
+        read_file(path)
+    names = [
+        "token" if cell == "Mara" else "tag" if cell == "B-PER" else f"n{n}" for n, cell in enumerate(line.split())
+    ]
+    assert [row["tokens"] for row in read_file(path, names)] == [["Mara", "Mara"]]
+
+
+def test_a_corpus_of_numbers_in_two_columns_is_one(write):
+    assert read_file(write({"a.conll": "7 O\n8 B-PER\n"}) / "a.conll")[0]["tokens"] == ["7", "8"]
+
+
+def test_entities_may_begin_late_in_marked_text(write):
+    rows = read_file(write({"a.txt": 30 * "It rained.\n" + "[PER Mara] won\n"}) / "a.txt")
+    assert len(rows) == 31 and rows[-1]["tags"] == MARA["tags"]
+
+
+@pytest.mark.parametrize("type_", ["Person", "WORK_OF_ART", "T1", "per"])
+def test_a_type_that_is_not_in_capitals_is_said(write, type_):
+    for text in (f"[{type_} Mara] won\n", f"It rained.\n[{type_} Mara] won\nSo it is\n"):
+        with pytest.raises(DataError, match=rf"the type in '\[{type_} Mara\]' must be capital letters"):
+            read_file(write({"a.txt": text}) / "a.txt")
+
+
+def test_a_file_in_utf_16_is_not_taken_for_windows_1252(tmp_path):
+    (tmp_path / "a.conll").write_bytes("Mara B-PER\n".encode("utf-16"))
+    with pytest.raises(DataError, match="iconv -f UTF-16 -t UTF-8"):
+        read_file(tmp_path / "a.conll")
+
+
+def test_line_ends_of_an_old_macintosh(tmp_path):
+    (tmp_path / "a.conll").write_bytes(b"Mara B-PER\rwon O\r")
+    assert read_file(tmp_path / "a.conll") == [MARA | {"line": 1}]
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match=r"nobody\.conll: no such file"):
+        read_file(tmp_path / "nobody.conll")
+
+
+@pytest.mark.parametrize("label", ['["a", "b"]', '{"a": 1}', "null"])
+def test_a_text_has_one_label(write, label):
+    path = write({"a.jsonl": f'{{"text": "fine", "label": "a"}}\n{{"text": "fine", "label": {label}}}\n'}) / "a.jsonl"
+    with pytest.raises(
+        DataError, match=rf"a\.jsonl:2: a text has one label, a name or a number; found {re.escape(label)}"
+    ):
+        read_file(path)
 
 
 def test_named_columns_overrule_the_values(write):
@@ -133,7 +186,7 @@ ERRORS = [
     (
         "a.jsonl",
         '{"text": "x", "label": null}',
-        ":1: needs 'tokens' and 'tags', or 'text' and 'label'; found text, label",
+        ":1: a text has one label, a name or a number; found null",
     ),
     ("a.jsonl", "{}", ":1: needs 'tokens' and 'tags', or 'text' and 'label'; found nothing"),
     (

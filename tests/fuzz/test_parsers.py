@@ -85,7 +85,11 @@ def test_conll_reads_back(place, sentences, columns, crlf):
     for words, tags in sentences:
         lines += [f"{word}{' x' * columns} {tag}" for word, tag in zip(words, tags, strict=True)] + [""]
     found = read(place, "a.conll", ("\r\n" if crlf else "\n").join(lines).encode())
-    assert [(row["tokens"], row["tags"]) for row in found] == sentences
+    known = [word for words, _ in sentences for word in words]
+    if columns and (all(map(str.isdecimal, known)) or 2 * sum(map(schemes.is_tag, known)) > len(known)):
+        assert found is None  # a column of numbers, or of tags, is not taken for the words
+    else:
+        assert [(row["tokens"], row["tags"]) for row in found] == sentences
 
 
 @fuzz(sentences=tagged(), escaped=st.booleans())

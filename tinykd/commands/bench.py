@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from tinykd.commands import shared
+
 
 def add(commands):
     """Describe the options."""
@@ -15,7 +17,7 @@ def add(commands):
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="keep the measurements as JSON")
-    return parser
+    return shared(parser)
 
 
 def call(options) -> None:
@@ -24,8 +26,9 @@ def call(options) -> None:
     from tinykd.files import write_json
 
     rungs = {str(folder): folder for folder in options.models}
-    measured = ladder.climb(rungs, options.data, options.split, options.threads, options.rounds)
-    print(f"{recipes.processor()}, {options.threads} threads\n")
-    print(ladder.table(measured))
+    how = {"columns": options.columns and options.columns.split(), "max_length": options.max_length}
+    measured = ladder.climb(rungs, options.data, options.split, options.threads, options.rounds, **how)
     if options.out:
         write_json(options.out, json.loads(json.dumps({"rungs": measured} | recipes.provenance())))
+    print(f"{recipes.processor()}, {options.threads} threads\n")
+    print(ladder.table(measured))

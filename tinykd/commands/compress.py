@@ -26,7 +26,7 @@ def call(options) -> None:
     """Prune, recover, and say what it cost."""
     from dataclasses import replace
 
-    from tinykd import evaluation, models, pruning, recipes, samples
+    from tinykd import data, evaluation, models, pruning, recipes, samples
 
     corpus = corpus_of(options)
     train, valid = corpus["train"], corpus["valid"]
@@ -39,16 +39,18 @@ def call(options) -> None:
     if options.rank is not None:
         small = pruning.factorize_table(small, pieces, [train], options.rank)
     before = evaluation.evaluate(student, tokenizer, valid, options.max_length)
-    stored = [
-        samples.with_teacher(part, teacher, its_tokenizer, options.out / f"signals-{name}", options.max_length)
-        for name, part in (("train", train), ("valid", valid))
-    ]
-    small = pruning.gradually(
-        small, pieces, *stored, options.out / "rounds", settings, options.rounds, options.heads, options.neurons,
-        progress=progress(),
-    )  # fmt: skip
-    models.save(small, pieces, options.out / "student")
-    after = evaluation.evaluate(small, pieces, valid, options.max_length)
+    weights = {"model": models.weights_digest(student), "teacher": models.weights_digest(teacher)}
+    with recipes.claimed(options.out, weights | {"corpus_digest": data.digest(corpus)}):
+        stored = [
+            samples.with_teacher(part, teacher, its_tokenizer, options.out / f"signals-{name}", options.max_length)
+            for name, part in (("train", train), ("valid", valid))
+        ]
+        small = pruning.gradually(
+            small, pieces, *stored, options.out / "rounds", settings, options.rounds, options.heads, options.neurons,
+            progress=progress(),
+        )  # fmt: skip
+        models.save(small, pieces, options.out / "student")
+        after = evaluation.evaluate(small, pieces, valid, options.max_length)
     score = recipes.main_score(before)
     for name, folder, scores in (("before", options.model, before), ("after", options.out / "student", after)):
         size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))

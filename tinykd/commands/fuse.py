@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tinykd.commands import corpus_of, shared
+from tinykd.errors import RunError
 
 
 def add(commands):
@@ -17,7 +18,7 @@ def add(commands):
     limit.add_argument("--budget", type=float, metavar="N", help="cascade: at most so much of the teacher's cost")
     limit.add_argument("--target", type=float, metavar="N", help="cascade: at least so much of the teacher's score")
     parser.add_argument(
-        "--space", choices=("logits", "probabilities"), default="logits", help="parallel: what is added"
+        "--space", choices=("logits", "probabilities"), help="parallel: what is added (default: logits)"
     )
     return shared(parser)
 
@@ -26,6 +27,9 @@ def call(options) -> None:
     """Fit on ``valid``, save one folder, print what was chosen."""
     from tinykd import fusion, models
 
+    for name, of in (("budget", "cascade"), ("target", "cascade"), ("space", "parallel")):
+        if getattr(options, name) is not None and options.how != of:
+            raise RunError(f"--{name} is for --how {of}; --how is {options.how}")
     valid = corpus_of(options)["valid"]
     teacher, student = models.load(options.teacher), models.load(options.student)
     if options.how == "cascade":
@@ -34,7 +38,7 @@ def call(options) -> None:
         print(f"below a confidence of {fused.threshold:.4f} the teacher answers")
     else:
         members = {"teacher": teacher, "student": student}
-        fused = fusion.Parallel.fit(members, valid, options.space, max_length=options.max_length)
+        fused = fusion.Parallel.fit(members, valid, options.space or "logits", max_length=options.max_length)
         print("weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in fused.weights.items()))
     fused.save(options.out)
     print(f'try it: tinykd predict --model {options.out} "Mara Hope left Jordan for Nice."')

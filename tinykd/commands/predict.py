@@ -23,6 +23,10 @@ def call(options) -> None:
         for i, text in enumerate(options.texts, 1):
             if not text.strip():
                 raise DataError(f"text {i} is empty")
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise DataError(f"text {i}: not UTF-8") from None
         batches = iter([options.texts])
     else:
         batches = _lines(sys.stdin.buffer)
@@ -57,11 +61,14 @@ def _lines(stream, size: int = 32) -> Iterator[list[str]]:
     size = size if stream.seekable() else 1
     for number, raw in enumerate(stream, 1):
         try:
-            text = raw.decode("utf-8").rstrip("\r\n")
+            text = raw.decode("utf-8" if number > 1 else "utf-8-sig").rstrip("\r\n")
+            fault = "" if text.strip() else "the text is empty"
         except UnicodeDecodeError as error:
-            raise DataError(f"standard input, line {number}: not UTF-8 (byte 0x{raw[error.start]:02x})") from None
-        if not text.strip():
-            raise DataError(f"standard input, line {number}: the text is empty")
+            fault = f"not UTF-8 (byte 0x{raw[error.start]:02x})"
+        if fault:
+            if batch:
+                yield batch  # what came before it is answered
+            raise DataError(f"standard input, line {number}: {fault}")
         batch.append(text)
         if len(batch) == size:
             yield batch

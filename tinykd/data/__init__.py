@@ -1,6 +1,6 @@
 """Corpora in, batches out: named corpora, readers, word alignment. Taught in lesson 06."""
 
-from tinykd.data.corpora import digest, label_names, load, task
+from tinykd.data.corpora import digest, label_names, load, task, texts_digest
 from tinykd.data.encode import IGNORE, collate, encode
 from tinykd.data.readers import read_file
 from tinykd.text import Word, windows, words
@@ -15,6 +15,7 @@ __all__ = [
     "load",
     "read_file",
     "task",
+    "texts_digest",
     "windows",
     "words",
 ]

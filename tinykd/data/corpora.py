@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def load(name: str, columns: list[str] | None = None, max_train: int | None = No
         name: ``"newswire"``, ``"conll2003"``, or the path of a folder with ``train``, ``valid`` and ``test`` files.
         columns: names of a CoNLL file's columns, if they cannot be told by their values.
         max_train: keep only so many training rows, drawn with ``seed``.
-        seed: also draws the tenth of train that becomes ``valid`` where a corpus has none.
+        seed: of that draw alone. The tenth of train that becomes ``valid`` where a corpus has none is always the same,
+            or what one command trains on would be what another chooses on.
 
     Returns:
         For tagging the columns ``tokens`` (list of str) and ``labels`` (list of ClassLabel, ``O`` first); for
@@ -49,7 +51,7 @@ def load(name: str, columns: list[str] | None = None, max_train: int | None = No
         DataError: no such corpus, a missing split, or a fault in a file (named with its line).
     """
     folder = _find(name)
-    corpus = _from_folder(folder, columns, seed) if folder else _from_hub(name)
+    corpus = _from_folder(folder, columns) if folder else _from_hub(name)
     if max_train is not None:
         if items.SPLIT in corpus:
             raise DataError(f"{name}: max_train is {max_train}, but a catalogue of items has no training rows")
@@ -101,6 +103,15 @@ def digest(corpus: DatasetDict) -> str:
     return sha.hexdigest()[:16]
 
 
+def texts_digest(rows: Dataset) -> str:
+    """Return a short SHA-256 of the texts and labels of one split; of whatever else there is, nothing."""
+    columns = [name for name in ("tokens", "labels", "text", "label") if name in rows.column_names]
+    sha = hashlib.sha256()
+    for part in rows.with_format(None).select_columns(columns).iter(1000):
+        sha.update(json.dumps(part, ensure_ascii=False).encode())
+    return sha.hexdigest()[:16]
+
+
 def embedded_names() -> list[str]:
     """Return the names of the corpora inside the package."""
     return sorted(folder.name for folder in EMBEDDED.iterdir() if folder.is_dir())
@@ -120,7 +131,7 @@ def _find(name: str) -> Path | None:
     return None
 
 
-def _from_folder(folder: Path, columns: list[str] | None, seed: int) -> DatasetDict:
+def _from_folder(folder: Path, columns: list[str] | None) -> DatasetDict:
     if blocks.is_blocks(folder):
         rows = blocks.splits(folder)
         names = _label_names(rows["train"], False)
@@ -137,11 +148,16 @@ def _from_folder(folder: Path, columns: list[str] | None, seed: int) -> DatasetD
         raise DataError(f"{folder}: some splits hold tags and some labels: {kinds}")
     tagging = kinds["train"]
     names = _label_names(rows["train"], tagging)
+    if nameless := next((name for name in names if re.fullmatch(r"LABEL_\d+", name)), None):
+        raise DataError(
+            f"{folder}: a label is called {nameless}, as transformers calls labels without names: no model "
+            "could be told from one that was never fine-tuned. Give the labels other names"
+        )
     for split, part in rows.items():
         _check_labels(_split_file(folder, split), part, set(names), tagging)
     corpus = DatasetDict({split: _dataset(part, names, tagging) for split, part in rows.items()})
     if "valid" not in corpus:
-        _set_valid_aside(folder, corpus, seed)
+        _set_valid_aside(folder, corpus)
     return DatasetDict({split: corpus[split] for split in (*SPLITS, TRANSFER) if split in corpus})
 
 
@@ -181,14 +197,17 @@ def _check_labels(path: Path, rows: list[dict], known: set[str], tagging: bool) 
                 raise DataError(f"{path}:{line}: label {label!r} never occurs in train, so no model can learn it")
 
 
-def _set_valid_aside(folder: Path, corpus: DatasetDict, seed: int) -> None:
+def _set_valid_aside(folder: Path, corpus: DatasetDict) -> None:
+    named = [f"{name}{suffix}" for name in ("dev", "validation") for suffix in SUFFIXES]
+    if other := next((name for name in named if (folder / name).is_file()), None):
+        raise DataError(f"{folder}: no valid split, but there is {other}; rename it to valid{Path(other).suffix}")
     train = corpus["train"]
     if len(train) < 10:
         raise DataError(f"{folder}: no valid split, and {len(train)} training rows are too few to set a tenth aside")
     by = None
     if task(train) == "classification" and min(Counter(train["label"]).values()) >= 2:
         by = "label" if len(label_names(train)) <= len(train) // 10 else None
-    parts = train.train_test_split(test_size=0.1, seed=seed, stratify_by_column=by)
+    parts = train.train_test_split(test_size=0.1, seed=0, stratify_by_column=by)
     corpus["train"], corpus["valid"] = parts["train"].flatten_indices(), parts["test"].flatten_indices()
     logger.info("%s: no valid split; %d rows, a tenth of train, are set aside", folder.name, len(corpus["valid"]))
 

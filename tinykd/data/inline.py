@@ -9,7 +9,6 @@
 sentence. A backslash takes the special meaning from ``[``, ``]``, ``#`` and itself.
 """
 
-import itertools
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -91,9 +90,8 @@ def tag(text: str, spans: list[Span]) -> tuple[list[str], list[str]]:
 
 
 def is_inline(lines: Iterable[str]) -> bool:
-    """Whether a ``.txt`` file is inline prose and not CoNLL columns: a story header or a marked entity near its top."""
-    top = itertools.islice((line for line in lines if line.strip()), 20)
-    return any(_STORY.fullmatch(line.strip()) or re.search(r"(?<!\\)\[[A-Z]+ [^\]]+\]", line) for line in top)
+    """Whether a ``.txt`` file is inline prose and not CoNLL columns: a story header or a marked entity is in it."""
+    return any(_STORY.fullmatch(line.strip()) or re.search(r"(?<!\\)\[[A-Z]+ [^\]]+\]", line) for line in lines)
 
 
 def read(path: Path, lines: list[str]) -> Iterator[dict]:

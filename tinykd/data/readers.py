@@ -5,6 +5,7 @@ classification) with the ``line`` they came from, and raises ``DataError`` with 
 first thing that is wrong. Taught in lesson 06.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -55,34 +56,46 @@ def read_text(path: Path) -> str:
     """Return the text of a UTF-8 file, with plain line ends.
 
     Raises:
-        DataError: not UTF-8; names the line and the way out.
+        DataError: no such file, or not UTF-8; names the line and the way out.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = error.object[: error.start].count(b"\n") + 1
+        kind = "UTF-16" if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "WINDOWS-1252"
         raise DataError(
             f"{path}:{line}: not UTF-8 (byte 0x{error.object[error.start]:02x}); "
-            f"convert it first, for example: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > fixed{path.suffix}"
+            f"convert it first, for example: iconv -f {kind} -t UTF-8 {path.name} > fixed{path.suffix}"
         ) from None
+    return text if "\n" in text else text.replace("\r", "\n")  # the line ends of an old Macintosh
 
 
 def _conll(path: Path, text: str, columns: list[str] | None) -> list[dict]:
     """Read the lines twice rather than keep them: in memory, a line takes twenty times its bytes."""
-    width, looks, filled = 0, [], 0
+    width, looks, numbers, filled, first = 0, [], [], 0, ""
     for n, cells in _cells(text):
         if not cells:
             continue
         width = width or len(cells)
-        looks = looks or [0] * width
+        looks, numbers, first = looks or [0] * width, numbers or [0] * width, first or " ".join(cells)
         if len(cells) != width:
-            raise DataError(f"{path}:{n}: {len(cells)} columns where the file began with {width}: {' '.join(cells)!r}")
+            raise DataError(
+                f"{path}:{n}: {len(cells)} columns where the file began with {width}: {' '.join(cells)!r}{_marks(text)}"
+            )
         filled += 1
         for c, cell in enumerate(cells):
             looks[c] += schemes.is_tag(cell)
+            numbers[c] += cell.isdecimal()
     if not filled:
         return []
-    token, tag = _conll_columns(path, [look / filled for look in looks], columns)
+    token, tag = _conll_columns(path, [look / filled for look in looks], columns, _marks(text))
+    if columns is None and width > 2 and (tag == 0 or numbers[token] == filled or 2 * looks[token] > filled):
+        raise DataError(
+            f"{path}: which column holds the words cannot be told; the first line is {first!r}. Name the columns, for "
+            'example: --columns "id token tag"'
+        )
 
     sentences, current = [], None
     for n, cells in _cells(text):
@@ -114,7 +127,13 @@ def _lines(text: str) -> Iterator[str]:
         start = end + 1
 
 
-def _conll_columns(path: Path, looks: list[float], columns: list[str] | None) -> tuple[int, int]:
+def _marks(text: str) -> str:
+    """Say what is wrong with marks such as [Person Mara Ilves], if a text has such; else nothing."""
+    found = re.search(r"(?<!\\)\[(?![A-Z]+ )\w[\w-]* [^\]\n]+\]", text)
+    return f". If it is marked text: the type in {found[0]!r} must be capital letters A to Z" if found else ""
+
+
+def _conll_columns(path: Path, looks: list[float], columns: list[str] | None, hint: str) -> tuple[int, int]:
     """Tell the columns of words and tags; ``looks`` is the share of each column that looks like tags."""
     width = len(looks)
     if columns:
@@ -124,11 +143,13 @@ def _conll_columns(path: Path, looks: list[float], columns: list[str] | None) ->
             )
         return columns.index("token"), columns.index("tag")
     if width < 2:
-        raise DataError(f"{path}: one column only; a tagging corpus has a word and its tag on each line")
+        raise DataError(f"{path}: one column only; a tagging corpus has a word and its tag on each line{hint}")
     best = max(looks)
     tag = max(c for c in range(width) if looks[c] == best)  # the last one: chunk tags come before entity tags
     if best < 0.5:
-        raise DataError(f"{path}: no column holds tags such as O, B-PER or I-PER; name the columns if they are unusual")
+        raise DataError(
+            f"{path}: no column holds tags such as O, B-PER or I-PER; name the columns if they are unusual{hint}"
+        )
     return (0 if tag else 1), tag
 
 
@@ -179,8 +200,8 @@ def _jsonl(path: Path, lines: list[str]) -> Iterator[dict]:
             if not all(token.strip() for token in row["tokens"]):
                 raise DataError(f"{path}:{n}: an empty token")
             yield {"tokens": row["tokens"], "tags": tags, "line": n}
-        elif "text" in row and (label := next((row[k] for k in _LABEL_NAMES if k in row), None)) is not None:
-            yield _text_row(path, n, row["text"], label)
+        elif "text" in row and any(name in row for name in _LABEL_NAMES):
+            yield _text_row(path, n, row["text"], next(row[name] for name in _LABEL_NAMES if name in row))
         else:
             raise DataError(
                 f"{path}:{n}: needs 'tokens' and 'tags', or 'text' and 'label'; found {', '.join(row) or 'nothing'}"
@@ -190,6 +211,8 @@ def _jsonl(path: Path, lines: list[str]) -> Iterator[dict]:
 def _text_row(path: Path, line: int, text: str, label: object) -> dict:
     if not isinstance(text, str) or not text.strip():
         raise DataError(f"{path}:{line}: the text is empty")
+    if not isinstance(label, str | int | float):
+        raise DataError(f"{path}:{line}: a text has one label, a name or a number; found {json.dumps(label)}")
     if not re.search(r"\S", str(label)):
         raise DataError(f"{path}:{line}: the label is empty")
     return {"text": text, "label": str(label), "line": line}
