@@ -217,18 +217,19 @@ def table(results: dict, questions: tuple[str, ...] = tuple(QUESTIONS)) -> str:
     runs = list(results["students"].values())
     teachers = {(run["seed"], run["teacher"]["test"]): {"teacher": run["teacher"]} | run["teacher"] for run in runs}
     lines = ["| CoNLL-2003, entity F1 | runs | valid | test | of the teacher |", "|---|--:|--:|--:|--:|"]
-    lines.append(_line("teacher", list(teachers.values())).replace("100.0 ± 0.0", "100"))
+    lines.append(_line("teacher", list(teachers.values()), "100"))
     for question in questions:
         of = {name: [run for run in runs if run["row"] == name] for name in QUESTIONS[question]}
         answers = [_line(name, found) for name, found in of.items() if found]
         lines += [f"| **{question}** | | | | |", *answers] if answers else []
-    return "\n".join(lines)
+    return re.sub("(?<=±) | (?=[±%])", "\N{NO-BREAK SPACE}", "\n".join(lines))  # a figure stays on one line
 
 
-def _line(name: str, runs: list[dict]) -> str:
+def _line(name: str, runs: list[dict], share: str | None = None) -> str:
     f1 = [_mean_and_spread([run[split] for run in runs], "{:.3f}") for split in ("valid", "test")]
-    share = _mean_and_spread([100 * run["test"] / run["teacher"]["test"] for run in runs], "{:.1f}")
-    return f"| {name} | {len(runs)} | {' | '.join(f1)} | {share} % |"
+    share = share or _mean_and_spread([100 * run["test"] / run["teacher"]["test"] for run in runs], "{:.1f}")
+    cells = " | ".join((name, str(len(runs)), *f1, f"{share} %"))
+    return f"| {cells} |"
 
 
 def _mean_and_spread(values: list[float], form: str) -> str:

@@ -24,10 +24,11 @@ export async function file(url, digest, seen = () => {}) {
   if (!(await isWhole(bytes, digest))) {
     throw new Error(`${url}: cut short or altered on its way (other SHA-256); load the page again`);
   }
-  await inCache(async (cache) => {
+  const copy = new Response(/** @type {any} */ (bytes));
+  inCache(async (cache) => {
     await cache.delete(url, { ignoreSearch: true }); // older ones of the same name
-    await cache.put(key, new Response(/** @type {any} */ (bytes)));
-  });
+    await cache.put(key, copy);
+  }); // the answer does not wait for the disk
   return bytes;
 }
 
