@@ -3,13 +3,9 @@
 The site must be built with the models, by ``make book``. Each visit is a browser of its own, with nothing cached; the
 files come from this machine. ``python experiments/microscope.py [--site _build/html] [--visits 5]``. Measure on a quiet
 machine: the script notes how busy it was.
-
-A virtual processor that rests is lent to others and comes back cold, and between two sentences ours rests. So every
-visit is made twice, the second time beside loops that keep the processors awake and make way for everybody.
 """
 
 import argparse
-import contextlib
 import functools
 import http.server
 import json
@@ -17,7 +13,6 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -51,9 +46,6 @@ new Promise((resolve) => {
   box.dispatchEvent(new Event("input"));
 })
 """
-
-
-LOOP = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
 
 
 class _Silent(http.server.SimpleHTTPRequestHandler):
@@ -133,29 +125,6 @@ def _open(page, address: str) -> float:
     return time.perf_counter() - start
 
 
-@contextlib.contextmanager
-def awake():
-    """Keep every processor from resting, by loops that run only where nothing else wants to; Linux has such."""
-    loops = [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(os.cpu_count())]
-    try:
-        time.sleep(1)  # until they run at that priority
-        if any(loop.poll() is not None for loop in loops):
-            raise RunError("the processors cannot be kept awake here: SCHED_IDLE is Linux's")
-        yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
-
-
-def summary(visits: list[dict]) -> dict:
-    """Return median, best and worst of each figure, and the visits."""
-    ways = {"median": statistics.median, "best": min, "worst": max}
-    return {name: {key: way(one[key] for one in visits) for key in visits[0]} for name, way in ways.items()} | {
-        "visits": visits
-    }
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -172,21 +141,22 @@ def main(arguments: list[str] | None = None) -> None:
         raise RunError(f"no {BROWSERS[0]} on this machine; apt-get install chromium")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Silent, directory=options.site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
     load = os.getloadavg()[0]
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        states = {"at rest": contextlib.nullcontext, "awake": awake}
-        visits = {state: [] for state in states}
-        for _ in range(options.visits):
-            for state, kept in states.items():
-                with kept():
-                    visits[state].append(visit(chromium, address, sentences(), options.pause))
+        visits = [
+            visit(chromium, f"http://127.0.0.1:{server.server_port}", sentences(), options.pause)
+            for _ in range(options.visits)
+        ]
         version = chromium.version
         chromium.close()
     server.shutdown()
-    recorded = summary(visits["at rest"]) | {
-        "awake": summary(visits["awake"]),
+    keys = visits[0].keys()
+    recorded = {
+        "median": {key: statistics.median(one[key] for one in visits) for key in keys},
+        "best": {key: min(one[key] for one in visits) for key in keys},
+        "worst": {key: max(one[key] for one in visits) for key in keys},
+        "visits": visits,
         "words": 12,
         "pause_s": options.pause,
         "model_threads": 1,
@@ -200,10 +170,10 @@ def main(arguments: list[str] | None = None) -> None:
         **recipes.provenance(),
     }
     write_json(options.results, recorded)
-    for state, found in (("at rest", recorded), ("awake", recorded["awake"])):
-        print(state)
-        for key, value in found["median"].items():
-            print(f"{key:<24}{value:>12.3f}   ({found['best'][key]:.3f} to {found['worst'][key]:.3f})")
+    for key in keys:
+        print(
+            f"{key:<24}{recorded['median'][key]:>12.3f}   ({recorded['best'][key]:.3f} to {recorded['worst'][key]:.3f})"
+        )
 
 
 if __name__ == "__main__":
