@@ -83,6 +83,17 @@ def expect(found: Any, right: Any, misconceptions: dict[str, Any] | None = None,
     raise AssertionError(values)
 
 
+def expect_gradient(loss: Any) -> None:
+    """Pass if a loss of a student that can learn is one through which it can.
+
+    Raises:
+        AssertionError: no tensor, or one that is cut off from the student.
+    """
+    __tracebackhide__ = True
+    learns = getattr(loss, "requires_grad", False)
+    assert learns, "no gradient reaches the student: the loss is cut off, or no tensor"
+
+
 def same(found: Any, other: Any) -> bool:
     """Whether two results are equal, numbers up to rounding; a number and a list of one number are not."""
     if isinstance(other, (list, tuple)):

@@ -52,10 +52,10 @@ def finished(out: Path, asked: dict, model: PreTrainedModel, title: str) -> PreT
     there = read_json(done, f"delete {out} and run the same command again")
     digest = there.pop("sha256", None)
     asked = json.loads(json.dumps(asked))
-    if there.pop("texts", asked["texts"]) != asked["texts"]:  # older notes do not tell
-        raise RunError(f"{out} holds a model trained on other texts or labels; choose another folder or delete it")
-    if there != {name: value for name, value in asked.items() if name != "texts"}:
-        raise RunError(f"{out} holds a model trained with other settings; choose another folder or delete it")
+    there = {"texts": asked["texts"]} | there  # older notes do not tell
+    if there != asked:
+        how = "with other settings" if there["texts"] == asked["texts"] else "on other texts or labels"
+        raise RunError(f"{out} holds a model trained {how}; choose another folder or delete it")
     if (out / WEIGHTS).is_file() and digest not in (None, sha256(out / WEIGHTS)):
         raise RunError(f"{out / WEIGHTS}: altered after training; delete {out} and run the same command again")
     trained = load(out)[0]

@@ -52,7 +52,7 @@ def climb(
         RunError: a process that failed, with its last line.
     """
     from tinykd import data, evaluation
-    from tinykd.errors import DataError, ModelError, RunError
+    from tinykd.errors import ModelError, RunError
     from tinykd.models import check_labels
 
     if rounds < 1:
@@ -61,10 +61,7 @@ def climb(
         if not any((Path(folder) / file).is_file() for file in ("config.json", "export.json")):
             where = Path(folder).resolve()
             raise ModelError(f"{name}: not a model folder; no config.json and no export.json in {where}")
-    loaded = data.load(corpus, columns)
-    if split not in loaded:
-        raise DataError(f"{corpus} has no split {split!r}; it has {', '.join(loaded)}")
-    dataset = loaded[split]
+    dataset = data.split_of(data.load(corpus, columns), split, corpus)
     task = data.task(dataset)
     for name, folder in rungs.items():
         check_labels(_labels(Path(folder)), data.label_names(dataset), name, corpus)
@@ -160,14 +157,15 @@ def _measure(folder: Path, rows: list, threads: int, max_length: int) -> dict:
     if not (folder / "export.json").exists():
         found["products_ms"] = _products_ms(folder, few)
     if max_length:
-        plain = "products_ms" in found
-        parts = [rows] if plain else [rows[first : first + 32] for first in range(0, len(rows), 32)]
-        ask = functools.partial(_answers, folder, max_length) if plain else answer
-        found["answers"] = [[labels[k] for k in logits.argmax(-1).tolist()] for part in parts for logits in ask(part)]
+        if (folder / "export.json").exists():
+            answered = [logits for first in range(0, len(rows), 32) for logits in answer(rows[first : first + 32])]
+        else:
+            answered = _answers(folder, rows, max_length)
+        found["answers"] = [[labels[k] for k in logits.argmax(-1).tolist()] for logits in answered]
     return found
 
 
-def _answers(folder: Path, max_length: int, rows: list) -> list:
+def _answers(folder: Path, rows: list, max_length: int) -> list:
     """Ask a plain model as ``evaluate`` does: what is longer than a window is read in several."""
     from datasets import Dataset
 

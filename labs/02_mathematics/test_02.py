@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from grading import expect
+from grading import expect, expect_gradient
 
 torch.manual_seed(0)
 STUDENT, TEACHER = (3 * torch.randn(2, 5, 4, dtype=torch.float64) for _ in "st")
@@ -43,8 +43,7 @@ def test_exercise_1_mean_over_the_words_that_count(work):
 
 
 def test_exercise_1_the_student_can_learn_from_it(work):
-    found = work.soft_loss(STUDENT.clone().requires_grad_(), TEACHER.clone(), LABELS.clone(), T)
-    assert getattr(found, "requires_grad", False), "no gradient reaches the student: the loss is cut off, or no tensor"
+    expect_gradient(work.soft_loss(STUDENT.clone().requires_grad_(), TEACHER.clone(), LABELS.clone(), T))
 
 
 def test_exercise_2_without_the_square(work):

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from tinykd.commands import corpus_of, progress, shared
-from tinykd.errors import DataError
 
 
 def add(commands):
@@ -20,10 +19,7 @@ def call(options) -> None:
     """Print the scores as JSON."""
     from tinykd import data, evaluation, fusion, models
 
-    corpus = corpus_of(options)
-    if options.split not in corpus:
-        raise DataError(f"{options.data} has no split {options.split!r}; it has {', '.join(corpus)}")
-    part = corpus[options.split]
+    part = data.split_of(corpus_of(options), options.split, options.data)
     if (options.model / "fusion.json").exists():
         fused = fusion.load(options.model)
         models.check_labels(fused.labels, data.label_names(part), "the fusion", "the corpus")

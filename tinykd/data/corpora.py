@@ -103,6 +103,17 @@ def digest(corpus: DatasetDict) -> str:
     return sha.hexdigest()[:16]
 
 
+def split_of(corpus: DatasetDict, split: str, name: str) -> Dataset:
+    """Return one split of the corpus that was asked for by ``name``.
+
+    Raises:
+        DataError: it has no such split; names those that it has.
+    """
+    if split not in corpus:
+        raise DataError(f"{name} has no split {split!r}; it has {', '.join(corpus)}")
+    return corpus[split]
+
+
 def texts_digest(rows: Dataset) -> str:
     """Return a short SHA-256 of the texts and labels of one split; of whatever else there is, nothing."""
     columns = [name for name in ("tokens", "labels", "text", "label") if name in rows.column_names]
