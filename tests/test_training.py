@@ -306,6 +306,19 @@ def test_an_interrupted_run_does_not_go_on_with_other_settings(room, tmp_path, m
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("every_epoch")
+def test_an_interrupted_run_does_not_go_on_with_other_labels(room, tmp_path, monkeypatch):
+    _, tokenizer, train, _ = room
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_Bar", lambda title: Stop())
+        with pytest.raises(KeyboardInterrupt):
+            fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS)
+    other = train.map(lambda row: {"labels": [0] * len(row["labels"])})  # the same word pieces
+    with pytest.raises(RunError, match="is of a run on other samples; take those of then, or delete"):
+        fine_tune(fresh(room), tokenizer, other, tmp_path / "out", SETTINGS, progress=False)
+    fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
+
+
 def test_a_folder_that_holds_something_else_is_refused_before_the_work_and_kept(room, tmp_path, monkeypatch):
     _, tokenizer, train, _ = room
     (tmp_path / "mine").mkdir()
@@ -381,7 +394,7 @@ def test_a_short_run_writes_no_checkpoint(room, tmp_path, monkeypatch, seconds, 
     _, tokenizer, train, _ = room
     monkeypatch.setattr(checkpoints, "SECONDS", seconds)
     marked = []
-    monkeypatch.setattr(checkpoints, "mark", lambda folder, model, settings: marked.append(folder.name))
+    monkeypatch.setattr(checkpoints, "mark", lambda folder, *_: marked.append(folder.name))
     fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS, progress=False)
     assert len(marked) == saves
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

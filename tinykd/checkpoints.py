@@ -105,10 +105,14 @@ def waiting(lock: Path, why: str) -> Iterator[None]:
         held.release()
 
 
-def mark(checkpoint: Path, model: PreTrainedModel, settings: dict, keep: int = 2) -> None:
-    """Say that a checkpoint of ``model`` is whole, and remove all but the last ``keep``."""
+def mark(checkpoint: Path, model: PreTrainedModel, settings: dict, texts: str, keep: int = 2) -> None:
+    """Say that a checkpoint of ``model`` is whole, and remove all but the last ``keep``.
+
+    Args:
+        texts: a digest of what it is trained on.
+    """
     files = {path.name: sha256(path) for path in sorted(checkpoint.iterdir())}
-    of = {"settings": settings, "adapted_by": adapted_by(model), "pieces": _pieces(model)}
+    of = {"settings": settings, "texts": texts, "adapted_by": adapted_by(model), "pieces": _pieces(model)}
     write_json(checkpoint / MARK, of | {"files": files})
     for old in _in_order(checkpoint.parent)[:-keep]:
         shutil.rmtree(old)
@@ -128,7 +132,8 @@ def last_whole(checkpoints: Path, trainer: Trainer) -> str | None:
             raise RunError(f"{found[-1]} is of a model adapted otherwise; adapt it as then, or delete {checkpoints}")
         if note.get("settings") != json.loads(json.dumps(asdict(trainer.settings))):
             raise RunError(f"{found[-1]} was trained with other settings; take those of then, or delete {checkpoints}")
-        if note.get("pieces") != _pieces(trainer.model.student):
+        mine = {"pieces": _pieces(trainer.model.student), "texts": trainer.texts}
+        if mine != {"pieces": note.get("pieces"), "texts": note.get("texts", trainer.texts)}:  # older ones do not tell
             raise RunError(f"{found[-1]} is of a run on other samples; take those of then, or delete {checkpoints}")
         logger.info("resuming from %s", found[-1])
     return str(found[-1]) if found else None

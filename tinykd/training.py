@@ -89,10 +89,10 @@ class Settings:
 class DistillationTrainer(Trainer):
     """A ``Trainer`` of an :class:`~tinykd.objective.Objective`, which brings its own losses."""
 
-    def __init__(self, *args, settings: Settings, **kwargs):
-        """Take the Trainer's own arguments, and how alpha, temperature and the choice of samples go."""
+    def __init__(self, *args, settings: Settings, texts: str, **kwargs):
+        """Take the Trainer's own arguments, how alpha, temperature and the choice of samples go, a digest of these."""
         super().__init__(*args, **kwargs)
-        self.settings = settings
+        self.settings, self.texts = settings, texts
         self.model_accepts_loss_kwargs = False  # our losses are means over a batch already
         self.terms: dict[str, list[torch.Tensor]] = defaultdict(list)
         if settings.dynamic:
@@ -206,7 +206,7 @@ class DistillationTrainer(Trainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-                checkpoints.mark(folder, self.model.student, asdict(self.settings))
+                checkpoints.mark(folder, self.model.student, asdict(self.settings), self.texts)
 
 
 class _ByLength(LengthGroupedSampler):
@@ -343,6 +343,7 @@ def distill(
                 train_dataset=encoded,
                 data_collator=collate,
                 settings=settings,
+                texts=asked["texts"],
             )
             trainer.remove_callback(PrinterCallback)
             trainer.add_callback(_Rarely())
