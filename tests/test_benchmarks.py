@@ -155,7 +155,8 @@ def test_with_a_target_the_teacher_is_trained_once_and_the_student_until_it_is_t
     assert {"tinykd", "plain Trainer, online"} <= set(distilling.prepare(chosen))
     assert not any(name.startswith("layers") for name in distilling.prepare(chosen))
     chosen.target = -1.0  # reached after the first epoch, by any score
-    assert distilling.measure("by hand", chosen)["seconds_to_target"] > 0
+    for name in ("by hand", "tinykd"):  # whose table has, while it trains, only the pieces of `train`
+        assert distilling.measure(name, chosen)["seconds_to_target"] > 0
 
 
 @pytest.mark.parametrize("engine", serving.ENGINES)

@@ -63,6 +63,16 @@ def test_a_piece_that_was_not_announced_is_an_error():
         UsedRows(nn.Embedding(20, 3), torch.tensor([0, 4]))(torch.tensor([[4, 5]]))
 
 
+def test_who_scores_between_two_epochs_reads_every_piece():
+    table = nn.Embedding(20, 3)
+    rows, ids = UsedRows(table, torch.tensor([0, 4, 7])).eval(), torch.tensor([[4, 5, 7], [0, 19, 4]])
+    assert rows(ids).equal(table(ids))
+    with torch.no_grad():
+        rows.weight += 1  # what training has moved
+    assert (rows(ids) - table(ids)).round().equal(torch.tensor([[1.0, 0, 1], [1, 0, 1]])[..., None].expand(2, 3, 3))
+    assert [name for name, _ in rows.named_parameters()] == ["weight"] == list(rows.state_dict())
+
+
 def test_an_interruption_puts_the_table_back_with_what_was_learnt(room):
     model, tokenizer = models.teacher(room[0], tiny.LABELS)
     table, before = model.get_input_embeddings(), model.get_input_embeddings().weight.detach().clone()

@@ -198,11 +198,9 @@ def test_the_page_keeps_its_promises():
     assert MEASURED["worst"]["heap_growth_bytes"] < 2e6  # over 150 sentences
 
 
-@pytest.mark.xfail(MEASURED["precision"] == "fp32", reason="recorded on a restless processor without AMX", strict=True)
 def test_the_first_answer_takes_two_seconds_and_a_half():
     assert MEASURED["median"]["first_answer_s"] <= 2.5
 
 
-@pytest.mark.xfail(MEASURED["precision"] == "fp32", reason="recorded on a processor without AMX", strict=True)
 def test_a_sentence_takes_six_milliseconds():
     assert MEASURED["median"]["model_ms"] <= 6
