@@ -76,12 +76,22 @@ def test_no_entity_at_all_scores_zero():
     nothing = {"entity_precision": 0.0, "entity_recall": 0.0, "entity_f1": 0.0, "by_type": {}}
     assert entity_scores([["O"]], [["O"]]) == entity_scores([], []) == nothing
     assert token_accuracy([], []) == 0
+    assert token_accuracy([["O"]], [["O"]]) == 1
 
 
 def test_high_token_accuracy_can_hide_an_entity_f1_of_zero():
     gold, found = [["O"] * 18 + ["B-PER", "I-PER"]], [["O"] * 18 + ["B-PER", "O"]]
     assert token_accuracy(gold, found) == 0.95
     assert entity_scores(gold, found)["entity_f1"] == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_macro_f1_counts_a_class_that_is_never_right_as_zero():
+    gold, found = [[name] for name in "aabc"], [[name] for name in "abba"]
+    # a: 1 of 2 found, 1 of 2 right; b: 1 of 1, 1 of 2; c: never found
+    assert evaluation.scores("classification", gold, found) == pytest.approx(
+        {"accuracy": 0.5, "macro_f1": (1 / 2 + 2 / 3 + 0) / 3}
+    )
 
 
 @pytest.mark.parametrize("score", [entity_scores, token_accuracy])

@@ -46,7 +46,7 @@ def scores(task: str, gold: list[list[str]], found: list[list[str]]) -> dict:
         gold, found = [tags[0] for tags in gold], [tags[0] for tags in found]
         return {
             "accuracy": accuracy_score(gold, found),
-            "macro_f1": f1_score(gold, found, average="macro", zero_division=0),
+            "macro_f1": f1_score(gold, found, average="macro"),
         }
     return entity_scores(gold, found) | {"token_accuracy": token_accuracy(gold, found)}
 
