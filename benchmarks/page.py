@@ -224,7 +224,8 @@ def _source(result: dict) -> str:
     load = [value for value in result.get("load", []) if value is not None]
     busy = f", load {load[0]} before and {load[-1]} after" if load else ""
     cores = f", {result['cores']} cores" if result.get("cores") else ""
-    rounds = "1 round" if result["rounds"] == 1 else f"{result['rounds']} rounds"
+    least, most = (pick(map(len, result["runs"].values())) for pick in (min, max))
+    rounds = "1 round" if most == 1 else f"{most} rounds" if least == most else f"{least} to {most} rounds"
     return (
         f"`python {result['command']}`: {rounds} on {result['date']}; {result['processor']}{cores}, "
         f"{result['threads']} threads, {result['precision']}{busy}; torch {result['versions']['torch']}.\n"

@@ -40,15 +40,16 @@ class UsedRows(nn.Module):
         Who scores the model between two epochs reads other texts: then every other piece is as the table has it.
         """
         rows = self.row_of[input_ids]
-        if self.training or bool((rows >= 0).all()):
+        own = rows >= 0
+        if self.training or own.all():
             return F.embedding(rows, self.weight, self.padding)
         others = self.whole[0].to(self.weight.device)(input_ids)
-        return F.embedding(rows.clamp(min=0), self.weight).where((rows >= 0)[..., None], others)
+        return F.embedding(rows.clamp(min=0), self.weight).where(own[..., None], others)
 
 
 @contextlib.contextmanager
 def only_used(model: PreTrainedModel, encoded: Dataset, padding: int) -> Iterator[None]:
-    """Within this context ``model`` knows only the pieces that ``encoded`` uses, and that which pads a batch.
+    """Within this context ``model`` trains only the pieces that ``encoded`` uses, and that which pads a batch.
 
     Nothing happens to a table that does not train, that another layer shares, or that does more than look up. Of a
     factorized table the rows do not train.
