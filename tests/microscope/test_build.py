@@ -193,7 +193,7 @@ def test_the_page_keeps_its_promises():
     assert smallest["entity_f1"] >= 0.97 * teacher["entity_f1"]
     measured = {rung["key"]: rung for rung in MEASURED["rungs"]}
     for rung in RECORDED["rungs"]:
-        assert rung["bytes"] == measured[rung["key"]]["bytes"], "measured with other models"
+        assert rung["bytes"] == measured[rung["key"]]["bytes"], "measured with models of another shape"
     assert MEASURED["worst"]["requests_elsewhere"] == MEASURED["worst"]["console_errors"] == 0
     assert MEASURED["worst"]["heap_growth_bytes"] < 2e6  # over 150 sentences
 
