@@ -33,9 +33,9 @@ MODULES = {
     "tinykd.fusion.calibration": ["tests/fusion/test_calibration.py"],
     "tinykd.fusion.confidence": ["tests/fusion/test_curve.py"],
     "tinykd.fusion.curve": ["tests/fusion/test_curve.py"],
-    "tinykd.fusion.cost": ["tests/fusion/test_cost.py"],
-    "tinykd.fusion.parallel": ["tests/fusion/test_parallel.py"],
-    "tinykd.fusion.cascade": ["tests/fusion/test_cascade.py"],
+    "tinykd.fusion.cost": ["tests/fusion/test_cost.py", "tests/fusion/test_settings.py"],
+    "tinykd.fusion.parallel": ["tests/fusion/test_parallel.py", "tests/fusion/test_settings.py"],
+    "tinykd.fusion.cascade": ["tests/fusion/test_cascade.py", "tests/fusion/test_settings.py"],
 }
 #: so that no child imports it anew
 PRELOADED = (

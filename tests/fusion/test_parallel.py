@@ -9,7 +9,8 @@ from scipy.special import softmax
 from tests.fusion.pair import LABELS, classifier_pair, letters, member, permuted, sentences, tagged, texts
 from tinykd import inference
 from tinykd.errors import ModelError
-from tinykd.fusion import Parallel, logits_by_name, row_macs, score
+from tinykd.fusion import Parallel, fit_temperature, logits_by_name, row_macs, score
+from tinykd.fusion.calibration import by_word
 from tinykd.fusion.parallel import fit_weights, mix
 
 TEXTS = ["Mara Low won 2-1 in Nice.", "Nice", "Low in Łódź . " * 9]
@@ -79,6 +80,42 @@ def test_fit_is_never_below_the_better_member_on_valid(members, space, tokenizer
     fusion = Parallel.fit(three, valid, space)
     best = max(score(logits_by_name(one, LABELS, valid), valid) for one in three.values())
     assert score(fusion.logits(valid), valid) >= best
+
+
+def mixture(members, weights, rows=60):
+    """A corpus whose labels are drawn from the weighted answers of the members, so that no member explains it alone."""
+    dataset, draw = sentences(rows), np.random.default_rng(0)
+    answers = zip(*(logits_by_name(one, LABELS, dataset) for one in members.values()), strict=True)
+    odds = [softmax(mix(row, weights, "logits"), -1) for row in answers]
+    return tagged(dataset["tokens"][:], [[int(draw.choice(len(LABELS), p=p)) for p in row] for row in odds])
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_fit_calibrates_each_member_and_weighs_the_calibrated_answers(members, space):
+    valid = mixture(members, [0.5, 0.5])
+    fusion = Parallel.fit(members, valid, space)
+    calibrated, gold = [], None
+    for name, one in members.items():
+        logits, gold = by_word(logits_by_name(one, LABELS, valid), valid)
+        assert fusion.temperatures[name] == fit_temperature(logits, gold) != pytest.approx(1, abs=0.1)
+        calibrated.append(logits / fusion.temperatures[name])
+    weights = fit_weights(np.stack(calibrated), gold, space)
+    assert weights.min() > 0.2  # both are needed, and the fusion is better than either
+    assert list(fusion.weights.values()) == pytest.approx(weights, abs=1e-3)
+
+
+def test_a_member_that_is_always_wrong_gets_no_weight_at_all():
+    draw = np.random.default_rng(1)
+    right = draw.normal(0, 2, (500, 3))
+    labels = right.argmax(-1)
+    assert fit_weights(np.stack([right, -right]), labels, "logits").tolist() == [1, 0]
+
+
+def test_a_fusion_is_fixed_and_is_itself_alone(members):
+    one, other = (Parallel(members, {"teacher": 0.5, "student": 0.5}) for _ in range(2))
+    with pytest.raises(AttributeError):
+        one.space = "probabilities"
+    assert len({one, other, one}) == 2
 
 
 def test_a_fusion_that_gains_nothing_says_so_and_runs_one_model(members, caplog):

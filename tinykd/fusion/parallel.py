@@ -79,9 +79,9 @@ class Parallel(Fusion):
         rows, temperatures = {}, {}
         for name in names:
             logits = logits_by_name(members[name], labels, valid, max_length, batch_size)
-            temperatures[name] = fit_temperature(*by_word(logits, valid))
+            every_word, gold = by_word(logits, valid)
+            temperatures[name] = fit_temperature(every_word, gold)
             rows[name] = [row / temperatures[name] for row in logits]
-        gold = by_word(rows[names[0]], valid)[1]
         weights = fit_weights(np.stack([np.concatenate(rows[name]) for name in names]), gold, space)
         alone = {name: score(rows[name], valid) for name in names}
         best = max(names, key=alone.__getitem__)
