@@ -4,8 +4,11 @@ import numpy as np
 import torch
 from datasets import ClassLabel, Dataset, Features, List, Value
 from hypothesis import strategies as st
+from scipy.special import softmax
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification, BertForTokenClassification, PreTrainedTokenizerFast
+
+from tinykd.fusion import logits_by_name
 
 LABELS = ["O", "B-PER", "I-PER"]
 WORDS = ["Mara", "Low", "won", "2-1", "in", "Nice", "Łódź", "."]
@@ -72,6 +75,14 @@ def texts(rows=20, labels=("bad", "good"), seed=0):
     }
     features = Features({"text": Value("string"), "label": ClassLabel(names=list(labels))})
     return Dataset.from_dict(columns, features=features)
+
+
+def mixture(members, rows=60):
+    """Return a corpus whose labels are drawn from the members' mean answer, so that none explains it alone."""
+    dataset, draw = sentences(rows), np.random.default_rng(0)
+    answers = zip(*(logits_by_name(one, LABELS, dataset) for one in members), strict=True)
+    odds = [softmax(np.mean(row, 0), -1) for row in answers]
+    return tagged(dataset["tokens"][:], [[int(draw.choice(len(LABELS), p=p)) for p in row] for row in odds])
 
 
 @st.composite

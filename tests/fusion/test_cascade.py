@@ -2,10 +2,21 @@ import numpy as np
 import pytest
 from transformers import BertForSequenceClassification
 
-from tests.fusion.pair import LABELS, classifier_pair, letters, member, permuted, sentences, texts
+from tests.fusion.pair import LABELS, classifier_pair, letters, member, mixture, permuted, sentences, texts
 from tinykd import inference
 from tinykd.errors import ModelError
-from tinykd.fusion import Cascade, choose, confidence_of_row, curve, logits_by_name, row_macs, score
+from tinykd.fusion import (
+    Cascade,
+    choose,
+    confidence_of_row,
+    confidence_of_words,
+    curve,
+    fit_temperature,
+    logits_by_name,
+    row_macs,
+    score,
+)
+from tinykd.fusion.calibration import by_word
 
 TEXTS = ["Mara Low won 2-1 in Nice.", "Nice", "Low in Łódź . " * 9, "won 2-1", "Mara . Mara"]
 
@@ -126,6 +137,34 @@ def test_as_sure_as_the_threshold_is_sure_enough(pair, by):
     np.testing.assert_allclose(Cascade(*pair, sure[least], by).logits(dataset)[least], student[least], atol=1e-4)
 
 
+def test_a_word_as_sure_as_the_threshold_stays_the_students(pair):
+    dataset = sentences()
+    student = logits_by_name(pair[1], LABELS, dataset)
+    longest = int(np.argmax([len(row) for row in student]))
+    sure = confidence_of_words(student[longest])
+    least, next_one = np.argsort(sure)[:2]
+    rows, asked = Cascade(*pair, sure[next_one], "word").ask(dataset.select([longest]))
+    teacher = logits_by_name(pair[0], LABELS, dataset.select([longest]))[0]
+    assert asked.all()
+    for word in range(len(sure)):
+        expected = teacher if word == least else student[longest]
+        np.testing.assert_allclose(rows[0][word], expected[word], atol=1e-4)
+
+
+def test_the_threshold_is_chosen_among_calibrated_answers(pair):
+    valid, rows, temperatures = mixture(pair), [], []
+    for one in pair:
+        logits = logits_by_name(one, LABELS, valid)
+        temperatures.append(fit_temperature(*by_word(logits, valid)))
+        rows.append([row / temperatures[-1] for row in logits])
+    costs = [row_macs(one, valid) for one in pair]
+    found = curve(rows[1], rows[0], valid, costs[1].sum() / costs[0].sum(), costs[0])
+    cascade = Cascade.fit(*pair, valid, budget=0.6)
+    assert [cascade.teacher_temperature, cascade.student_temperature] == temperatures
+    assert temperatures[0] != pytest.approx(temperatures[1], rel=0.01)
+    assert cascade.threshold == pytest.approx(choose(found, budget=0.6).threshold)
+
+
 def test_the_teacher_answers_at_its_own_temperature(pair):
     dataset, plain = sentences(), Cascade(*pair, threshold=2.0)
     warm = Cascade(*pair, threshold=2.0, teacher_temperature=3.0)
@@ -145,6 +184,7 @@ def test_what_was_fitted_is_said_and_stays(pair, caplog):
     )
     with pytest.raises(AttributeError):
         cascade.threshold = 0.5
+    assert len({cascade, Cascade(*pair, 0.5), cascade}) == 2
 
 
 def test_temperatures_change_confidence_and_no_answer(pair, middle):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from tests.fusion.pair import LABELS, classifier_pair, letters, member, permuted, sentences, tagged, texts
+from tests.fusion.pair import LABELS, classifier_pair, letters, member, mixture, permuted, sentences, tagged, texts
 from tinykd import inference
 from tinykd.errors import ModelError
 from tinykd.fusion import Parallel, fit_temperature, logits_by_name, row_macs, score
@@ -82,17 +82,9 @@ def test_fit_is_never_below_the_better_member_on_valid(members, space, tokenizer
     assert score(fusion.logits(valid), valid) >= best
 
 
-def mixture(members, weights, rows=60):
-    """A corpus whose labels are drawn from the weighted answers of the members, so that no member explains it alone."""
-    dataset, draw = sentences(rows), np.random.default_rng(0)
-    answers = zip(*(logits_by_name(one, LABELS, dataset) for one in members.values()), strict=True)
-    odds = [softmax(mix(row, weights, "logits"), -1) for row in answers]
-    return tagged(dataset["tokens"][:], [[int(draw.choice(len(LABELS), p=p)) for p in row] for row in odds])
-
-
 @pytest.mark.parametrize("space", SPACES)
 def test_fit_calibrates_each_member_and_weighs_the_calibrated_answers(members, space):
-    valid = mixture(members, [0.5, 0.5])
+    valid = mixture(members.values())
     fusion = Parallel.fit(members, valid, space)
     calibrated, gold = [], None
     for name, one in members.items():
