@@ -8,6 +8,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from site_fixtures import tool
 
 from tools import licences
 
@@ -50,6 +51,18 @@ def test_one_workflow_tests_and_one_publishes_what_make_book_builds():
     uploaded = next(step["with"]["path"] for step in steps if "upload-pages" in step.get("uses", ""))
     assert uploaded == "_build/html"
     assert pages["permissions"]["pages"] == "write"
+
+
+def test_the_published_site_keeps_the_models_it_has_trained():
+    steps = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))["jobs"][
+        "publish"
+    ]
+    kept = next(step["with"] for step in steps["steps"] if "actions/cache" in step.get("uses", ""))
+    microscope = tool("build_microscope")
+    needed = [microscope.RUNS / name for name in (*microscope.RUNGS, microscope.FACTS, microscope.RECIPE)]
+    for path in needed:  # `make` trains nothing where these are
+        assert any(path.relative_to(ROOT).match(pattern) for pattern in kept["path"].split())
+    assert "tools/build_microscope.py" in kept["key"] and "tinykd/corpora" in kept["key"]
 
 
 def test_the_locked_versions_are_all_that_is_needed_and_allowed():
