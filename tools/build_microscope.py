@@ -42,13 +42,7 @@ VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
 # Half of each layer is left, so that a sentence takes few milliseconds.
 PIECES, RANK, HEADS, NEURONS = 24_000, 192, 1 / 2, 1 / 2
 TABLE_BITS = 4  # of the pruned student: what this saves, the table's rank gets
-SEEDS = (
-    0,
-    1,
-    2,
-    3,
-    4,
-)  # of the teachers: the page shows the first, the students learn the mean of what all of them say
+SEEDS = tuple(range(5))  # of the teachers: the page shows the first, the students learn the mean of what all say
 WORDS = 0.3  # of a sentence's words other than names, how many are drawn anew for one more copy of all texts
 SHOWN, BROKEN = 16, 8  # sentences of the test split that the page offers
 #: rung → (the trained model, what the page calls it), from the teacher down
