@@ -20,6 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -242,11 +243,14 @@ def make(out: Path = RUNS) -> Path:
     print(f"the microscope's models {why}; training them once, half an hour or more on two cores", flush=True)
     for path in old:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    whole, start = not (out / RECIPE).exists(), time.monotonic()
     write_json(out / RECIPE, now)
     from tinykd import data, recipes
 
     settings = train(out)
-    made = {"settings": settings, "corpus": data.digest(data.load("newswire")), **recipes.provenance()}
+    minutes = round((time.monotonic() - start) / 60, 1) if whole else None  # None: another call began it
+    made = {"minutes": minutes, "settings": settings, "corpus": data.digest(data.load("newswire"))}
+    made |= recipes.provenance()
     write(facts, {"here": False, "runtime": None} | describe(out) | {"made": made})
     return facts
 
