@@ -184,12 +184,21 @@ def test_every_wrong_wish_is_one_clear_error():
     model = tagger()
     with pytest.raises(ModelError, match="unknown method 'houlsby'; expected one of lora, ia3, bitfit"):
         adapt(model, "houlsby")
-    with pytest.raises(ModelError, match="rank is 0; LoRA needs at least 1"):
-        adapt(model, rank=0)
+    for rank in (0, 2.5):
+        with pytest.raises(ModelError, match=f"rank is {rank}; LoRA needs a whole number, at least 1"):
+            adapt(model, rank=rank)
     with pytest.raises(ModelError, match="adapted already, by bitfit; merge it first"):
         adapt(adapt(model, "bitfit"), "lora")
     with pytest.raises(ModelError, match="this model is plain; there is nothing to merge"):
         merge(model)
+    with pytest.raises(ModelError, match="this model is adapted, by lora; merge it first"):
+        models.student("cut:1", adapt(model))
+
+
+def test_an_adapted_model_is_not_saved_as_a_plain_one(tmp_path, tokenizer):
+    with pytest.raises(ModelError, match="this model is adapted, by ia3; merge it first"):
+        models.save(adapt(tagger(), "ia3"), tokenizer, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_family_whose_layers_are_not_known_is_refused_and_bitfit_needs_no_names():

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from transformers import DistilBertConfig, DistilBertForTokenClassification
 
 from tests import tiny
 from tests.test_cli import run  # noqa: F401  (a fixture)
@@ -98,6 +99,17 @@ def test_the_first_rung_may_find_nothing():
     rung = {"name": "a", "entity_f1": 0.0, "token_accuracy": 0.8, "size_bytes": 1, "latency_ms": 1.0, "pace": 1.0}
     rung |= {"memory_bytes": 1, "products_ms": None}
     assert "| a | 0.000 |  |" in ladder.table([rung])
+
+
+def test_compress_refuses_a_strange_student_before_any_work(run, place, tmp_path):  # noqa: F811
+    names = dict(enumerate(tiny.LABELS))
+    config = DistilBertConfig(vocab_size=30522, dim=16, n_layers=1, n_heads=2, hidden_dim=32, id2label=names)
+    tokenizer = models.load(place / "teacher")[1]
+    models.save(DistilBertForTokenClassification(config), tokenizer, tmp_path / "student")
+    asked = ["--model", tmp_path / "student", "--teacher", place / "teacher", "--data", place / "corpus"]
+    done = run("compress", *asked, "--out", tmp_path / "small")
+    assert done.code != 0 and "known of BERT with a task head, not of DistilBertForTokenClassification" in done.err
+    assert not (tmp_path / "small").exists()
 
 
 @pytest.mark.parametrize("how", [["--how", "parallel"], ["--how", "cascade", "--target", "0.9"], ["--budget", "1.0"]])

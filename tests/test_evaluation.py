@@ -127,7 +127,7 @@ class Watched(torch.nn.Module):
 def test_latency_is_the_median_of_sentences_drawn_evenly_after_a_warm_up(
     tokenizer, monkeypatch, rows, sentences, drawn
 ):
-    tokens = [["word"] * (i + 1) for i in range(rows - 1)] + [["word"] * 600]
+    tokens = [["word"] * (i + 1) for i in range(rows - 1)] + [["word"] * 100]
     features = Features({"tokens": List(Value("string")), "labels": List(ClassLabel(names=["O", "B-X"]))})
     dataset = Dataset.from_dict({"tokens": tokens, "labels": [[0] * len(row) for row in tokens]}, features)
     warm_up = drawn[:10]
@@ -135,9 +135,9 @@ def test_latency_is_the_median_of_sentences_drawn_evenly_after_a_warm_up(
     clock = iter([0.0 for _ in warm_up] + [time for k in milliseconds for time in (1.0, 1.0 + k / 1000)])
     monkeypatch.setattr(evaluation.time, "perf_counter", lambda: next(clock))
     model = Watched()
-    found = evaluation.latency(model, tokenizer, dataset, sentences)
+    found = evaluation.latency(model, tokenizer, dataset, 64, sentences)
     assert found == pytest.approx(statistics.median(milliseconds))
-    assert model.seen == [min(512, len(tokens[i]) + 2) for i in warm_up + drawn]
+    assert model.seen == [min(64, len(tokens[i]) + 2) for i in warm_up + drawn]
 
 
 def test_token_report():

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForTokenClassification
 
 from tests import tiny
 from tinykd import data, inference, losses, methods, models, samples, training
-from tinykd.errors import RunError
+from tinykd.errors import ModelError, RunError
 from tinykd.objective import Weights
 from tinykd.training import Settings
 
@@ -109,3 +110,13 @@ def test_what_is_not_there_is_refused(room, tmp_path):
         methods.stages("magic")
     with pytest.raises(RunError, match="prediction=0"):
         methods.general_stage(teacher, teacher, tokenizer, train, tmp_path / "out", SETTINGS, Weights(hidden=1))
+
+
+def test_a_model_that_cannot_be_looked_into_is_refused_before_any_training(room):
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    stranger = AutoModelForTokenClassification.from_config(AutoConfig.for_model("deberta-v2", vocab_size=40, **small))
+    teacher = room[1]
+    assert methods.needed("hidden", stranger, teacher).hidden_states == (1, 2)
+    for pair in ((stranger, teacher), (teacher, stranger)):
+        with pytest.raises(ModelError, match="DebertaV2ForTokenClassification: its query, key and value projections"):
+            methods.needed("relations", *pair)

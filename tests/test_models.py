@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -229,9 +230,7 @@ def test_a_vocabulary_too_small_for_the_tokenizer_is_refused(minilm):
 
 def test_a_student_from_a_folder_reads_with_the_tokenizer_there(tmp_path, minilm):
     teacher, tokenizer = minilm
-    folder = tiny.base_model(tmp_path / "other")
-    text = (folder / "tokenizer.json").read_text(encoding="utf-8")
-    (folder / "tokenizer.json").write_text(text.replace('"washington"', '"washingtan"'), encoding="utf-8")
+    folder = tiny.with_words_of_its_own(tiny.base_model(tmp_path / "other"))
     own = models.tokenizer_of(models.student(str(folder), teacher), tokenizer)
     assert "washingtan" in own.get_vocab() and "washingtan" not in tokenizer.get_vocab()
     assert models.tokenizer_of(models.student("cut:1", teacher), tokenizer) is tokenizer
@@ -255,3 +254,31 @@ def test_a_folder_of_another_kind_is_named(tmp_path, file, says):
 def test_the_digest_of_weights_knows_kind_and_values(minilm):
     one, other = (models.student("tinybert-4", minilm[0], seed, 2000) for seed in (0, 1))
     assert models.weights_digest(one) == models.weights_digest(one) != models.weights_digest(other)
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """The folder of a fine-tuned model."""
+    folder = tmp_path_factory.mktemp("tuned")
+    model, tokenizer = models.teacher(str(tiny.base_model(folder / "base")), tiny.LABELS)
+    models.save(model, tokenizer, folder / "tuned")
+    return folder / "tuned"
+
+
+@pytest.mark.parametrize("gone", ["classifier.bias", "bert.encoder.layer.1.attention.self.query.weight"])
+def test_weights_that_a_fine_tuned_model_lacks_are_named_and_never_drawn(tuned, tmp_path, gone):
+    folder = tiny.copy(tuned, tmp_path / "copy")
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: tensor for name, tensor in weights.items() if name != gone}, folder / "model.safetensors")
+    for load in (models.load, lambda place: models.teacher(str(place), tiny.LABELS)):
+        with pytest.raises(ModelError, match=f"its weights lack {gone} and 0 more"):
+            load(folder)
+
+
+def test_a_tokenizer_that_cannot_fill_up_a_batch_is_refused(tuned, tmp_path):
+    folder = tiny.copy(tuned, tmp_path / "copy")
+    tokenizer = models.load(folder)[1]
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(ModelError, match="no piece to fill up a batch with; name one as its pad_token"):
+        models.load(folder)

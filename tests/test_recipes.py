@@ -6,6 +6,7 @@ from pathlib import Path
 
 import filelock
 import pytest
+from transformers import BertConfig, BertModel
 
 from tests import tiny
 from tinykd import recipes
@@ -173,3 +174,23 @@ def test_a_missing_corpus_leaves_no_folder(tmp_path):
     with pytest.raises(DataError):
         recipes.run(Run(data=str(tmp_path / "nowhere")), tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists()
+
+
+def test_texts_longer_than_the_model_are_cut_for_the_clock_too(place, tmp_path):
+    folder, base = tmp_path / "long", tiny.copy(place / "base", tmp_path / "short")
+    config = BertConfig.from_pretrained(base, max_position_embeddings=32)
+    BertModel(config).save_pretrained(base)
+    folder.mkdir()
+    for split in ("train", "valid", "test"):
+        (folder / f"{split}.csv").write_text("text,label\n" + f"{'good ' * 60},a\nbad,b\n" * 4, encoding="utf-8")
+    how = setup(place, data=str(folder), teacher=str(base), max_length=32, epochs=1, teacher_epochs=1)
+    assert recipes.run(how, tmp_path / "run", progress=False)["teacher"]["latency_ms"] > 0
+
+
+def test_one_label_is_nothing_to_learn(place, tmp_path):
+    (tmp_path / "corpus").mkdir()
+    for split in ("train", "valid", "test"):
+        (tmp_path / "corpus" / f"{split}.csv").write_text("text,label\nx,good\ny,good\n", encoding="utf-8")
+    with pytest.raises(DataError, match="corpus: all that train says is 'good'; there is nothing to tell apart"):
+        recipes.run(setup(place, data=str(tmp_path / "corpus")), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

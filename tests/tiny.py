@@ -56,6 +56,13 @@ def same_weights(one: Path, other: Path) -> bool:
     return models.sha256(one / "model.safetensors") == models.sha256(other / "model.safetensors")
 
 
+def with_words_of_its_own(folder: Path) -> Path:
+    """Change one piece of a model's vocabulary, and return its folder."""
+    text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    (folder / "tokenizer.json").write_text(text.replace('"washington"', '"washingtan"'), encoding="utf-8")
+    return folder
+
+
 def copy(folder: Path, target: Path) -> Path:
     """Copy a run, to damage the copy."""
     shutil.copytree(folder, target)

@@ -45,13 +45,14 @@ def adapt(model: PreTrainedModel, method: str = "lora", rank: int = 8, seed: int
         seed: draws LoRA's ``A``.
 
     Raises:
-        ModelError: an unknown method, a rank below 1, a model adapted before, or a family whose layers we do not know.
+        ModelError: an unknown method, a rank that is no number of columns, a model adapted before, or a family whose
+            layers we do not know.
     """
     family = model.config.model_type
     if method not in METHODS:
         raise ModelError(f"unknown method {method!r}; expected one of {', '.join(METHODS)}")
-    if rank < 1:
-        raise ModelError(f"rank is {rank}; LoRA needs at least 1")
+    if not isinstance(rank, int) or rank < 1:
+        raise ModelError(f"rank is {rank}; LoRA needs a whole number, at least 1")
     if adapted_by(model):
         raise ModelError(f"this model is adapted already, by {adapted_by(model)['method']}; merge it first")
     if method != "bitfit" and family not in _LAYERS:

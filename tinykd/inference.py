@@ -42,10 +42,9 @@ def signals(
     """
     placed(model)
     collate = data.collate(tokenizer)
-    bar = tqdm(total=len(dataset), desc=progress, unit="row", disable=progress is None)
     fast = torch.autocast(model.device.type, torch.bfloat16, enabled=bf16 and prefers_bf16())
     watched = Watched(model, layers)
-    with bar:
+    with tqdm(total=len(dataset), desc=progress, unit="row", disable=progress is None) as bar:
         for start in range(0, len(dataset), CHUNK):
             chunk = dataset.select(range(start, min(start + CHUNK, len(dataset))))
             encoded = data.encode(chunk, tokenizer, max_length)

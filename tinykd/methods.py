@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd.adapters import adapt, adapted_by
 from tinykd.errors import RunError
-from tinykd.internals import Layers
+from tinykd.internals import Layers, Watched
 from tinykd.objective import Weights
 from tinykd.training import Settings, distill
 
@@ -52,8 +52,17 @@ def stages(method: str) -> tuple[Stage, ...]:
 
 
 def needed(method: str, teacher: PreTrainedModel, student: PreTrainedModel, kind="uniform") -> Layers:
-    """Return the layers of the teacher that a method looks at; of each kind, only one of its stages asks for any."""
-    of_stages = [stage.weights.teacher_layers(teacher.config, student.config, kind) for stage in stages(method)]
+    """Return the layers of the teacher that a method looks at; of each kind, only one of its stages asks for any.
+
+    Raises:
+        RunError: an unknown method.
+        ModelError: the map does not fit, or one of the models cannot be looked into; better now than after a training.
+    """
+    weights = [stage.weights for stage in stages(method)]
+    of_stages = [each.teacher_layers(teacher.config, student.config, kind) for each in weights]
+    for each, theirs in zip(weights, of_stages, strict=True):
+        Watched(student, each.layers(student.config.num_hidden_layers))
+        Watched(teacher, theirs)
     return next((layers for layers in of_stages if layers != Layers()), Layers())
 
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -56,7 +57,7 @@ def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a fine-tuned model that was saved with its tokenizer.
 
     Raises:
-        ModelError: not a model folder, or a model without a task head.
+        ModelError: not a model folder, a model without a task head, or one whose weights lack some.
     """
     here = Path(folder)
     if (here / "export.json").is_file():
@@ -68,7 +69,7 @@ def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     config = _load(AutoConfig, folder)
     if not is_fine_tuned(config):
         raise ModelError(f"{folder}: this model was not fine-tuned; it has no label names")
-    return _load(_HEADS[task_of(config)], folder, use_safetensors=True).eval(), _load(AutoTokenizer, folder)
+    return _whole(_HEADS[task_of(config)], folder).eval(), _tokenizer(folder)
 
 
 def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int | None = None) -> PreTrainedModel:
@@ -83,7 +84,7 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
         vocabulary: size of the vocabulary of a new shape; the teacher's by default.
 
     Raises:
-        ModelError: a layer that the teacher has not, an unknown shape, other labels.
+        ModelError: a layer that the teacher has not, an adapted teacher, an unknown shape, other labels.
     """
     labels = label_names(teacher.config)
     if spec.startswith("cut:"):
@@ -190,7 +191,7 @@ def tokenizer_of(student: PreTrainedModel, teachers: PreTrainedTokenizerBase) ->
     Raises:
         ModelError: the student has room for fewer word pieces than the tokenizer gives.
     """
-    own = _load(AutoTokenizer, student.name_or_path) if student.name_or_path else teachers
+    own = _tokenizer(student.name_or_path) if student.name_or_path else teachers
     if student.config.vocab_size < len(own):
         raise ModelError(f"the student knows {student.config.vocab_size} word pieces, its tokenizer has {len(own)}")
     return own
@@ -245,10 +246,12 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
     """Save model and tokenizer side by side, as safetensors; the folder appears whole or not at all.
 
     Raises:
+        ModelError: the model is adapted; what would be saved is no plain model.
         RunError: ``folder`` holds something that is no model, or cannot be written.
     """
     from tinykd.files import new_folder
 
+    _refuse_adapted(model)
     with new_folder(folder, "config.json") as unfinished, quiet():
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
@@ -286,16 +289,12 @@ def _minilm_folder() -> Path:
 
 def _pretrained(name: str, labels: list[str], task: str, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     folder = _minilm_folder() if name == "minilm" else name
-    config, tokenizer = _load(AutoConfig, folder), _load(AutoTokenizer, folder)
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"{name}: its tokenizer cannot tell which piece belongs to which word; a fast tokenizer is needed"
-        )
+    config, tokenizer = _load(AutoConfig, folder), _tokenizer(folder)
     tuned = is_fine_tuned(config)
     if tuned:
         check_labels(list(config.id2label.values()), labels, name, "the corpus")
         labels_there = label_names(config)
-        model = _load(_HEADS[task], folder, dtype=torch.float32, use_safetensors=True)
+        model = _whole(_HEADS[task], folder, dtype=torch.float32)
         _reorder_head(model, [labels_there.index(label) for label in labels])
     else:
         torch.manual_seed(seed)
@@ -313,9 +312,36 @@ def _with_new_head(loader, folder: str | Path, labels: int) -> PreTrainedModel:
     for name, *shapes in sorted(told["mismatched_keys"]):
         if name.startswith(body):
             raise ModelError(f"{folder}: {name} is {tuple(shapes[0])}, and its configuration says {tuple(shapes[1])}")
-    if lacking := sorted(name for name in told["missing_keys"] if name.startswith(body) and ".pooler." not in name):
-        raise ModelError(f"{folder}: its weights lack {lacking[0]} and {len(lacking) - 1} more")
+    _refuse_gaps(folder, [name for name in told["missing_keys"] if name.startswith(body) and ".pooler." not in name])
     return model
+
+
+def _whole(loader, folder: str | Path, **options) -> PreTrainedModel:
+    """Load a fine-tuned model, every weight of it: what its file lacks, transformers would draw at random."""
+    model, told = _load(loader, folder, use_safetensors=True, output_loading_info=True, **options)
+    _refuse_gaps(folder, told["missing_keys"])
+    return model
+
+
+def _refuse_gaps(folder: str | Path, lacking: Iterable[str]) -> None:
+    if names := sorted(lacking):
+        raise ModelError(f"{folder}: its weights lack {names[0]} and {len(names) - 1} more")
+
+
+def _refuse_adapted(model: PreTrainedModel) -> None:
+    if how := getattr(model, "adapted_by", None):
+        raise ModelError(f"this model is adapted, by {how['method']}; merge it first: tinykd.adapters.merge(model)")
+
+
+def _tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
+    tokenizer = _load(AutoTokenizer, folder)
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{folder}: its tokenizer cannot tell which piece belongs to which word; a fast tokenizer is needed"
+        )
+    if tokenizer.pad_token_id is None:
+        raise ModelError(f"{folder}: its tokenizer has no piece to fill up a batch with; name one as its pad_token")
+    return tokenizer
 
 
 def _load(loader, where: str | Path, **options):
@@ -354,6 +380,7 @@ def _parse_layers(spec: str, depth: int) -> list[int]:
 
 
 def _cut(teacher: PreTrainedModel, layers: list[int]) -> PreTrainedModel:
+    _refuse_adapted(teacher)
     config = type(teacher.config).from_dict(teacher.config.to_dict())
     config.num_hidden_layers = len(layers)  # set, not merged: some architectures have another name for it
     for name in {"heads_by_layer", "neurons_by_layer"} & vars(teacher.config).keys():  # of a pruned BERT

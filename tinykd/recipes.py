@@ -21,7 +21,7 @@ from datasets import Dataset, DatasetDict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import checkpoints, data, evaluation, methods, models, samples
-from tinykd.errors import RunError, TinykdError
+from tinykd.errors import DataError, RunError, TinykdError
 from tinykd.files import clear_disk_errors, read_json, write_json
 from tinykd.hardware import device, prefers_bf16
 from tinykd.methods import distill_by
@@ -85,6 +85,8 @@ def run(setup: Run, out: Path, progress: bool = True, report_to: str = "none") -
     out = Path(out)
     corpus = data.load(setup.data, list(setup.columns or []) or None, setup.max_train, setup.seed)
     digest = data.digest(corpus)
+    if len(labels := data.label_names(corpus)) < 2:
+        raise DataError(f"{setup.data}: all that train says is {labels[0]!r}; there is nothing to tell apart")
     settings = _settings(setup, len(corpus["train"]))  # impossible values are refused here
     methods.stages(setup.losses)
     first = PartialState(cpu=not torch.accelerator.is_available()).is_main_process
@@ -146,7 +148,7 @@ def _score_all(trained: Trained, test: Dataset, out: Path, max_length: int, prog
         bar = f"{name} on test" if progress else None
         scores[name] = evaluation.evaluate(model, tokenizer, test, max_length, progress=bar)
     for name, (model, tokenizer) in trained.items():
-        scores[name] |= evaluation.profile(model, tokenizer, test, out / name)
+        scores[name] |= evaluation.profile(model, tokenizer, test, out / name, max_length)
     return scores
 
 

@@ -3,6 +3,10 @@ import torch
 from datasets import Array2D, Dataset, Features, List, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import PreTrainedTokenizerFast
 
 from tinykd import data
 from tinykd.data.encode import IGNORE
@@ -115,3 +119,15 @@ def test_a_classification_batch(tokenizer):
     assert batch["input_ids"].shape == batch["attention_mask"].shape == (2, 5)
     assert batch["labels"].tolist() == [1, 0]
     assert batch["teacher_logits"].tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("texts", [["nice", "mara won"], ["mara won", "nice"], ["nice", "mara"]])
+def test_texts_of_one_piece_are_texts(texts):
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "mara", "won", "nice"])}
+    plain = Tokenizer(WordLevel(vocabulary, "[UNK]"))
+    plain.pre_tokenizer = Whitespace()
+    plain = PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="[PAD]", unk_token="[UNK]")  # adds nothing
+    rows = Dataset.from_dict({"text": texts, "label": [1, 0]})
+    batch = data.collate(plain)(list(data.encode(rows, plain)))
+    assert batch["input_ids"].tolist()[texts.index("nice")][0] == 4
+    assert batch["labels"].tolist() == [1, 0]

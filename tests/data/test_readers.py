@@ -188,6 +188,7 @@ ERRORS = [
         '{"text": "x", "label": null}',
         ":1: a text has one label, a name or a number; found null",
     ),
+    ("a.jsonl", '{"text": "x", "label": NaN}', ":1: a text has one label, a name or a number; found NaN"),
     ("a.jsonl", "{}", ":1: needs 'tokens' and 'tags', or 'text' and 'label'; found nothing"),
     (
         "a.jsonl",

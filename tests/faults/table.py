@@ -159,6 +159,11 @@ FAULTS = [
         ),
     ),
     Fault(
+        "a fine-tuned model whose file lacks some of its weights",
+        "one line that names the first of them; none is drawn at random",
+        ("test_models.py::test_weights_that_a_fine_tuned_model_lacks_are_named_and_never_drawn",),
+    ),
+    Fault(
         "the embedded weights are missing or altered",
         "one line that says how to install them",
         ("test_models.py::test_altered_weights_are_refused", "test_models.py::test_a_missing_package_is_named"),

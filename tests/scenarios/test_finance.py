@@ -109,6 +109,14 @@ def test_a_real_run_trains_both_heads_and_reloads(tmp_path):
     assert finance.reader(tmp_path / "other")(texts) == first(texts)
 
 
+def test_a_student_from_a_folder_keeps_the_tokenizer_there(tmp_path):
+    base = tiny.base_model(tmp_path / "base")
+    other = tiny.with_words_of_its_own(tiny.base_model(tmp_path / "other", layers=1))
+    setup = finance.Setup(teacher=str(base), student=str(other), teacher_epochs=1, epochs=1, max_train=16)
+    finance.train(tmp_path / "run", setup, progress=False)
+    assert "washingtan" in models.load(tmp_path / "run" / "student")[1].get_vocab()
+
+
 # charts
 
 

@@ -310,6 +310,12 @@ def test_another_corpus_or_student_in_the_same_folder_is_refused(run):
             work.train(run, corpus, base, other, settings, progress=False)
 
 
+def test_a_corpus_of_tagged_words_is_refused(tmp_path):
+    with pytest.raises(DataError, match="a desk needs a corpus of classified texts"):
+        work.train(tmp_path / "run", data.load("newswire", max_train=8))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_desk_opens_with_the_thresholds_of_valid_and_reopens_the_same(run, small_encoder):
     desk = support.open_desk(run)
     note = json.loads((run / "student" / "desk.json").read_text())

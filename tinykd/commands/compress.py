@@ -27,11 +27,13 @@ def call(options) -> None:
     from dataclasses import replace
 
     from tinykd import data, evaluation, models, pruning, recipes, samples
+    from tinykd.pruning.gradual import plan_of
 
     corpus = corpus_of(options)
     train, valid = corpus["train"], corpus["valid"]
     teacher, its_tokenizer = models.load(options.teacher)
     student, tokenizer = models.load(options.model)
+    plan_of(student, options.rounds, options.heads, options.neurons)  # what cannot be is refused before any work
     settings = replace(recipes.suited(len(train))[1], seed=options.seed, max_length=options.max_length)
     if options.epochs is not None:
         settings = replace(settings, epochs=options.epochs)

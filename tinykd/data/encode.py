@@ -19,7 +19,7 @@ IGNORE = -100  #: a position that no loss and no score counts
 _FEATURES = Features(
     {
         "input_ids": List(Value("int32")),
-        "labels": List(Value("int32")),
+        "labels": List(Value("int32")),  # of a text: one, no list
         "word_starts": List(Value("int32")),
         "row": Value("int32"),
         "first_word": Value("int32"),
@@ -56,11 +56,12 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
     # Without the columns teacher_…: as Python lists they would take minutes, and more memory than the store has bytes.
     dataset = dataset.select_columns(["text", "label"] if whole else ["tokens", "labels"])
     # The map is written out, not hidden in Dataset.map: nothing is cached under a name that a reader cannot see.
+    features = Features(_FEATURES | ({"labels": Value("int32")} if whole else {}))
     chunks = []
     for start in range(0, max(1, len(dataset)), _CHUNK):
         columns = one(dataset[start : start + _CHUNK], start, tokenizer, max_length)
         columns["length"] = [len(ids) for ids in columns["input_ids"]]
-        chunks.append(Dataset.from_dict(columns, features=_FEATURES))
+        chunks.append(Dataset.from_dict(columns, features=features))
     return concatenate_datasets(chunks)
 
 
@@ -73,7 +74,7 @@ def _encode_texts(rows: dict, start: int, tokenizer: PreTrainedTokenizerBase, ma
         starts.append([k for k, word in enumerate(words) if word is not None and (k == 0 or word != words[k - 1])])
     return {
         "input_ids": encodings["input_ids"],
-        "labels": [[label] for label in rows["label"]],
+        "labels": rows["label"],
         "word_starts": starts,
         "row": range(start, start + len(texts)),
         "first_word": [0] * len(texts),
@@ -114,12 +115,12 @@ def collate(tokenizer: PreTrainedTokenizerBase, signals: Dataset | None = None):
         signals = signals.select_columns(names).with_format("arrow") if names else None
 
     def pad_batch(rows: list[dict]) -> dict[str, torch.Tensor]:
-        whole = len(rows[0]["labels"]) == 1 < len(rows[0]["input_ids"])  # one label for the whole text
-        labels = _padded([row["labels"] for row in rows], IGNORE)
+        labels = [row["labels"] for row in rows]
+        whole = not isinstance(labels[0], list)  # one label for the whole text
         batch = {
             "input_ids": _padded([row["input_ids"] for row in rows], pad),
             "attention_mask": _padded([[1] * len(row["input_ids"]) for row in rows], 0),
-            "labels": labels.squeeze(1) if whole else labels,
+            "labels": torch.tensor(labels) if whole else _padded(labels, IGNORE),
             "word_starts": _padded([row["word_starts"] for row in rows], -1),
         }
         if signals is not None:

@@ -211,8 +211,9 @@ def _jsonl(path: Path, lines: list[str]) -> Iterator[dict]:
 def _text_row(path: Path, line: int, text: str, label: object) -> dict:
     if not isinstance(text, str) or not text.strip():
         raise DataError(f"{path}:{line}: the text is empty")
-    if not isinstance(label, str | int | float):
+    if not isinstance(label, str | int | float) or label != label:  # NaN, which JSON has not, and Python writes
         raise DataError(f"{path}:{line}: a text has one label, a name or a number; found {json.dumps(label)}")
-    if not re.search(r"\S", str(label)):
+    label = str(label).strip()
+    if not label:
         raise DataError(f"{path}:{line}: the label is empty")
-    return {"text": text, "label": str(label), "line": line}
+    return {"text": text, "label": label, "line": line}

@@ -41,20 +41,11 @@ def gradually(
         by: as in :func:`tinykd.pruning.importance`.
 
     Raises:
-        ModelError: no rounds, or a share outside [0, 1).
+        ModelError: as :func:`plan_of`.
         RunError: ``out`` holds rounds of another plan.
     """
-    for name, share in (("heads", heads), ("neurons", neurons)):
-        if not 0 <= share < 1:
-            raise ModelError(f"{name} is {share}; the share that goes must lie in [0, 1)")
-    if rounds < 1:
-        raise ModelError(f"rounds is {rounds}; it must be at least 1")
-    whole = [sum(counts) for counts in zip(*shape_of(model), strict=True)]
-    for name, share, n in zip(("heads", "neurons"), (heads, neurons), whole, strict=True):
-        if round(n * (1 - share)) < len(shape_of(model)):
-            raise ModelError(f"{name} is {share}; this would leave nothing in a layer, and one of its {name} must stay")
-    pieces, rank = model.config.vocab_size, getattr(model.config, "table_rank", None)
-    plan = {"heads": heads, "neurons": neurons, "rounds": rounds, "by": by, "of": whole, "pieces": pieces, "rank": rank}
+    plan = plan_of(model, rounds, heads, neurons) | {"by": by}
+    whole = plan["of"]
     note = Path(out) / "plan.json"
     there = read_json(note, f"delete {out} and run the same command again") if note.exists() else {}
     if plan | there != plan:  # the plans of older versions say less
@@ -74,3 +65,23 @@ def gradually(
         title = f"round {number}"
         model = distill(student, tokenizer, train, folder / "recovered", settings, title, progress)
     return model
+
+
+def plan_of(model: PreTrainedModel, rounds: int, heads: float, neurons: float) -> dict:
+    """Return what :func:`gradually` would do; it notes this, to know its own rounds again.
+
+    Raises:
+        ModelError: no rounds, a share outside [0, 1) or one that leaves nothing of a layer, or a model that is no plain
+            BERT with a task head.
+    """
+    for name, share in (("heads", heads), ("neurons", neurons)):
+        if not 0 <= share < 1:
+            raise ModelError(f"{name} is {share}; the share that goes must lie in [0, 1)")
+    if rounds < 1:
+        raise ModelError(f"rounds is {rounds}; it must be at least 1")
+    whole = [sum(counts) for counts in zip(*shape_of(model), strict=True)]
+    for name, share, n in zip(("heads", "neurons"), (heads, neurons), whole, strict=True):
+        if round(n * (1 - share)) < len(shape_of(model)):
+            raise ModelError(f"{name} is {share}; this would leave nothing in a layer, and one of its {name} must stay")
+    pieces, rank = model.config.vocab_size, getattr(model.config, "table_rank", None)
+    return {"heads": heads, "neurons": neurons, "rounds": rounds, "of": whole, "pieces": pieces, "rank": rank}

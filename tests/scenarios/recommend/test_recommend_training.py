@@ -209,6 +209,15 @@ def test_the_towers_have_the_dropout_of_the_setup_while_they_learn(world, tmp_pa
     assert seen and all(one == expected for one in seen)
 
 
+def test_a_student_from_a_folder_keeps_the_tokenizer_there(world, tmp_path):
+    items, found, _ = world
+    base = str(tiny.base_model(tmp_path / "base"))
+    other = str(tiny.with_words_of_its_own(tiny.base_model(tmp_path / "other", layers=1)))
+    setup = recommend.Setup(base, other, lists=8, epochs=1, batch_size=8)
+    work.train_student(tmp_path / "student", items, recommend.draw(found, 8), None, setup, progress=False)
+    assert "washingtan" in models.load(tmp_path / "student")[1].get_vocab()
+
+
 # a whole run
 
 

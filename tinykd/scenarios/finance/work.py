@@ -86,7 +86,7 @@ def train(out: Path, setup: Setup = Setup(), progress: bool = True) -> Read:
     student = models.student(setup.student, teacher, setup.seed)
     distill(
         student,
-        tokenizer,
+        models.tokenizer_of(student, tokenizer),
         transfer,
         out / "student",
         replace(how, epochs=setup.epochs, temperature=2.0),

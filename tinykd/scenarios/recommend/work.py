@@ -126,8 +126,9 @@ def train_student(
         seed=setup.seed,
     )
     student = models.student(setup.student, base, setup.seed)
+    own = models.tokenizer_of(student, tokenizer)
     texts = [describe(item) for item in items]
-    models.save(towers.teach(student, tokenizer, texts, lists, scores, settings, progress), tokenizer, out)
+    models.save(towers.teach(student, own, texts, lists, scores, settings, progress), own, out)
 
 
 def open_student(student: Path, vectors: Path, items: list[Item], found: Likes) -> Shop:

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_curve
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data, models, runtime, samples
-from tinykd.errors import ModelError
+from tinykd.errors import DataError, ModelError
 from tinykd.files import claim, write_json
 from tinykd.fusion import confidence_of_row
 from tinykd.hardware import placed
@@ -48,10 +48,12 @@ def train(
         name: of the student's folder, where several share a teacher.
 
     Raises:
-        as ``training.fine_tune``; RunError: ``out`` was made with other settings, of
-            another teacher or corpus, or holds another student.
+        as ``training.fine_tune``; DataError: a corpus of tagged words; RunError: ``out`` was made with other
+            settings, of another teacher or corpus, or holds another student.
     """
     out, corpus = Path(out), data.load("support") if corpus is None else corpus
+    if data.task(corpus) != "classification":
+        raise DataError("a desk needs a corpus of classified texts; in this one words are tagged")
     for_teacher, for_student = settings
     model, tokenizer = models.teacher(teacher, data.label_names(corpus), data.task(corpus), for_teacher.seed)
     claim(out / "setup.json", {"teacher": teacher, "corpus": data.digest(corpus)})
