@@ -88,6 +88,7 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
     """
     labels = label_names(teacher.config)
     if spec.startswith("cut:"):
+        _refuse_adapted(teacher)
         return _cut(teacher, _parse_layers(spec, teacher.config.num_hidden_layers))
     torch.manual_seed(seed)
     if spec in TINYBERT:
@@ -380,7 +381,6 @@ def _parse_layers(spec: str, depth: int) -> list[int]:
 
 
 def _cut(teacher: PreTrainedModel, layers: list[int]) -> PreTrainedModel:
-    _refuse_adapted(teacher)
     config = type(teacher.config).from_dict(teacher.config.to_dict())
     config.num_hidden_layers = len(layers)  # set, not merged: some architectures have another name for it
     for name in {"heads_by_layer", "neurons_by_layer"} & vars(teacher.config).keys():  # of a pruned BERT
