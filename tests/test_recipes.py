@@ -135,6 +135,12 @@ def test_a_changed_corpus_is_another_run(finished, place, tmp_path):
         recipes.run(setup(place, data=str(tmp_path / "corpus")), out, progress=False)
 
 
+def test_the_same_corpus_in_another_spelling_is_the_same_run(finished, place, monkeypatch):
+    out, report = finished
+    monkeypatch.chdir(place)
+    assert recipes.run(setup(place, data="./corpus/"), out, progress=False) == json.loads(json.dumps(report))
+
+
 def test_a_second_process_waits_for_the_first(finished, place, caplog):
     out, report = finished
     caplog.set_level("INFO", "tinykd")

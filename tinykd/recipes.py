@@ -90,7 +90,8 @@ def run(setup: Run, out: Path, progress: bool = True, report_to: str = "none") -
     settings = _settings(setup, len(corpus["train"]))  # impossible values are refused here
     methods.stages(setup.losses)
     first = PartialState(cpu=not torch.accelerator.is_available()).is_main_process
-    with claimed(out, asdict(setup) | {"corpus_digest": digest}) if first else contextlib.nullcontext():
+    same = {key: value for key, value in asdict(setup).items() if key != "data"}  # however its folder is spelled
+    with claimed(out, same | {"corpus_digest": digest}) if first else contextlib.nullcontext():
         report = _report(out)
         if report:
             logger.info("%s holds this run, finished; delete the folder to run it again", out)

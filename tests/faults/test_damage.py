@@ -110,8 +110,6 @@ def test_any_bit_of_a_corpus(forge, room, whole, tmp_path, seed):
     """A changed corpus is another corpus: a finished run never pretends to be about it."""
     corpus = tiny.copy(room / "corpus", tmp_path / "corpus")
     out = tiny.copy(whole[0], tmp_path / "out")
-    note = json.loads((out / "run.json").read_text())
-    (out / "run.json").write_text(json.dumps(note | {"data": str(corpus)}))
     damage(corpus / "train.conll", "flip", seed)
     (done,) = forge.run(make.distill(room, out, "--data", corpus))
     said = make.one_line(done)
