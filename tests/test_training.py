@@ -666,3 +666,9 @@ def test_the_garbage_collector_is_as_it_was(room, tmp_path, frozen):
     fine_tune(fresh(room), room[1], room[2], tmp_path / "out", replace(SETTINGS, epochs=1), progress=False)
     assert (gc.get_freeze_count() > 0) == frozen
     gc.freeze()  # as conftest.py did
+
+
+def test_nothing_to_train_on_is_said(room, tmp_path):
+    model, tokenizer, train = fresh(room), room[1], room[2].select([])
+    with pytest.raises(DataError, match="there are no rows to train on"):
+        training.fine_tune(model, tokenizer, train, tmp_path / "out", Settings())

@@ -26,7 +26,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from tinykd import checkpoints, data, losses
 from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.embeddings import only_used
-from tinykd.errors import ModelError, RunError
+from tinykd.errors import DataError, ModelError, RunError
 from tinykd.files import check_place, clear_disk_errors, write_json
 from tinykd.hardware import keep_memory, prefers_bf16, short_attention, with_dropout, without_old_garbage
 from tinykd.internals import Layers
@@ -317,6 +317,8 @@ def distill(
             return there
         student.float()  # what was saved in half precision would lose its small steps
         encoded = data.encode(train, tokenizer, settings.max_length)
+        if not len(encoded):
+            raise DataError("there are no rows to train on")
         check_length(student, max(encoded["length"][:], default=0), settings.max_length)
         if settings.dynamic:
             encoded = encoded.add_column("index", list(range(len(encoded))))

@@ -155,7 +155,7 @@ def test_layers_are_those_of_the_first_and_other_columns_stay(tokenizer, tmp_pat
 
 def test_sets_that_do_not_belong_together(tokenizer):
     one = said(np.zeros((2, 1, 3)))
-    for weights in ([1], [1, 0], [1, -1], [1, 1, 1]):
+    for weights in ([1], [1, 0], [1, -1], [1, 1, 1], [1, float("nan")], [1, float("inf")]):
         with pytest.raises(DataError, match="weights are"):
             samples.combine([one, one], weights)
     with pytest.raises(DataError, match="weights are"):

@@ -5,7 +5,9 @@ import json
 import math
 import os
 import random
+import shutil
 import signal
+import threading
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -260,6 +262,34 @@ def test_a_folder_that_is_being_written(tmp_path):
     assert sorted(islice(following, 2)) == sorted([finance.feed(ATOM), [b"bB", b"c"]])
     (tmp_path / "1.jsonl").write_bytes(b"d\n")
     assert next(following) == [b"d"], "a file that shrank is read anew"
+    (tmp_path / ".new").write_bytes(b"e\nf\n")
+    (tmp_path / ".new").replace(tmp_path / "1.jsonl")
+    assert next(following) == [b"e", b"f"], "and one that another has taken the place of"
+
+
+def test_a_file_that_goes_is_waited_for_and_another_of_its_name_is_read_from_its_start(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.jsonl").write_bytes(name.encode() + b"\n")
+    following = finance.files(tmp_path, follow=0.01)
+    assert next(following) == [b"a"]
+    (tmp_path / "b.jsonl").unlink()  # between the look at the folder and the look at the file
+    (tmp_path / "c.jsonl").write_bytes(b"c\n")
+    assert next(following) == [b"c"]
+    shutil.rmtree(tmp_path)
+    threading.Timer(0.1, lambda: (tmp_path.mkdir(), (tmp_path / "c.jsonl").write_bytes(b"d\ne\n"))).start()
+    assert next(following)[0] == b"d"
+
+
+def test_a_mark_at_the_beginning_of_a_file_is_no_fault():
+    assert finance.read_item(b"\xef\xbb\xbf" + line("a")).id == "a"
+
+
+@pytest.mark.parametrize("name", ["some.json", "some.csv"])
+def test_a_file_of_data_is_no_database(tmp_path, name):
+    (tmp_path / name).write_text('{"a": 1}')
+    with pytest.raises(RunError, match=f"{name}: the file is no database of ours; name another"):
+        finance.Monitor(tmp_path / name, None, None)
+    assert (tmp_path / name).read_text() == '{"a": 1}'
     with pytest.raises(DataError, match="no such"):
         next(finance.files(tmp_path / "nowhere"))
 

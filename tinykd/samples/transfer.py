@@ -97,8 +97,8 @@ def combine(transfer_sets: list[Dataset], weights: list[float]) -> Dataset:
         DataError: weights that are not one a set, above 0; sets that differ in texts, labels or shapes, or have no
             ``teacher_logits``.
     """
-    if len(weights) != len(transfer_sets) or not weights or not min(weights) > 0:
-        raise DataError(f"weights are {weights} for {len(transfer_sets)} transfer sets; give each one, above 0")
+    if len(weights) != len(transfer_sets) or not weights or not all(0 < w < float("inf") for w in weights):
+        raise DataError(f"weights are {weights} for {len(transfer_sets)} transfer sets; give each a number above 0")
     sets = [part.with_format(None) for part in transfer_sets]
     corpus = [name for name in ("tokens", "text", "labels", "label") if name in sets[0].column_names]
     for i, part in enumerate(sets, 1):

@@ -74,6 +74,7 @@ def shop(world):
         ({"title": "x"}, "films.jsonl:2: item must be text, at least one character; found None"),
         ({"item": "b2", "title": "  "}, "films.jsonl:2: title must be text"),
         ({"item": "b2", "title": "x", "categories": "crime"}, "films.jsonl:2: categories must be a list of words"),
+        ({"item": "b2", "title": "x", "categories": 5}, "films.jsonl:2: categories must be a list of words"),
         ({"item": "b2", "title": "x", "year": "1999"}, "films.jsonl:2: year must be a whole number or missing"),
         ({"item": "b2", "title": "x", "text": 3}, "films.jsonl:2: text must be text"),
         ({"item": "b1", "title": "x"}, "films.jsonl:2: there is an item 'b1' already, 'One'"),
@@ -411,6 +412,8 @@ def test_a_report_is_json_and_has_every_shelf(shop, world):
 
 
 def test_the_pace_is_measured_over_a_catalogue_of_any_size(shop):
+    with pytest.raises(ValueError, match="a catalogue of 1 items; the shop has"):
+        recommend.pace(shop, 1, 5)
     found = recommend.pace(shop, 500, 5)
     assert found["items"] == 500 and found["ranked"] > found["with_reasons"] > 0
 

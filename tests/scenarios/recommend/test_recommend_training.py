@@ -11,7 +11,7 @@ import torch
 
 from tests import tiny, untrained
 from tinykd import cli, losses, models
-from tinykd.errors import ModelError, RunError
+from tinykd.errors import DataError, ModelError, RunError
 from tinykd.scenarios import recommend
 from tinykd.scenarios.recommend import Item, Lists, teacher, towers, work
 from tinykd.training import Settings
@@ -252,6 +252,34 @@ def test_other_settings_or_likes_are_refused(run, world):
         recommend.train(folder, *world, replace(setup, seed=1), progress=False)
     with pytest.raises(RunError, match="made with other settings or data"):
         recommend.train(folder, items, found.between(start=1), stretches, setup, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"epochs": 0}, "epochs is 0"),
+        ({"alpha": 2.0}, "alpha is 2.0"),
+        ({"lists": 0}, "lists is 0; it must be at least 1"),
+        ({"rounds": 0}, "rounds is 0; it must be at least 1"),
+        ({"hidden": -1.0}, r"hidden is -1.0; a share lies in \[0, 1\]"),
+    ],
+)
+def test_an_impossible_setup_cannot_be_made(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        recommend.Setup(**wrong)
+
+
+def test_a_student_that_cannot_be_is_refused_before_the_teacher_is_trained(run, world, tmp_path):
+    setup = replace(run[1], student="cut:9")
+    with pytest.raises(ModelError, match="9 layers"):
+        recommend.train(tmp_path / "run", *world, setup, progress=False)
+    assert not (tmp_path / "run" / "teacher").exists()
+
+
+def test_likes_of_one_moment_cannot_be_cut(world):
+    found = world[1]
+    with pytest.raises(DataError, match="too few different times to cut"):
+        recommend.periods(replace(found, time=np.ones_like(found.time)))
 
 
 def test_an_interrupted_run_ends_with_the_same_student(run, world, tmp_path, monkeypatch):

@@ -84,6 +84,10 @@ class Monitor:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
         try:
             self.connection = duckdb.connect(str(database))
+            # DuckDB opens a table of data (.json, .csv) as well, and would keep what we write in memory only.
+            where = self._one("SELECT path FROM duckdb_databases() WHERE database_name = current_database()")
+            if where is None and str(database) != ":memory:":
+                raise RunError(f"{database}: the file is no database of ours; name another")
             for name, columns in TABLES.items():
                 self.connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
         except duckdb.Error as error:

@@ -4,6 +4,7 @@ Every source gives batches of raw lines, as they come; a feed's items are turned
 a line is found in one place, :func:`read_item`, and the line itself is never thrown away.
 """
 
+import contextlib
 import io
 import json
 import re
@@ -43,9 +44,9 @@ def read_item(raw: bytes, now: datetime | None = None) -> Item:
         ValueError: says what is wrong.
     """
     try:
-        found = json.loads(raw.decode("utf-8"))
+        found = json.loads(raw.decode("utf-8-sig"))  # some editors begin a file with a mark
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 (byte 0x{raw[error.start]:02x})") from None
+        raise ValueError(f"not UTF-8 (byte 0x{error.object[error.start]:02x})") from None
     except (ValueError, RecursionError):
         raise ValueError("not JSON") from None
     if not isinstance(found, dict):
@@ -105,7 +106,8 @@ def files(where: Path, follow: float = 0.0) -> Iterator[list[bytes]]:
     Args:
         follow: seconds between two looks at what was added; 0 looks once. While following, a line counts once it has
             its end, and a feed that is not well-formed once it no longer grows. Hidden files are left alone, so a
-            writer may use them. A file that shrank is read again from its start.
+            writer may use them. A file that shrank, or that another has taken the place of, is read from its start;
+            one that is gone is waited for.
 
     Raises:
         DataError: there is nothing of that name.
@@ -114,20 +116,35 @@ def files(where: Path, follow: float = 0.0) -> Iterator[list[bytes]]:
     if not where.exists():
         raise DataError(f"{where}: no such file or folder")
     read: dict[Path, int] = {}  # how far; of a feed, the size at which it was read
-    seen: dict[Path, int] = {}  # the size at the last look
+    seen: dict[Path, tuple[int, int]] = {}  # number and size at the last look
     while True:
-        for path in sorted(where.iterdir()) if where.is_dir() else [where]:
-            if path.name.startswith(".") or (where.is_dir() and path.suffix not in (".jsonl", *FEEDS)):
-                continue
-            size = path.stat().st_size
-            settled = not follow or seen.get(path) == size
-            seen[path] = size
-            yield from (
-                _feed_file(path, size, read, settled) if path.suffix in FEEDS else _lines_file(path, read, follow)
-            )
+        there = _listed(where)
+        for path in seen.keys() - set(there):
+            seen.pop(path), read.pop(path, None)
+        for path in there:
+            with contextlib.suppress(FileNotFoundError):  # it went while we were busy with another
+                now = path.stat()
+                number, size = seen.get(path, (now.st_ino, None))
+                if number != now.st_ino:
+                    read.pop(path, None)
+                settled = not follow or size == now.st_size
+                seen[path] = now.st_ino, now.st_size
+                if path.suffix in FEEDS:
+                    yield from _feed_file(path, now.st_size, read, settled)
+                else:
+                    yield from _lines_file(path, read, follow)
         if not follow:
             return
         time.sleep(follow)
+
+
+def _listed(where: Path) -> list[Path]:
+    if not where.is_dir():
+        return [where] * where.exists()
+    with contextlib.suppress(FileNotFoundError):  # the folder went
+        names = (path for path in where.iterdir() if path.suffix in (".jsonl", *FEEDS))
+        return sorted(path for path in names if not path.name.startswith("."))
+    return []
 
 
 def entity_in(text: str, names: Iterable[str]) -> str:

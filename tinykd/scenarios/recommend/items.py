@@ -88,7 +88,7 @@ def _item(row: dict, where: str) -> Item:
         if not isinstance(row.get(name), str) or not row[name].strip():
             raise DataError(f"{where}: {name} must be text, at least one character; found {row.get(name)!r}")
     categories, year, text = row.get("categories") or (), row.get("year"), row.get("text") or ""
-    if isinstance(categories, str) or not all(isinstance(name, str) for name in categories):
+    if not isinstance(categories, list | tuple) or not all(isinstance(name, str) for name in categories):
         raise DataError(f"{where}: categories must be a list of words, not {categories!r}")
     if year is not None and (isinstance(year, bool) or not isinstance(year, int)):
         raise DataError(f"{where}: year must be a whole number or missing, not {year!r}")

@@ -19,6 +19,7 @@ from tinykd.errors import DataError
 from tinykd.scenarios.recommend.items import Item
 
 DAY = 86400
+FAR = 1e9  #: days; more is no time
 LIKED = 4.0  #: stars from which on a rating is a like; the rest is not used
 
 
@@ -101,14 +102,17 @@ def periods(likes: Likes, valid: float | None = None, test: float | None = None)
         valid, test: the days on which these begin; without them they hold a tenth and a seventh of the likes.
 
     Raises:
-        DataError: too few likes.
+        DataError: too few likes, or too few different times.
     """
     if len(likes) < 40:
         raise DataError(f"{len(likes)} likes are too few to cut in four stretches of time")
     valid, test = (
         float(np.quantile(likes.time, share)) if day is None else day for day, share in ((valid, 0.75), (test, 0.85))
     )
-    ranker = float(np.quantile(likes.between(end=valid).time, 0.7))
+    before = likes.between(end=valid).time
+    if not len(before):
+        raise DataError("the likes have too few different times to cut them in four stretches")
+    ranker = float(np.quantile(before, 0.7))
     borders = [-math.inf, ranker, valid, test, math.inf]
     return dict(zip(("towers", "ranker", "valid", "test"), itertools.pairwise(borders), strict=True))
 
@@ -201,6 +205,6 @@ def _days(time: object, where: str) -> float:
             raise DataError(f"{where}: time {time!r}: write it as 2031-03-01T09:15, or as a number of days") from None
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return moment.timestamp() / DAY
-    if isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time):
+    if isinstance(time, bool) or not isinstance(time, int | float) or not abs(time) < FAR:
         raise DataError(f"{where}: time must be a number of days or text such as 2031-03-01T09:15, not {time!r}")
     return float(time)

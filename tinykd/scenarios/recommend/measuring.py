@@ -135,6 +135,8 @@ def pace(shop: Shop, size: int = 10_000, requests: int = 200, seed: int = 0) -> 
     The catalogue is the shop's own, repeated as often as needed, each copy's vectors a little shaken. One thread, one
     request after the other, histories of users that there are.
     """
+    if size < len(shop.items):
+        raise ValueError(f"a catalogue of {size} items; the shop has {len(shop.items)}, which can only be repeated")
     random = np.random.default_rng(seed)
     place = np.arange(size) % len(shop.items)
     items = [shop.items[i]._replace(id=f"{n}") for n, i in enumerate(place)]

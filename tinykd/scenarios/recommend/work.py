@@ -44,6 +44,29 @@ class Setup:
     hidden: float = 0.3
     seed: int = 0
 
+    def __post_init__(self):
+        for name in ("lists", "others", "rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.hidden <= 1:
+            raise ValueError(f"hidden is {self.hidden}; a share lies in [0, 1]")
+        self.settings()  # refuses what is impossible, before any work
+
+    def settings(self) -> tuple[Settings, Settings]:
+        """Return those of the teacher and of the student."""
+        both = {"learning_rate": self.learning_rate, "dropout": self.dropout, "seed": self.seed}
+        return (
+            Settings(epochs=self.teacher_epochs, batch_size=16, max_length=teacher.MAX_LENGTH, **both),
+            Settings(
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                max_length=towers.MAX_LENGTH,
+                alpha=self.alpha,
+                temperature=self.temperature,
+                **both,
+            ),
+        )
+
 
 def embedded(users: int = 600, seed: int = 0) -> tuple[list[Item], Likes, dict[str, tuple[float, float]]]:
     """Return the embedded catalogue, the likes of its simulated users, and the stretches of time."""
@@ -75,7 +98,6 @@ def train(
     texts = [describe(item) for item in items]
     read = {"items": towers.fingerprint(texts), "likes": found.fingerprint()}
     begin = {name: start for name, (start, _) in stretches.items() if start > -math.inf}
-    Settings(setup.teacher_epochs, setup.learning_rate)  # impossible values are refused before a folder is claimed
     claim(out / "setup.json", asdict(setup) | read | {"begin": begin})
     lists = draw(found.between(*stretches["towers"]), setup.lists, setup.seed)
     large, tokenizer = train_teacher(out / "teacher", items, lists, setup, progress)
@@ -93,12 +115,10 @@ def train_teacher(
     out: Path, items: list[Item], lists: Lists, setup: Setup, progress: bool = True
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Fine-tune the cross-encoder on the pairs of the lists; a finished one is loaded."""
-    settings = Settings(
-        setup.teacher_epochs, setup.learning_rate, 16, teacher.MAX_LENGTH, dropout=setup.dropout, seed=setup.seed
-    )
     model, tokenizer = models.teacher(setup.teacher, teacher.LABELS, "classification", setup.seed)
+    models.student(setup.student, model, setup.seed)  # one that cannot be is refused now, not after the training
     rows = teacher.pairs(items, lists, setup.others)
-    return fine_tune(model, tokenizer, rows, out, settings, "teacher", progress), tokenizer
+    return fine_tune(model, tokenizer, rows, out, setup.settings()[0], "teacher", progress), tokenizer
 
 
 def train_student(
@@ -115,20 +135,10 @@ def train_student(
         logger.info("%s: already finished", out)
         return
     base, tokenizer = models.teacher(setup.teacher, teacher.LABELS, "classification", setup.seed)
-    settings = Settings(
-        setup.epochs,
-        setup.learning_rate,
-        setup.batch_size,
-        towers.MAX_LENGTH,
-        setup.alpha,
-        setup.temperature,
-        dropout=setup.dropout,
-        seed=setup.seed,
-    )
     student = models.student(setup.student, base, setup.seed)
     own = models.tokenizer_of(student, tokenizer)
     texts = [describe(item) for item in items]
-    models.save(towers.teach(student, own, texts, lists, scores, settings, progress), own, out)
+    models.save(towers.teach(student, own, texts, lists, scores, setup.settings()[1], progress), own, out)
 
 
 def open_student(student: Path, vectors: Path, items: list[Item], found: Likes) -> Shop:
