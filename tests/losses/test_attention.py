@@ -129,3 +129,20 @@ def test_a_width_that_the_heads_do_not_divide():
 def test_other_numbers_of_heads_are_refused():
     with pytest.raises(ValueError, match="attention scores"):
         losses.attention(torch.zeros(1, 2, 3, 3), torch.zeros(1, 4, 3, 3), torch.ones(1, 3, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("mask", [torch.ones(2, 3, dtype=torch.long), torch.ones(2, dtype=torch.bool)])
+def test_a_mask_that_would_select_something_else_is_refused(mask):
+    scores, vectors = torch.zeros(2, 4, 3, 3), torch.zeros(2, 3, 8)
+    for refused in (
+        lambda: losses.attention(scores, scores, mask),
+        lambda: losses.relations(vectors, vectors, 4, mask),
+        lambda: losses.minilm((vectors,) * 3, (vectors,) * 3, 4, mask),
+    ):
+        with pytest.raises(ValueError, match="the mask is"):
+            refused()
+
+
+def test_relations_of_another_batch_are_refused_not_broadcast():
+    with pytest.raises(ValueError, match="relations: the student's are"):
+        losses.relations(torch.zeros(2, 3, 8), torch.zeros(1, 3, 8), 4, torch.ones(2, 3, dtype=torch.bool))

@@ -147,6 +147,17 @@ def test_a_joint_target_that_cannot_be_is_refused(share, temperature, says):
         losses.joint_target(teacher, student, share, temperature)
 
 
+@pytest.mark.parametrize("part", [lambda logits: logits[..., :1], lambda logits: logits[:1]])
+def test_a_teacher_of_another_shape_is_refused_not_broadcast(part):
+    student, teacher, labels = batch()
+    with pytest.raises(ValueError, match="logits: the student's are"):
+        losses.kl_divergence(student, part(teacher))
+    with pytest.raises(ValueError, match="logits: the student's are"):
+        losses.joint_target(part(teacher), student, 0.5)
+    with pytest.raises(ValueError, match="logits: the student's are"):
+        losses.distillation(student, teacher[..., :1], labels)
+
+
 def test_what_is_not_said_is_a_temperature_of_1_and_half_the_labels():
     student, teacher, labels = batch()
     assert losses.kl_divergence(student, teacher).equal(losses.kl_divergence(student, teacher, 1.0))

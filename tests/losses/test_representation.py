@@ -91,3 +91,11 @@ def test_other_widths_are_refused_not_broadcast(loss):
     student, teacher, mask = states()
     with pytest.raises(ValueError, match=r"\(2, 4, 5\).*\(2, 4, 1\)"):
         loss(student, teacher[..., :1], mask)
+
+
+@EVERY_LOSS
+@pytest.mark.parametrize("how", [lambda mask: mask.long(), lambda mask: mask[:, 0], lambda mask: mask[:1]])
+def test_a_mask_that_would_select_something_else_is_refused(loss, how):
+    student, teacher, mask = states()
+    with pytest.raises(ValueError, match=r"the mask is .*; it must be \(batch, words\), True where a word counts"):
+        loss(student, teacher, how(mask))

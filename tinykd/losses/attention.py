@@ -34,9 +34,9 @@ def attention(student_scores: Tensor, teacher_scores: Tensor, mask: Tensor) -> T
         student_scores, teacher_scores: (batch, heads, words, words).
 
     Raises:
-        ValueError: the numbers of heads differ.
+        ValueError: the numbers of heads differ, or the mask is none.
     """
-    check_same_shape(student_scores, teacher_scores, "attention scores")
+    check_same_shape(student_scores, teacher_scores, "attention scores", mask)
     counted = mask[:, None, :, None] & mask[:, None, None, :]  # (batch, 1, words, words)
     error = F.mse_loss(student_scores.where(counted, 0), teacher_scores.where(counted, 0), reduction="none")
     rows = error.mean(1).sum(-1) / mask.sum(-1, keepdim=True).clamp(min=1)  # (batch, words)
@@ -80,6 +80,7 @@ def _heads(vectors: Tensor, heads: int) -> Tensor:
 
 def _divergence(student_scores: Tensor, teacher_scores: Tensor, mask: Tensor) -> Tensor:
     """KL(teacher ‖ student) of each row's softmax over the words that count; mean over heads and words."""
+    check_same_shape(student_scores, teacher_scores, "relations", mask)
     ignored = ~mask[:, None, None, :]
     lowest = torch.finfo(student_scores.dtype).min
     log_q = F.log_softmax(student_scores.masked_fill(ignored, lowest), dim=-1)

@@ -19,11 +19,18 @@ def precise(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
-def check_same_shape(student: Tensor, teacher: Tensor, what: str) -> None:
-    """Refuse two tensors that would be broadcast, silently, against each other.
+def check_same_shape(student: Tensor, teacher: Tensor, what: str, mask: Tensor | None = None) -> None:
+    """Refuse two tensors that would be broadcast, silently, against each other, and a mask of numbers or another shape.
+
+    Zeros and ones, such as a tokenizer's ``attention_mask``, would pick the rows 0 and 1.
 
     Raises:
-        ValueError: shows both shapes.
+        ValueError: shows both shapes, or the mask's.
     """
     if student.shape != teacher.shape:
         raise ValueError(f"{what}: the student's are {tuple(student.shape)}, the teacher's {tuple(teacher.shape)}")
+    if mask is not None and (mask.dtype != torch.bool or mask.shape != (student.shape[0], student.shape[-2])):
+        raise ValueError(
+            f"the mask is {tuple(mask.shape)} of {mask.dtype}; it must be (batch, words), True where a word counts, as "
+            "attention_mask.bool() is"
+        )

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinykd.data.encode import IGNORE
-from tinykd.losses.masking import mean, precise
+from tinykd.losses.masking import check_same_shape, mean, precise
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -37,6 +37,7 @@ def kl_divergence(student_logits: Tensor, teacher_logits: Tensor, temperature: f
     Returns:
         (...), each at least 0, and 0 only where the two distributions agree.
     """
+    check_same_shape(student_logits, teacher_logits, "logits")
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}; it must be above 0")
     log_q = F.log_softmax(precise(student_logits) / temperature, dim=-1)
@@ -108,6 +109,7 @@ def joint_target(
     Returns:
         (..., classes).
     """
+    check_same_shape(student_logits, teacher_logits, "logits")
     if not 0 <= teacher_share <= 1:
         raise ValueError(f"teacher_share is {teacher_share}; it must lie in [0, 1]")
     if not temperature > 0:

@@ -16,9 +16,9 @@ def hidden_states(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     Jiao et al. 2020, equations 8 and 9; unlike their script, padding does not count.
 
     Raises:
-        ValueError: the widths differ.
+        ValueError: the widths differ, or the mask is none.
     """
-    check_same_shape(student, teacher, "hidden states")
+    check_same_shape(student, teacher, "hidden states", mask)
     return mean(F.mse_loss(precise(student[mask]), precise(teacher[mask]), reduction="none").mean(-1))
 
 
@@ -26,9 +26,9 @@ def cosine(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """``1 - cos`` of the angle between the two states: DistilBERT's L_cos (Sanh et al. 2019, section 2).
 
     Raises:
-        ValueError: the widths differ.
+        ValueError: the widths differ, or the mask is none.
     """
-    check_same_shape(student, teacher, "hidden states")
+    check_same_shape(student, teacher, "hidden states", mask)
     return mean(1 - F.cosine_similarity(precise(student[mask]), precise(teacher[mask]), dim=-1))
 
 
@@ -38,8 +38,8 @@ def patient(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     Sun et al. 2019, equation 7, there of the [CLS] states only. Equal to ``2 · cosine``, as lesson 05 shows.
 
     Raises:
-        ValueError: the widths differ.
+        ValueError: the widths differ, or the mask is none.
     """
-    check_same_shape(student, teacher, "hidden states")
+    check_same_shape(student, teacher, "hidden states", mask)
     distance = F.normalize(precise(student[mask]), dim=-1) - F.normalize(precise(teacher[mask]), dim=-1)
     return mean(distance.square().sum(-1))

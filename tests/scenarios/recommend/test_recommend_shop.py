@@ -127,6 +127,7 @@ def test_any_text_is_described_and_nothing_of_it_is_lost(title, text):
         ({"user": "u", "item": ["b00"], "time": 0}, "l:1: item"),
         ({"user": "u", "item": "b00"}, "l:1: time must be a number"),
         ({"user": "u", "item": "b00", "time": math.nan}, "l:1: time must be a number"),
+        ({"user": "u", "item": "b00", "time": 10**400}, "l:1: time must be a number"),
         ({"user": "u", "item": "b00", "time": "soon"}, "l:1: time 'soon': write it as"),
         ({"user": "u", "item": "b00", "time": 0, "rating": "5"}, "l:1: rating must be a number"),
     ],
