@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from tinykd import pruned_bert  # noqa: F401  importing it tells transformers how to load pruned models
+from tinykd.adapters import adapted_by
 from tinykd.errors import ModelError
 from tinykd.internals import stack_of_layers
 from tinykd.manifest import sha256
@@ -330,7 +331,7 @@ def _refuse_gaps(folder: str | Path, lacking: Iterable[str]) -> None:
 
 
 def _refuse_adapted(model: PreTrainedModel) -> None:
-    if how := getattr(model, "adapted_by", None):
+    if how := adapted_by(model):
         raise ModelError(f"this model is adapted, by {how['method']}; merge it first: tinykd.adapters.merge(model)")
 
 

@@ -85,6 +85,11 @@ def test_a_text_has_one_label(write, label):
         read_file(path)
 
 
+def test_a_blank_beside_a_label_makes_no_second_one(write):
+    folder = write({"a.csv": "text,label\nx,g \ny,g\n", "b.jsonl": '{"text": "x", "label": " g"}\n'})
+    assert {row["label"] for name in ("a.csv", "b.jsonl") for row in read_file(folder / name)} == {"g"}
+
+
 def test_named_columns_overrule_the_values(write):
     path = write({"a.conll": "1 B-PER Mara B-NP\n2 O won O\n"}) / "a.conll"
     (row,) = read_file(path, ["n", "tag", "token", "chunk"])
