@@ -191,6 +191,10 @@ def test_a_broken_sentence_comes_into_the_box(visit, made):
     broken = [sentence["text"] for sentence in facts["sentences"] if sentence["broken"]]
     buttons = found.page.locator("#ms-broken button")
     assert buttons.count() == len(broken) > 0
+    for told in found.page.locator("#ms-broken .ms-told").all_inner_texts():
+        assert re.match(
+            r"Right: .+ (PER|ORG|LOC|MISC)\. The student: |No name, but the student takes it for one: ", told
+        )
     buttons.first.press("Enter")
     assert found.page.locator("#ms-text").input_value() == broken[0]
     until(found.page, "#ms-differ-said", "rungs")

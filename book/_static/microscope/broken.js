@@ -23,7 +23,9 @@ export function showBroken(source, pick) {
     const wrong = found.filter((one) => !right.includes(one));
     const button = make("button", [text], { type: "button" });
     button.addEventListener("click", () => pick(text));
-    const told = `Right: ${missed.join(", ") || "no name"}. The student: ${wrong.join(", ") || "no name"}.`;
+    const told = missed.length
+      ? `Right: ${missed.join(", ")}. The student: ${wrong.join(", ") || "no name there"}.`
+      : `No name, but the student takes it for one: ${wrong.join(", ")}.`;
     return [make("li", [button, make("span.ms-told", [told])])];
   });
   at("ms-broken").replaceChildren(...items);
