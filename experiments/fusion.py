@@ -22,6 +22,7 @@ from tinykd.files import new_folder, write_json
 from tinykd.fusion.confidence import BY
 from tinykd.fusion.curve import f1
 from tinykd.fusion.parallel import fit_weights, mix
+from tinykd.manifest import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "fusion.json"
@@ -58,7 +59,7 @@ class Asked:
 
 def ask(folder: Path, corpus: DatasetDict) -> Asked:
     """Return what the model in ``folder`` says; its logits are kept in ``runs/`` under the digest of its weights."""
-    member, digest = models.load(folder), models.sha256(folder / "model.safetensors")[:16]
+    member, digest = models.load(folder), sha256(folder / "model.safetensors")[:16]
     store, labels = RUNS / "fusion" / digest, data.label_names(corpus["valid"])
     if not store.exists():
         with new_folder(store) as unfinished:

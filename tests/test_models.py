@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from tests import tiny
-from tinykd import internals, models
+from tinykd import internals, loading, models
 from tinykd.errors import ModelError
 
 
@@ -39,13 +39,13 @@ def test_the_new_head_depends_on_the_seed_and_on_nothing_else():
 
 
 def test_altered_weights_are_refused(monkeypatch):
-    monkeypatch.setattr(models, "MINILM_SHA256", "0" * 64)
+    monkeypatch.setattr(loading, "MINILM_SHA256", "0" * 64)
     with pytest.raises(ModelError, match=r"not the weights we know .*force-reinstall"):
         models.teacher("minilm", tiny.LABELS)
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(models, "MINILM_PACKAGE", "no-such-package")
+    monkeypatch.setattr(loading, "MINILM_PACKAGE", "no-such-package")
     with pytest.raises(ModelError, match="pip install no-such-package"):
         models.teacher("minilm", tiny.LABELS)
 

@@ -141,7 +141,14 @@ def test_the_student_in_the_target_weakens_the_teachers_pull():
     assert_close(pull(0.25), 0.25 * pull(1.0), rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize(("wrong", "says"), [({"hidden": -1}, "hidden is -1"), ({"prediction": 0}, "nothing to learn")])
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"hidden": -1}, "hidden is -1"),
+        ({"hidden": float("inf")}, "hidden is inf; it must be at least 0, and finite"),
+        ({"prediction": 0}, "nothing to learn"),
+    ],
+)
 def test_impossible_weights(wrong, says):
     with pytest.raises(ValueError, match=says):
         Weights(**wrong)

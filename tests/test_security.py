@@ -72,18 +72,18 @@ def test_no_pickle_no_code_of_others_no_archive_no_network(path):
 
 
 def test_every_model_comes_in_through_one_door():
-    """``models._load`` says that no code of a model is to be run; elsewhere only our own temporary files are loaded."""
+    """``loading.from_folder`` says that no code of a model is run; elsewhere only our own temporary files load."""
     doors = []
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and name_of(node.func).endswith(".from_pretrained"):
                 doors.append((path.relative_to(ROOT / "tinykd").as_posix(), ast.unparse(node.func)))
     assert sorted(doors) == [
-        ("models.py", "loader.from_pretrained"),
+        ("loading.py", "loader.from_pretrained"),
         ("pruning/vocabulary.py", "AutoTokenizer.from_pretrained"),  # written by itself a line before
         ("pruning/vocabulary.py", "nn.Embedding.from_pretrained"),  # a table in memory
     ]
-    assert "loader.from_pretrained(where, trust_remote_code=False" in (ROOT / "tinykd" / "models.py").read_text()
+    assert "loader.from_pretrained(where, trust_remote_code=False" in (ROOT / "tinykd" / "loading.py").read_text()
 
 
 class Canary:

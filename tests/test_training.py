@@ -417,7 +417,17 @@ def test_a_full_disk_is_one_clear_line(room, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"learning_rate": -1}, {"alpha": 1.5}, {"temperature": 0}, {"batch_size": 0}]
+    "wrong",
+    [
+        {"epochs": 0},
+        {"learning_rate": -1},
+        {"learning_rate": math.inf},
+        {"alpha": 1.5},
+        {"temperature": 0},
+        {"temperature": math.inf},
+        {"temperature_end": math.nan},
+        {"batch_size": 0},
+    ],
 )
 def test_impossible_settings_are_refused_before_any_work(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

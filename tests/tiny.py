@@ -7,9 +7,10 @@ import torch
 from tokenizers import BertWordPieceTokenizer
 from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
 
-from tinykd import models
+from tinykd import loading
 from tinykd.data import read_file
 from tinykd.data.corpora import EMBEDDED
+from tinykd.manifest import sha256
 
 TYPES = ["LOC", "MISC", "ORG", "PER"]
 LABELS = ["O"] + [f"{prefix}-{type_}" for type_ in TYPES for prefix in "BI"]
@@ -18,7 +19,7 @@ LABELS = ["O"] + [f"{prefix}-{type_}" for type_ in TYPES for prefix in "BI"]
 def base_model(folder: Path, layers: int = 2, seed: int = 0, dropout: float = 0.1) -> Path:
     """Save an untrained BERT, 16 wide, with the embedded teacher's tokenizer."""
     torch.manual_seed(seed)
-    tokenizer = AutoTokenizer.from_pretrained(models._minilm_folder())
+    tokenizer = AutoTokenizer.from_pretrained(loading.folder_of("minilm"))
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=16,
@@ -53,7 +54,7 @@ def another_tokenizer(tokens: list[list[str]], size: int = 300):
 
 def same_weights(one: Path, other: Path) -> bool:
     """Whether two saved models are equal to the bit."""
-    return models.sha256(one / "model.safetensors") == models.sha256(other / "model.safetensors")
+    return sha256(one / "model.safetensors") == sha256(other / "model.safetensors")
 
 
 def with_words_of_its_own(folder: Path) -> Path:

@@ -23,7 +23,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import manifest, models
 from tinykd.errors import ModelError
 from tinykd.files import new_folder, write_json
-from tinykd.models import label_names, quiet, task_of
+from tinykd.loading import quiet
+from tinykd.models import label_names, task_of
 from tinykd.quantization.aware import is_prepared
 from tinykd.runtime import MODEL, session
 

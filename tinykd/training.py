@@ -6,6 +6,7 @@ run is either finished, resumable or not there. Taught in lesson 01; the same lo
 
 import contextlib
 import logging
+import math
 import os
 import shutil
 import time
@@ -30,8 +31,9 @@ from tinykd.errors import DataError, ModelError, RunError
 from tinykd.files import check_place, clear_disk_errors, write_json
 from tinykd.hardware import keep_memory, prefers_bf16, short_attention, with_dropout, without_old_garbage
 from tinykd.internals import Layers
+from tinykd.loading import quiet
 from tinykd.manifest import sha256
-from tinykd.models import check_length, quiet, save
+from tinykd.models import check_length, save
 from tinykd.objective import Objective, Weights
 from tinykd.samples import DisagreementSampler, Dynamic, online
 
@@ -68,8 +70,8 @@ class Settings:
         """Refuse impossible values before hours of work, not after."""
         for name in ("epochs", "learning_rate", "batch_size", "temperature", "temperature_end"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}; it must be above 0")
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be above 0, and finite")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; it must lie between 0 and 2**32 - 1")
         for name in ("alpha", "alpha_end", "teacher_share", "teacher_share_end", "dropout"):

@@ -28,7 +28,7 @@ def test_a_disk_that_fills_up_again_and_again(forge, room, whole, tmp_path):
         assert make.one_line(done).endswith(FULL)
         assert not [name for name in names if make.unfinished(name) and "-unfinished" not in name]
     assert not [name for name in listings[-1] if make.unfinished(name)]
-    assert digests == [tiny.models.sha256(whole[0] / name) for name in weights]
+    assert digests == [tiny.sha256(whole[0] / name) for name in weights]
 
 
 def test_a_full_disk_while_a_model_is_exported(forge, room, whole, tmp_path):

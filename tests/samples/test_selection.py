@@ -130,3 +130,5 @@ def test_impossible_wishes():
         samples.select(corpus, 1, "best")
     with pytest.raises(DataError, match="no column teacher_logits"):
         samples.select(corpus, 1, "uncertain")
+    with pytest.raises(DataError, match=r"no labels here, .*; found: text$"):
+        samples.select(corpus.select_columns("text"), 1, "stratified")

@@ -72,12 +72,15 @@ def label_names(corpus: DatasetDict | Dataset) -> list[str]:
     """Return the labels in the order of their ids.
 
     Raises:
-        DataError: the labels are numbers without names, or there are none, as in a catalogue of items.
+        DataError: the labels are numbers without names, or there are none, as in a catalogue of items or unlabelled
+            text.
     """
     part = next(iter(corpus.values())) if isinstance(corpus, DatasetDict) else corpus
     if "item" in part.features:
         raise DataError("a catalogue of items has no labels to learn; it is for the recommendation scenario")
     features = corpus["train"].features if isinstance(corpus, DatasetDict) else corpus.features
+    if not {"labels", "label"} & features.keys():
+        raise DataError(f"no labels here, neither a column labels (of words) nor label; found: {', '.join(features)}")
     feature = features["labels"].feature if "labels" in features else features["label"]
     if not isinstance(feature, ClassLabel):
         raise DataError("the labels are numbers without names; make their column a datasets.ClassLabel")

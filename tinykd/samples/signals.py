@@ -25,6 +25,7 @@ from tinykd.errors import DataError, RunError
 from tinykd.files import clear_disk_errors, new_folder, write_json
 from tinykd.hardware import placed, prefers_bf16
 from tinykd.internals import Layers, Watched
+from tinykd.manifest import sha256
 from tinykd.samples.streaming import flat, without_teacher
 
 logger = logging.getLogger("tinykd")
@@ -155,4 +156,4 @@ def _is_sound(store: Path, key: str) -> bool:
 
 def _digests(store: Path) -> dict[str, str]:
     # Only our own file: ``Dataset.map`` and ``filter`` keep their results beside it.
-    return {file.name: models.sha256(file) for file in store.glob("signals.arrow")}
+    return {file.name: sha256(file) for file in store.glob("signals.arrow")}

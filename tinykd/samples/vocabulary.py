@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import models
+from tinykd import loading
 from tinykd.data.encode import pieces_of_words, special_tokens
 from tinykd.errors import ModelError
 from tinykd.hardware import placed
@@ -112,8 +112,8 @@ def masked_language_model(folder_or_name: str | Path) -> tuple[PreTrainedModel, 
     Raises:
         ModelError: no model is there, or one that lost its masked-language head, as sentence encoders have.
     """
-    folder = models._minilm_folder() if folder_or_name == "minilm" else folder_or_name
-    model, found = models._load(AutoModelForMaskedLM, folder, output_loading_info=True, use_safetensors=True)
+    folder = loading.folder_of(folder_or_name)
+    model, found = loading.from_folder(AutoModelForMaskedLM, folder, output_loading_info=True, use_safetensors=True)
     if found["missing_keys"]:
         raise ModelError(f"{folder_or_name}: no masked-language head; {min(found['missing_keys'])} is missing")
-    return model.eval(), models._load(AutoTokenizer, folder)
+    return model.eval(), loading.tokenizer(folder)
