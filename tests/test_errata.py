@@ -1,5 +1,7 @@
 """What the errata page says of the article's code and table, run. The functions are the article's, word for word."""
 
+import importlib.util
+
 import pytest
 import torch
 import transformers
@@ -35,6 +37,7 @@ def parts(tmp_path_factory):
 def test_what_the_code_imports_is_not_there():
     for name in ("AdamW", "TinyBertForSequenceClassification", "TinyBertTokenizer"):
         assert not hasattr(transformers, name)
+    assert importlib.util.find_spec("tinybert") is None
 
 
 def test_a_model_wants_its_inputs_by_name(parts):
