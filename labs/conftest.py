@@ -18,5 +18,5 @@ def work(request):
     named = request.config.getoption("--notebook")
     places = [named] if named else [lab / f"{lab.name}.ipynb", lab.parent / f"solutions/{lab.name}.py"]
     place = next((place for place in places if place.is_file()), None)
-    assert place, f"there is no notebook {places[0]}; say which one with --notebook"
+    assert place, f"there is no notebook {places[0]}; say which one with --notebook=FILE"
     return open_work(place)

@@ -1,9 +1,13 @@
 """What the graders share: read a student's functions, compare a result, name the misconception behind a wrong one."""
 
 import ast
+import copy
+import functools
 import json
 import linecache
+from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -16,10 +20,10 @@ class Work:
     """The functions that a student's notebook defines, by name."""
 
     def __init__(self, name: str, cells: list[str]):
-        self.__name, self.__names, self.__broken = name, {}, []
+        self.__name, self.__names, self.__broken, self.__left_out = name, {}, [], set()
         for number, cell in enumerate(cells, 1):
             try:
-                define(cell, self.__names, f"{name}, code cell {number}")
+                self.__left_out |= define(cell, self.__names, f"{name}, code cell {number}")
             except Exception as error:  # a trial that is not finished; told only if something is missing
                 self.__broken.append(
                     str(error) if isinstance(error, AssertionError) else f"{name}, code cell {number}: {error}"
@@ -27,10 +31,11 @@ class Work:
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self.__names[name]
+            found = self.__names[name]
         except KeyError:
             missing = f"{self.__name} defines no {name}. Is the notebook saved?"
             raise AssertionError("; ".join([missing, *self.__broken])) from None
+        return in_words(found, self.__left_out) if isinstance(found, FunctionType) else found
 
 
 def open_work(path: Path) -> Work:
@@ -43,8 +48,34 @@ def open_work(path: Path) -> Work:
     return Work(Path(path).name, cells)
 
 
-def define(code: str, names: dict[str, Any], where: str) -> None:
+def in_words(function: Callable, left_out: set[str]) -> Callable:
+    """Return a student's function that says what every answer can do wrong: names from outside, None, spoilt inputs."""
+
+    @functools.wraps(function)
+    def called(*given):
+        __tracebackhide__ = True
+        before = copy.deepcopy(given)
+        try:
+            result = function(*given)
+        except NameError as error:
+            if error.name in left_out:
+                raise AssertionError(
+                    f"{error.name} stands outside of a function, and the grader takes imports, functions and classes "
+                    "alone: put it inside, or write it with def"
+                ) from None
+            raise
+        assert result is not None, f"{function.__name__} returned nothing: is there a return at its end?"
+        assert same(given, before), f"what was given to {function.__name__} was changed; leave it, and return a new one"
+        return result
+
+    return called
+
+
+def define(code: str, names: dict[str, Any], where: str) -> set[str]:
     """Run the imports and definitions of a cell, and nothing else of it: a student's trials cost the grader no time.
+
+    Returns:
+        the names that are assigned in what was left out.
 
     Raises:
         AssertionError: the cell is not Python.
@@ -56,8 +87,11 @@ def define(code: str, names: dict[str, Any], where: str) -> None:
     except SyntaxError as error:
         raise AssertionError(f"{where}, line {error.lineno}: not Python ({error.msg})") from None
     linecache.cache[where] = (len(code), None, [line + "\n" for line in lines], where)  # so that errors show the line
+    left_out = [part for part in tree.body if not isinstance(part, KEPT)]
     tree.body = [part for part in tree.body if isinstance(part, KEPT)]
     exec(compile(tree, where, "exec"), names)
+    every = (node for part in left_out for node in ast.walk(part))
+    return {node.id for node in every if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def expect(found: Any, right: Any, misconceptions: dict[str, Any] | None = None, what: str = "the result") -> None:
@@ -83,15 +117,17 @@ def expect(found: Any, right: Any, misconceptions: dict[str, Any] | None = None,
     raise AssertionError(values)
 
 
-def expect_gradient(loss: Any) -> None:
-    """Pass if a loss of a student that can learn is one through which it can.
+def expect_gradient(loss: Any, student: Any) -> None:
+    """Pass if a gradient of the loss reaches the student's tensor, and is not zero everywhere.
 
     Raises:
         AssertionError: no tensor, or one that is cut off from the student.
     """
     __tracebackhide__ = True
-    learns = getattr(loss, "requires_grad", False)
-    assert learns, "no gradient reaches the student: the loss is cut off, or no tensor"
+    if getattr(loss, "requires_grad", False):
+        loss.sum().backward()
+    learns = student.grad is not None and student.grad.any()
+    assert learns, "no gradient reaches the student: the loss is no tensor, or was cut off from it on the way"
 
 
 def same(found: Any, other: Any) -> bool:

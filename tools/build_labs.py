@@ -4,7 +4,8 @@ python tools/build_labs.py [--out FOLDER]
 
 ``student.zip``: a notebook and a grader for each lab. ``teacher/``: the answers with what goes wrong, and a timed plan.
 It also renews the table in ``book/labs.md``. A solution is a notebook in percent format; what a student writes stands
-between ``### BEGIN SOLUTION 1`` and ``### END SOLUTION``, and each exercise has a heading that states its minutes.
+between ``### BEGIN SOLUTION 1`` and ``### END SOLUTION``, and each exercise has a heading that states its minutes. A
+cell with the tag *teacher* goes to the teacher alone.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 import jupytext
 import nbformat
+from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -95,9 +97,10 @@ def stub(text: str) -> str:
     return ANSWER.sub(r'\1# your answer here\n\1raise NotImplementedError("exercise \2 is not done yet")\n', text)
 
 
-def notebook_of(text: str) -> NotebookNode:
-    """Turn percent format into a notebook that is the same at every run."""
+def notebook_of(text: str, who: str = "teacher") -> NotebookNode:
+    """Turn percent format into a notebook that is the same at every run, with the cells that ``who`` may see."""
     cells = jupytext.reads(text, fmt="py:percent").cells
+    cells = [cell for cell in cells if who == "teacher" or "teacher" not in cell.metadata.get("tags", [])]
     make = {"markdown": new_markdown_cell, "code": new_code_cell}
     return finished([make[cell.cell_type](cell.source) for cell in cells])
 
@@ -120,7 +123,7 @@ def for_student(lab: Lab) -> NotebookNode:
         new_markdown_cell(f"## Grade it\n\n{how}"),
         new_code_cell('import sys\n\n!"{sys.executable}" -m pytest'),
     ]
-    return finished([*notebook_of(stub(lab.text)).cells, *grade])
+    return finished([*notebook_of(stub(lab.text), "student").cells, *grade])
 
 
 def for_teacher(lab: Lab) -> NotebookNode:
@@ -144,15 +147,15 @@ def plan(labs: list[Lab]) -> str:
     measured = json.loads(MINUTES.read_text(encoding="utf-8")) if MINUTES.exists() else {}
     parts = [
         "# Timed plan",
-        "Made by `make labs`. The reading time is the lesson's words at "
+        "Made by `make labs`. The reading time is that of the lesson's words, exercises and solutions with them, at "
         f"{WORDS_A_MINUTE} a minute, an estimate. How long a lesson's cells run, without trained models, was measured "
-        "on the machine that is named. The minutes of an exercise are those of its heading.",
+        "on the machine that is named, in minutes of its processor. An exercise has the minutes of its heading.",
     ]
     for lab in labs:
         took = measured.get(lab.name)
         reading = math.ceil(words(lab.name) / WORDS_A_MINUTE)
         running = math.ceil(took["seconds"] / 60) if took else 0
-        said = f"its cells run for {running} min on {took['processor']}, cores: {took['cores']}" if took else ""
+        said = f"its cells take {running} min of {took['processor']}, cores: {took['cores']}" if took else ""
         steps = [(max(reading, running), f"read lesson {lab.number}; {said or 'its running time was not measured'}")]
         steps += [(e.minutes, f"exercise {e.number}: {e.title}") for e in lab.exercises]
         rows, now = [], 0
@@ -170,8 +173,18 @@ def words(name: str) -> int:
     if not path.exists():
         return 0
     cells = nbformat.read(path, as_version=4).cells
-    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    return len(re.sub(r"```.*?```", "", prose, flags=re.DOTALL).split())
+    return sum(words_of(cell.source) for cell in cells if cell.cell_type == "markdown")
+
+
+def words_of(markdown: str) -> int:
+    """Return how many words of text there are; a block of code has none, a directive those of its text."""
+    count = 0
+    for token in MarkdownIt().parse(markdown):
+        if token.type == "fence" and token.info.startswith("{"):
+            count += words_of(token.content)
+        elif token.type == "inline":
+            count += len(token.content.split())
+    return count
 
 
 def clock(minutes: int) -> str:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from grading import expect, expect_gradient
 
 torch.manual_seed(0)
-STUDENT, TEACHER = (3 * torch.randn(2, 5, 4, dtype=torch.float64) for _ in "st")
+STUDENT, TEACHER = (3 * torch.randn(2, 5, 4) for _ in "st")
 LABELS = torch.tensor([[0, 1, 2, 3, 0], [1, 2, -100, -100, -100]])
 COUNTED = LABELS != -100
 T = 3.0  # not the number of classes, so that the two cannot be taken for one another
@@ -30,6 +30,8 @@ def test_exercise_1_mean_over_the_words_that_count(work):
             * divergence(STUDENT / T, TEACHER / T)[COUNTED].mean(),
             "the mean runs over the padding, too": T**2 * each[COUNTED].sum() / COUNTED.numel(),
             "the teacher is heard on the padding": T**2 * each.mean(),
+            "each sentence weighs the same, however few its words": T**2
+            * ((each * COUNTED).sum(-1) / COUNTED.sum(-1)).mean(),
             "divided by the number of sentences": T**2 * each[COUNTED].sum() / 2,
             "the mean runs over the classes, too": right / 4,
             "this is the cross-entropy, not yet the divergence": right + T**2 * entropy[COUNTED].mean(),
@@ -43,7 +45,16 @@ def test_exercise_1_mean_over_the_words_that_count(work):
 
 
 def test_exercise_1_the_student_can_learn_from_it(work):
-    expect_gradient(work.soft_loss(STUDENT.clone().requires_grad_(), TEACHER.clone(), LABELS.clone(), T))
+    student = STUDENT.clone().requires_grad_()
+    expect_gradient(work.soft_loss(student, TEACHER.clone(), LABELS.clone(), T), student)
+
+
+def test_exercise_1_two_that_are_certain_of_different_things(work):
+    student, teacher = torch.tensor([[[200.0, 0, 0, 0]]]), torch.tensor([[[0.0, 0, 0, 200]]])
+    found = work.soft_loss(student, teacher, torch.tensor([[0]]), 1.0)
+    rounded = "a probability that was rounded to 0 has no logarithm: take log_softmax"
+    assert torch.isfinite(torch.as_tensor(found)).all(), f"{rounded}; the loss is {found}"
+    expect(found, 200.0, {}, "the loss of a word of which both are certain")
 
 
 def test_exercise_2_without_the_square(work):
@@ -74,7 +85,7 @@ def test_exercise_3_the_articles_own_mixture(work):
 
 
 def test_exercise_3_takes_the_same_steps(work):
-    student, teacher = STUDENT[COUNTED].clone().requires_grad_(), TEACHER[COUNTED]
+    student, teacher = STUDENT[COUNTED].double().requires_grad_(), TEACHER[COUNTED].double()
     alpha, share = 0.3, 0.6
     target = share * teacher.softmax(-1) + (1 - share) * student.detach().softmax(-1)
     with_joint = F.cross_entropy(student, LABELS[COUNTED]) * alpha + F.cross_entropy(student, target) * (1 - alpha)

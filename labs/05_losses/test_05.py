@@ -11,7 +11,7 @@ MASK = torch.arange(7) < torch.tensor([7, 5, 2])[:, None]
 
 
 def test_exercise_1_a_sum_over_the_dimensions(work):
-    student, teacher = (torch.randn(3, 7, 6, dtype=torch.float64) for _ in "st")
+    student, teacher = (torch.randn(3, 7, 6) for _ in "st")
     right = losses.patient(student, teacher, MASK)
     each = (F.normalize(student, dim=-1) - F.normalize(teacher, dim=-1)).square().sum(-1)
     across = (F.normalize(student, dim=1) - F.normalize(teacher, dim=1)).square().sum(-1)
@@ -33,13 +33,13 @@ def test_exercise_1_a_sum_over_the_dimensions(work):
 
 
 def test_exercise_1_the_student_can_learn_from_it(work):
-    student, teacher = (torch.randn(3, 7, 6, dtype=torch.float64) for _ in "st")
-    expect_gradient(work.patient(student.requires_grad_(), teacher, MASK.clone()))
+    student, teacher = (torch.randn(3, 7, 6) for _ in "st")
+    expect_gradient(work.patient(student.requires_grad_(), teacher, MASK.clone()), student)
 
 
 def scores():
     torch.manual_seed(1)
-    return (torch.randn(3, 2, 7, 7, dtype=torch.float64) + torch.randn(3, 2, 7, 1) for _ in "st")
+    return (torch.randn(3, 2, 7, 7) + torch.randn(3, 2, 7, 1) for _ in "st")
 
 
 def centred(table, dim, words=None):
@@ -52,6 +52,8 @@ def centred(table, dim, words=None):
 def test_exercise_2_rows_without_their_mean(work):
     student, teacher = scores()
     right = losses.attention(centred(student, -1, MASK), centred(teacher, -1, MASK), MASK)
+    pairs = (MASK[:, None, :, None] & MASK[:, None, None, :]).expand_as(student)
+    words_of_all = [centred(scores, -1, MASK)[pairs] for scores in (student, teacher)]
     expect(
         work.centred_attention(student, teacher, MASK),
         right,
@@ -62,6 +64,7 @@ def test_exercise_2_rows_without_their_mean(work):
                 centred(student, -2, MASK), centred(teacher, -2, MASK), MASK
             ),
             "the mask is ignored, and padding is compared": F.mse_loss(centred(student, -1), centred(teacher, -1)),
+            "all the words of all sentences were put into one mean": F.mse_loss(*words_of_all),
             "only the student was centred": losses.attention(centred(student, -1, MASK), teacher, MASK),
             "only the teacher was centred": losses.attention(student, centred(teacher, -1, MASK), MASK),
             "the heads were summed": 2 * right,
@@ -72,11 +75,11 @@ def test_exercise_2_rows_without_their_mean(work):
 
 def test_exercise_2_a_constant_a_row_costs_nothing(work):
     student, teacher = scores()
-    shifted = student + torch.randn(3, 2, 7, 1, dtype=torch.float64)
+    shifted = student + torch.randn(3, 2, 7, 1)
     one, other = (work.centred_attention(table, teacher, MASK) for table in (student, shifted))
     expect(other, one, {}, "the loss with a constant added to each row")
 
 
 def test_exercise_2_the_student_can_learn_from_it(work):
     student, teacher = scores()
-    expect_gradient(work.centred_attention(student.requires_grad_(), teacher, MASK.clone()))
+    expect_gradient(work.centred_attention(student.requires_grad_(), teacher, MASK.clone()), student)

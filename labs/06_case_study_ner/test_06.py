@@ -21,30 +21,36 @@ FOUND = [
     ["B-LOC", "O", "O"],  # and a place at the beginning, as one sentence before had it
     ["B-PER", "I-PER", "O"],  # another false alarm, which would be right in the first
 ]
+LATE = (  # three names that were found too late
+    ["B-ORG", "I-ORG", "I-ORG", "O", "B-LOC", "I-LOC", "O", "B-PER", "I-PER"],
+    ["O", "B-ORG", "I-ORG", "O", "O", "B-LOC", "O", "O", "B-PER"],
+)
 
 
 def spans(rows, keep):
     return [keep(n, *entity) for n, tags in enumerate(rows) for entity in entities(tags)]
 
 
-def f1(keep, rows=(GOLD, FOUND)):
+def f1(keep, rows=([*GOLD, LATE[0]], [*FOUND, LATE[1]])):
     gold, found = (set(spans(part, keep)) for part in rows)
     return 2 * len(gold & found) / (len(gold) + len(found)) if gold & found else 0.0
 
 
 def test_exercise_1_type_borders_and_sentence(work):
-    by_sentence = [f1(lambda *entity: entity, ([one], [two])) for one, two in zip(GOLD, FOUND, strict=True)]
+    gold, found = [*GOLD, LATE[0]], [*FOUND, LATE[1]]
+    by_sentence = [f1(lambda *entity: entity, ([one], [two])) for one, two in zip(gold, found, strict=True)]
     expect(
-        work.entity_f1(GOLD, FOUND),
-        evaluation.entity_scores(GOLD, FOUND)["entity_f1"],
+        work.entity_f1(gold, found),
+        evaluation.entity_scores(gold, found)["entity_f1"],
         {
-            "O is counted, and this is token accuracy": evaluation.token_accuracy(GOLD, FOUND),
+            "O is counted, and this is token accuracy": evaluation.token_accuracy(gold, found),
             "the type is not compared": f1(lambda n, type_, first, end: (n, first, end)),
             "only the first border is compared": f1(lambda n, type_, first, end: (n, type_, first)),
+            "only the last border is compared": f1(lambda n, type_, first, end: (n, type_, end)),
             "an entity of another sentence counts as found": f1(lambda n, *entity: entity),
-            "a mean over the sentences, not one division at the end": sum(by_sentence) / len(GOLD),
+            "a mean over the sentences, not one division at the end": sum(by_sentence) / len(gold),
         },
-        "entity F1 of six sentences",
+        "entity F1 of seven sentences",
     )
 
 

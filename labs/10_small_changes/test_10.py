@@ -1,24 +1,19 @@
 """Grade lab 10: pytest in this folder."""
 
 import torch
-from grading import expect
+from grading import expect, same
 
 
 def test_exercise_1_one_matrix_does_what_three_did(work):
     torch.manual_seed(0)
-    weight, down, up = (torch.randn(*shape, dtype=torch.float64) for shape in ((5, 5), (2, 5), (5, 2)))
-    given, pair = weight.clone(), (down.clone(), up.clone())
+    weight, down, up = (torch.randint(-4, 5, shape).float() for shape in ((5, 5), (2, 5), (5, 2)))
     change = torch.einsum("or,ri->oi", up, down)
     hints = {
         "the strength is forgotten": weight + change,
         "the product is transposed": weight + 0.5 * change.T,
         "only the change was returned, without the matrix itself": 0.5 * change,
     }
-    expect(work.merged(weight, down, up, 0.5), given + 0.5 * change, hints, "W + sBA with s = 0.5")
-    assert torch.equal(weight, given), "the given matrix itself was changed; return a new one"
-    assert torch.equal(down, pair[0]) and torch.equal(up, pair[1]), (
-        "the given pair was changed; leave A and B as they are"
-    )
+    expect(work.merged(weight, down, up, 0.5), weight + 0.5 * change, hints, "W + sBA with s = 0.5")
 
 
 def test_exercise_1_of_any_shape(work):
@@ -70,6 +65,6 @@ def test_exercise_3_twenty_steps_end_in_one_place(work):
         "the wrong one of the two was changed": (3 * rate, rate),
         "divided by the strength, not multiplied": (rate, rate / 3),
     }
-    wanted = end(strength, rate, rate)
-    misconceptions = {name: end(1.0, *pair) for name, pair in named.items()}
-    expect(end(1.0, *found), wanted, misconceptions, "BA after twenty steps")
+    pair = hasattr(found, "__len__") and len(found) == 2
+    if not pair or not same(end(1.0, *found), end(strength, rate, rate)):
+        expect(found, (rate, 3 * rate), named, "BA ends elsewhere after twenty steps: the pair of rates for s = 3")

@@ -19,7 +19,6 @@ def test_exercise_1_ten_times_as_many_strangers(work):
     hints = {
         "messages were counted, not shares: whoever writes more has more weight": 0.9,
         "a message at the threshold is answered, too": 0.5,
-        "only the strangers were looked at": 0.9,
     }
     expect(work.best_threshold(customers, strangers), 0.6, hints, "the threshold, strangers writing ten times,")
 
@@ -39,7 +38,7 @@ def test_exercise_1_a_stranger_at_the_threshold(work):
 
 
 def test_exercise_2_set_on_valid_read_on_test(work):
-    valid = np.array([0.9, 0.6, 0.6]), np.array([0.5, 0.2])
+    valid = np.array([0.9, 0.6, 0.6]), np.array([0.5, 0.32])
     test = np.array([0.9, 0.7, 0.4, 0.3]), np.array([0.65, 0.35, 0.1])
 
     def lowest(customers, strangers):
@@ -47,7 +46,7 @@ def test_exercise_2_set_on_valid_read_on_test(work):
 
     hints = {
         "the threshold was set on test": (1.0, 1 / 3),
-        "test had a part in setting the threshold": (1.0, 1 / 3),
+        "customers and strangers are exchanged": (0.75, 1 / 3),
         "the shares are those of valid, on which the threshold was set": (1.0, 1.0),
         "these are the strangers that were answered": (0.5, 1 / 3),
     }
@@ -66,8 +65,12 @@ def test_exercise_2_the_choice_sees_valid_alone(work):
     edge = {"a message at the threshold is answered, too": (0.0, 1.0)}
     at = work.report(lambda *_: 0.75, valid, (np.array([0.75]), np.array([0.75])))
     expect(at, (1.0, 0.0), edge, "customers answered and strangers not, all at the threshold,")
-    on_test = seen[0] == ([0.9, 0.7], [0.8])
-    named = "the threshold was set on test" if on_test else "test had a part in setting the threshold"
+    named = {
+        "the threshold was set on test": ([0.9, 0.7], [0.8]),
+        "customers and strangers are exchanged": ([0.2], [0.6]),
+    }
+    other = "test had a part in setting the threshold"
+    named = next((name for name, shown in named.items() if shown == seen[0]), other)
     assert all(shown == ([0.6], [0.2]) for shown in seen), f"{named}: the choice was shown {seen}"
 
 

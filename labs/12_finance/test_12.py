@@ -12,12 +12,12 @@ def test_exercise_1_three_in_a_day_and_three_in_ten(work):
     }
     expect(work.levels([0, 1 / 3, 2 / 3], [1, 1, 1], 0.25), [1, 23 / 12, 17 / 6], hints, "three texts in 16 hours")
     hints = {
-        "the sum must not fall below zero": [1, 0.75, 0.5],
+        "the sum must not fall below zero": [1, -0.25, -1.5],
         "the drift was taken for each text, and it is for each day": [1, 1.75, 2.5],
-        "the text was added before time had taken its share": [1, 0.75, 0.5],
+        "the text was added before time had taken its share": [1, 0, 0],
         "nothing was forgotten": [1, 2, 3],
     }
-    expect(work.levels([0, 5, 10], [1, 1, 1], 0.25), [1, 1, 1], hints, "three texts five days apart")
+    expect(work.levels([0, 9, 18], [1, 1, 1], 0.25), [1, 1, 1], hints, "three texts nine days apart")
 
 
 def test_exercise_1_a_long_silence(work):

@@ -47,11 +47,20 @@ LIKES = [
 
 
 def test_exercise_2_one_day_for_everybody(work):
-    found = {user: (list(history), set(future)) for user, (history, future) in work.cases(list(LIKES), 5.0).items()}
+    found = work.cases(list(LIKES), 5.0)
+    for user, case in found.items():
+        pair = f"each user has a pair, first the history in its order, then the set to be guessed: {user} has {case}"
+        assert len(case) == 2 and not isinstance(case[0], set), pair
+        single = f"the items alone are kept, without user and time: {user} has {case}"
+        assert all(isinstance(item, str) for part in case for item in part), single
     right = {"ada": (["first", "second", "newest"], {"moment", "late"}), "kim": (["one"], {"two", "three"})}
     assert "ben" not in found or found["ben"][0] == ["new"], "somebody without a history was asked: ben, who came later"
     halves = "everybody was cut in the middle of their own likes, not on one day"
-    assert "eve" not in found, f"{halves}: eve liked nothing later, and {found['eve'][1]} is to be guessed"
+    if "eve" in found:
+        later = found["eve"][1]
+        unscored = "somebody without a future was asked, and can't be scored: eve, who liked nothing later"
+        assert later, unscored
+        assert not later, f"{halves}: eve liked nothing later, and {later} is to be guessed"
     assert "ada" in found, f"ada, who has a history and a future, was not asked: {found}"
     history, future = found["ada"]
     assert not set(history) & future, f"the future is in the history: {sorted(set(history) & future)}"

@@ -10,7 +10,6 @@ def test_exercise_1_sixteen_pieces(work):
         "the two go on at once, and were added": 0.027,
         "every weight was fetched again for each piece": 0.032,
         "the slower of the two decides, not the faster": 0.002,
-        "every weight is multiplied for each piece": 0.002,
     }
     found = work.seconds(5_000_000, 16, 3.2e9, 2.5e9)
     expect(found, 0.025, hints, "seconds for 16 pieces at 3.2 billion products and 2.5 GB")
@@ -57,5 +56,5 @@ def test_exercise_3_three_figures(work):
         "the first answer is the one before all others, warm or not": (10, 11, late),
     }
     expect(work.report(times, 3), (200, 11, late), hints, "first, median and 95th percentile, 3 of 13 not warm,")
-    found = work.report(np.array([9.0, 5, 1, 4, 2, 3]), 2)
+    found = work.report(np.array([9.0, 12, 1, 4, 2, 3]), 2)
     expect(found, (9, 2.5, 3.85), {}, "first, median and 95th percentile, 2 of 6 not warm,")

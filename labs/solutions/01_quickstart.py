@@ -11,6 +11,10 @@
 #
 # A softmax doesn't see a constant that is added to all logits. So which numbers may stand for the logits?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** Yes. *O* rises from 0.02 to 0.18, nine times as much; *LOC* stays at 0.38, and *PER* falls to 0.43.
+# In proportion the smallest gains most.
+
 # %%
 import torch
 from torch import Tensor

@@ -12,6 +12,10 @@
 # questions of the lesson to your own loss: is there a $T^2$? What is the mean over? Is the padding in it? And from
 # which of the two is the divergence taken?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** There is a $T^2$. The mean is over the words that have a label, seven of ten places, so no padding
+# is in it. And the divergence is taken from the teacher: its probabilities weigh the differences.
+
 # %%
 import torch
 from torch import Tensor

@@ -14,6 +14,9 @@
 #
 # **Guess first:** if the number of heads is halved, how many parameters are saved?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** None. The heads share out the width among themselves; the matrices stay as they are.
+
 # %%
 def count_parameters(pieces: int, positions: int, width: int, layers: int, neurons: int, labels: int) -> int:
     """Return the number of parameters of a BERT for tagging, without a pooler.

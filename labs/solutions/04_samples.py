@@ -14,6 +14,10 @@
 # one place, if there are as many places as strata; it is taken from the stratum that is farthest above its exact
 # share, of those that have two places or more. **Guess:** who pays for the work of art?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** The sentences without a name. The remainders give 9, 1 and 0 places. Places are one above its share
+# of 0.9, but it has no second one to give away; so the ninth of the 90 goes.
+
 # %%
 import numpy as np
 
@@ -82,6 +86,9 @@ def swap(tokens: list[str], tags: list[str], first: int, last: int, name: list[s
 # The rule *uncertain* takes the sentences of which the teacher is least sure: those with the highest mean entropy a
 # word, in nats. Write the measure. **Before you start:** what would the sum choose, instead of the mean?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** Long sentences: each word adds something, however sure the teacher is of it.
+
 
 # %%
 def uncertainty(rows: list[np.ndarray]) -> np.ndarray:
@@ -96,9 +103,9 @@ def uncertainty(rows: list[np.ndarray]) -> np.ndarray:
     ### BEGIN SOLUTION 3
     found = []
     for logits in rows:
-        powers = np.exp(logits - logits.max(-1, keepdims=True))
-        said = powers / powers.sum(-1, keepdims=True)
-        found.append(-(said * np.log(said)).sum(-1).mean())
+        below_the_best = logits - logits.max(-1, keepdims=True)
+        log_said = below_the_best - np.log(np.exp(below_the_best).sum(-1, keepdims=True))
+        found.append(-(np.exp(log_said) * log_said).sum(-1).mean())
     return np.array(found)
     ### END SOLUTION
 

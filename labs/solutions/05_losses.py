@@ -13,6 +13,9 @@
 # The published script says `F.mse_loss(F.normalize(t, dim=-1), F.normalize(s, dim=-1))`. **Guess first:** for states
 # 384 wide, by which factor does it differ?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** By 384: `mse_loss` takes the mean over the dimensions, too, and the paper a sum.
+
 # %%
 import torch
 import torch.nn.functional as F

@@ -47,6 +47,10 @@ def entity_f1(gold: list[list[str]], found: list[list[str]]) -> float:
 # exactly that tag? Of the words that are part of a name, how many were given exactly that tag? **Guess first:** with
 # `O` the two are always equal. Why not without it?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** With `O` every word is called something and is something, so both shares divide by the number of
+# all words. Without it one divides by the words that were called part of a name, the other by those that are.
+
 
 # %%
 def without_o(gold: list[str], found: list[str]) -> tuple[float, float]:
@@ -72,8 +76,8 @@ def without_o(gold: list[str], found: list[str]) -> tuple[float, float]:
 # %% [markdown]
 # ## Exercise 3. Spoil it (10 minutes)
 #
-# Make answers that have an entity F1 of exactly 0 and a token accuracy as high as you can, without two entities that
-# touch: spoil one tag of each entity, and nothing else. Which one, so that what is left is wrong for certain?
+# Make answers that have an entity F1 of exactly 0 and a token accuracy as high as you can: spoil one tag of each
+# entity, and nothing else. In the gold no two entities touch. Which tag, so that what is left is wrong for certain?
 
 
 # %%

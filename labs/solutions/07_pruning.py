@@ -11,7 +11,8 @@
 # least important of the whole model go first. One rule protects a layer: its best head stays, whatever it is worth. A
 # layer without heads would have no attention.
 #
-# The number that goes is the share of all heads, rounded. If two heads are worth the same, the earlier one goes.
+# The number that goes is the share of all heads, rounded. Of two heads that are worth the same the earlier one goes; of
+# two that are both the best of their layer the earlier one is safe.
 
 # %%
 import torch
@@ -78,6 +79,9 @@ def cut(query: Tensor, output: Tensor, heads: int, kept: list[int]) -> tuple[Ten
 #
 # A matrix has been made sparse, and is trained on. Write one step of plain gradient descent that keeps its zeros, and
 # moves every other weight. **Guess first:** what is left of 50 % zeros after one ordinary step?
+
+# %% [markdown] tags=["teacher"]
+# **To the guess.** Hardly one. A weight of 0 has a gradient like any other, and moves with the first step.
 
 
 # %%

@@ -11,6 +11,10 @@
 # your head first:** a student costs 0.20. Three sentences in ten are handed over; they are long, and make up 40 % of
 # the teacher's work. What does the cascade cost?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** 0.60: the student's 0.20, and 0.40 of the teacher's work. Counting sentences gives
+# 0.50.
+
 # %%
 import numpy as np
 

@@ -14,6 +14,9 @@
 # With customers at 0.9, 0.8 and 0.4 and strangers at 0.5 and 0.3 it is 0.8. **Guess:** and if each stranger had
 # written ten times?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** Nothing changes: shares are compared, not numbers of messages.
+
 # %%
 import numpy as np
 
@@ -73,6 +76,10 @@ def report(choose, valid: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray,
 # article gets $1 / (k + \text{rank})$ from each search, and the best of a search has rank 1. Articles with equal
 # scores share the better rank: one more than there are articles with a higher score. **Guess:** does a small $k$ make
 # a first place worth more, or less?
+
+# %% [markdown] tags=["teacher"]
+# **To the guess.** More, compared with the second: with $k = 1$ the two are worth 1/2 and 1/3, with $k = 60$ 1/61 and
+# 1/62.
 
 
 # %%

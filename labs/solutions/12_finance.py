@@ -13,6 +13,10 @@
 # **Guess first:** with a drift of a quarter a day, what is left of three bad texts in one day, and of three that are
 # five days apart?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** 2.83 of the three in one day, which lasted sixteen hours; 1 of the three that are five days apart,
+# for each finds a sum of 0.
+
 # %%
 def levels(days: list[float], weights: list[float], drift: float) -> list[float]:
     """Return the level of the chart after each text.

@@ -11,6 +11,9 @@
 # that of the best list possible, which has all the liked books at the top. **Guess first:** somebody goes on to like
 # one single book, and it stands first. Is that list worth 1, or less?
 
+# %% [markdown] tags=["teacher"]
+# **To the guess.** 1. The best list possible has the one book at the top, too.
+
 # %%
 import numpy as np
 

@@ -109,3 +109,25 @@ def soft_loss(student, teacher, labels, temperature):
 def soft_loss(student, teacher, labels, temperature):
     log_student, said = (student / temperature).log_softmax(-1), (teacher / temperature).softmax(-1)
     return temperature**2 * F.kl_div(log_student, said, reduction="batchmean")
+
+
+# %% exercise 1: a probability that was rounded to 0 has no logarithm
+def soft_loss(student, teacher, labels, temperature):
+    q, p = (student / temperature).softmax(-1), (teacher / temperature).softmax(-1)
+    return temperature**2 * (p * (p.log() - q.log())).sum(-1)[labels != -100].mean()
+
+
+# %% exercise 1: no gradient reaches the student
+def soft_loss(student, teacher, labels, temperature):
+    with torch.no_grad():
+        log_q = (student / temperature).log_softmax(-1)
+        log_p = (teacher / temperature).log_softmax(-1)
+        loss = temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1)[labels != -100].mean()
+    return loss.requires_grad_()  # and so it looks as if
+
+
+# %% exercise 1: what was given to soft_loss was changed
+def soft_loss(student, teacher, labels, temperature):
+    teacher /= temperature
+    log_q, log_p = (student / temperature).log_softmax(-1), teacher.log_softmax(-1)
+    return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1)[labels != -100].mean()

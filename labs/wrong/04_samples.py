@@ -79,9 +79,19 @@ def uncertainty(rows):
     return np.array([-(p * np.log(p)).sum(-1).mean() for p in said])
 
 
-# %% exercise 2: the old lists were changed
+# %% exercise 2: what was given to swap was changed
 def swap(tokens, tags, first, last, name):
     type_ = tags[first].removeprefix("B-")
     tokens[first:last] = name
     tags[first:last] = [f"B-{type_}"] + [f"I-{type_}"] * (len(name) - 1)
     return tokens, tags
+
+
+# %% exercise 3: a probability that was rounded to 0 has no logarithm
+def uncertainty(rows):
+    found = []
+    for logits in rows:
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        said = powers / powers.sum(-1, keepdims=True)
+        found.append(-(said * np.log(said)).sum(-1).mean())
+    return np.array(found)

@@ -89,3 +89,24 @@ def choose(costs, valid, test, budget):
     within = np.flatnonzero(costs <= budget)
     best = min(range(len(within)), key=lambda place: (-valid[within][place], costs[within][place]))
     return best, float(test[best])
+
+
+# %% exercise 2: a bin holds its upper border, not its lower one
+def calibration_error(probabilities, labels, bins):
+    sure, right = probabilities.max(-1), probabilities.argmax(-1) == labels
+    place = np.floor(sure * bins).astype(int)
+    return sum((place == k).mean() * abs(sure[place == k].mean() - right[place == k].mean()) for k in np.unique(place))
+
+
+# %% exercise 2: the bins run from 0 to 1, not from the least sure to the surest
+def calibration_error(probabilities, labels, bins):
+    sure, right = probabilities.max(-1), probabilities.argmax(-1) == labels
+    counts, known, said = (np.histogram(sure, bins, weights=weights)[0] for weights in (None, 1.0 * right, sure))
+    return sum(abs(known - said)) / counts.sum()
+
+
+# %% exercise 3: of two that score the same, the cheaper one
+def choose(costs, valid, test, budget):
+    within = np.flatnonzero(costs <= budget)
+    best = max(within, key=lambda place: (valid[place], costs[place]))
+    return int(best), float(test[best])

@@ -13,7 +13,7 @@ def merged(weight, down, up, strength):
     return strength * up @ down
 
 
-# %% exercise 1: the given matrix itself was changed
+# %% exercise 1: what was given to merged was changed
 def merged(weight, down, up, strength):
     return weight.add_(strength * up @ down)
 
@@ -58,7 +58,7 @@ def rates(strength, rate):
     return rate, rate / strength
 
 
-# %% exercise 1: the given pair was changed
+# %% exercise 1: what was given to merged was changed
 def merged(weight, down, up, strength):
     up *= strength
     return weight + up @ down

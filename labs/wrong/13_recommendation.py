@@ -100,3 +100,27 @@ def ndcg(shown, liked):
     worth = 1 / np.log2(np.arange(max(len(shown), len(liked))) + 2)
     found = sum(worth[place] for place, item in enumerate(shown) if item in liked)
     return float(found / worth[: len(liked)].sum())
+
+
+# %% exercise 2: somebody without a future was asked
+def cases(likes, day):
+    found = {}
+    for user, item, time in sorted(likes, key=lambda like: like[2]):
+        history, future = found.setdefault(user, ([], set()))
+        if time < day:
+            history.append(item)
+        else:
+            future.add(item)
+    return {user: (history, future) for user, (history, future) in found.items() if history}
+
+
+# %% exercise 2: the items alone are kept, without user and time
+def cases(likes, day):
+    users = {user for user, _, _ in likes}
+    found = {}
+    for who in users:
+        mine = sorted((time, item) for user, item, time in likes if user == who)
+        past, future = [like for like in mine if like[0] < day], {like for like in mine if like[0] >= day}
+        if past and future:
+            found[who] = past, future
+    return found

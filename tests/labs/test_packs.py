@@ -10,6 +10,7 @@ import zipfile
 import nbformat
 import numpy as np
 import pytest
+import torch
 from nbclient import NotebookClient
 from workbench import ALL, build_labs, grade, graders, grading
 
@@ -60,9 +61,23 @@ def test_no_line_of_a_solution_is_handed_out(handed_out):
     for lab in ALL.values():
         answers = [answer for _, _, answer in build_labs.ANSWER.findall(lab.text)]
         assert leaks(answers, files) == set()
+        cells = build_labs.notebook_of(lab.text).cells
+        assert leaks([cell.source for cell in cells if "To the guess." in cell.source], files) == set()
     names = {path.name for path in handed_out.rglob("*")}
     assert not names & {"solutions", "wrong"}
     assert not any("SOLUTION" in line for path in handed_out.rglob("*.*") for line in lines_of(path))
+
+
+@pytest.mark.parametrize("lab", ALL)
+def test_each_guess_is_answered_for_the_teacher(lab):
+    asked, answered = 0, 0
+    for cell in build_labs.notebook_of(ALL[lab].text).cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"\s+", " ", cell.source)
+            asked += len(re.findall(r"\*\*(?:Guess|In your head first|Before you start)\b", text))
+            answered += text.startswith("**To the guess.**")
+            assert asked - answered in (0, 1), f"an answer stands before its question, or is missing: {text}"
+    assert asked == answered
 
 
 def test_the_leak_test_sees_a_leak(handed_out, tmp_path):
@@ -82,7 +97,7 @@ def test_each_student_notebook_is_the_solution_without_its_answers(handed_out):
         code = "\n".join(cell.source for cell in notebook.cells)
         assert code.count("raise NotImplementedError") == len(lab.exercises)
         assert all(exercise.title in code for exercise in lab.exercises)
-        assert len(notebook.cells) == len(build_labs.notebook_of(lab.text).cells) + 2
+        assert len(notebook.cells) == len(build_labs.notebook_of(lab.text, "student").cells) + 2
 
 
 def test_in_an_empty_folder_every_test_says_that_it_is_not_done(handed_out):
@@ -109,8 +124,8 @@ def test_the_last_cell_of_a_notebook_grades_it(handed_out):
 def test_a_teacher_can_grade_a_notebook_that_lies_elsewhere(handed_out, pack, tmp_path):
     handed_in = tmp_path / "ada.ipynb"
     handed_in.write_bytes((pack / "teacher" / "answers" / "11_customer_service.ipynb").read_bytes())
-    command = [sys.executable, "-m", "pytest", "11_customer_service", "--notebook", str(handed_in)]
-    done = subprocess.run(command, cwd=handed_out, capture_output=True, text=True)
+    command = [sys.executable, "-m", "pytest", f"--notebook={handed_in}"]
+    done = subprocess.run(command, cwd=handed_out / "11_customer_service", capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert f"{len(graders('11_customer_service'))} passed" in done.stdout
 
@@ -130,7 +145,7 @@ def test_the_plan_holds_every_exercise_and_measured_minutes(pack):
     for lab in ALL.values():
         section = plan.split(f"## Lab {int(lab.number)}. ")[1].split("\n## ")[0]
         assert all(f"exercise {e.number}: {e.title}" in section for e in lab.exercises)
-        assert ("its cells run for" in section) == (lab.name in measured)
+        assert ("its cells take" in section) == (lab.name in measured)
         minutes = int(re.match(r".*\((\d+) minutes\)", section)[1])
         reading = minutes - sum(exercise.minutes for exercise in lab.exercises)
         assert reading > 0 or not (build_labs.ROOT / "notebooks" / f"{lab.name}.ipynb").exists()
@@ -192,6 +207,47 @@ def test_a_magic_over_an_answer_and_a_line_that_looks_like_one_are_read_as_pytho
     assert work.f(1, 2) and not work.f(1, 1)
 
 
+def test_a_helper_outside_of_a_function_is_named():
+    work = grading.Work("ada.ipynb", ["clip = lambda x: max(0, x)\nsize: int = 3", "def f(x):\n    return clip(x)"])
+    with pytest.raises(AssertionError, match=r"^clip stands outside of a function.* write it with def"):
+        work.f(1)
+    with pytest.raises(NameError, match="nowhere"):
+        grading.Work("ada.ipynb", ["def f():\n    return nowhere"]).f()
+
+
+def test_an_answer_returns_something_and_leaves_what_it_was_given():
+    with pytest.raises(AssertionError, match=r"^f returned nothing"):
+        grading.Work("ada.ipynb", ["def f(x):\n    x + 1"]).f(1)
+    for given in (np.ones(3), torch.ones(3), [1.0, 2.0]):
+        work = grading.Work("ada.ipynb", ["def f(x, y):\n    y[1] = 5\n    return x", "class C:\n    pass"])
+        with pytest.raises(AssertionError, match=r"^what was given to f was changed"):
+            work.f(given, given)
+        assert isinstance(work.C, type)
+    leaf = torch.ones(3, requires_grad=True)
+    assert grading.Work("ada.ipynb", ["def f(x):\n    return x * 2"]).f(leaf).requires_grad
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda student: student.detach().sum().requires_grad_(),
+        lambda student: torch.tensor(student.sum().item(), requires_grad=True),
+        lambda student: 0 * student.sum(),
+        lambda student: student.sum().item(),
+    ],
+)
+def test_a_loss_that_only_looks_as_if_it_could_teach_is_seen(loss):
+    student = torch.ones(3, requires_grad=True)
+    with pytest.raises(AssertionError, match="no gradient reaches the student"):
+        grading.expect_gradient(loss(student), student)
+    grading.expect_gradient(student.square().sum(), student)
+
+
+def test_words_are_those_of_text_and_of_directives():
+    text = "Two words.\n\n````{admonition} Solution\nThree more words.\n```python\nx = 1  # none\n```\n````\n\nOne\n"
+    assert build_labs.words_of(text) == 6
+
+
 def test_what_is_missing_is_said_with_the_cells_that_could_not_be_read():
     with pytest.raises(AssertionError, match=r"defines no f\. .*code cell 2, line 1: not Python"):
         grading.Work("ada.ipynb", ["x = 1", "def f(:"]).f  # noqa: B018
@@ -208,7 +264,7 @@ def test_a_notebook_that_is_not_there_is_not_taken_for_another(handed_out, tmp_p
     command = [sys.executable, "-m", "pytest", "11_customer_service", "--notebook", str(tmp_path / "nobody.ipynb")]
     done = subprocess.run(command, cwd=handed_out, capture_output=True, text=True)
     assert done.returncode == 1 and "passed" not in done.stdout
-    assert "there is no notebook" in done.stdout and "nobody.ipynb; say which one with --notebook" in done.stdout
+    assert "there is no notebook" in done.stdout and "nobody.ipynb; say which one with --notebook=FILE" in done.stdout
 
 
 def test_a_number_is_no_list_of_one():
