@@ -54,8 +54,8 @@ def distillation(
 ) -> Tensor:
     """``T² · KL(teacher ‖ student)``, the mean over the positions that count.
 
-    The gradient of KL at temperature T shrinks as 1/T² (lesson 02 derives it); the factor T² holds the pull in one
-    order of magnitude, so that an alpha chosen at one temperature still means something at another.
+    The gradient of KL at temperature T shrinks as 1/T² (lesson 02 derives it); the factor T² holds the pull of a
+    batch in one order of magnitude, so that an alpha chosen at one temperature still means something at another.
 
     Args:
         student_logits, teacher_logits: (..., classes).

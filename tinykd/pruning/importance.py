@@ -48,8 +48,8 @@ def importance(
       activation (Michel et al. 2019, equation 2; Molchanov et al. 2019 take squares). The bars hide a sign: what does
       harm counts as much as what does good.
     - ``"distillation"``: how far ``L = T² KL(teacher ‖ model)`` rises without the part, by the second-order term of its
-      Taylor series, ``½ Σ (∂ log q(y)/∂ξ)²`` over the sentences: q is the model's softmax, and the labels y are drawn
-      from the teacher's (Fisher pruning, Theis et al. 2018, who take the corpus's labels). It needs no second
+      Taylor series, ``½ T² Σ (∂ log q(y)/∂ξ)²`` over the sentences: q is the model's softmax at T, and the labels y are
+      drawn from the teacher's (Fisher pruning, Theis et al. 2018, who take the corpus's labels). It needs no second
       derivative, and says something even where a teacher prunes itself and every ∂L/∂ξ is 0.
 
     The first-order term ``-∂L/∂ξ`` is left out on purpose. With it the estimate is better for any one part and worse
