@@ -73,6 +73,12 @@ def test_who_scores_between_two_epochs_reads_every_piece():
     assert [name for name, _ in rows.named_parameters()] == ["weight"] == list(rows.state_dict())
 
 
+def test_a_model_that_only_answers_reads_every_piece(room):
+    model, tokenizer = models.teacher(room[0], tiny.LABELS)
+    with only_used(model, data.encode(room[1], tokenizer), 0), torch.no_grad():
+        assert model(torch.arange(1000, 1016)[None]).logits.isfinite().all()
+
+
 def test_an_interruption_puts_the_table_back_with_what_was_learnt(room):
     model, tokenizer = models.teacher(room[0], tiny.LABELS)
     table, before = model.get_input_embeddings(), model.get_input_embeddings().weight.detach().clone()

@@ -1,12 +1,13 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from tinykd import files
 from tinykd.errors import RunError
-from tinykd.files import clear_disk_errors, new_folder, write_json
+from tinykd.files import clear_disk_errors, new_folder, read_json, write_json
 
 
 def fails(code):
@@ -94,6 +95,19 @@ def test_a_full_disk_leaves_no_folder(tmp_path, monkeypatch):
 def test_json_is_readable_text(tmp_path):
     write_json(tmp_path / "deep" / "a.json", {"name": "Łódź"})
     assert (tmp_path / "deep" / "a.json").read_text(encoding="utf-8") == '{\n  "name": "Łódź"\n}\n'
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{"])
+def test_a_note_that_is_no_object_is_damaged(tmp_path, text):
+    (tmp_path / "run.json").write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=r"run\.json: damaged .*; delete it"):
+        read_json(tmp_path / "run.json", "delete it")
+
+
+def test_a_place_without_a_name_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"^\.: what is made here needs a folder with a name"), new_folder(Path()):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from transformers import (
 
 from tinykd import losses
 from tinykd.errors import ModelError
-from tinykd.internals import Layers, Watched, of_words, projections
+from tinykd.internals import Layers, Watched, of_words, projections, stack_of_layers
 
 SIZES = {"vocab_size": 50, "num_labels": 3, "pad_token_id": 0}
 IDS = torch.tensor([[5, 6, 7, 8, 9], [10, 11, 12, 0, 0]])
@@ -112,6 +112,13 @@ def test_the_embeddings_attend_to_nothing():
 def test_a_layer_that_is_not_there(layers):
     with pytest.raises(ModelError, match=r"layer (4|-1): the model has layers 0 \(embeddings\) to 3"):
         Watched(bert(), layers)
+
+
+@pytest.mark.parametrize("number", [0, 4, -1])
+def test_a_projection_of_a_layer_that_is_not_there(number):
+    with pytest.raises(ModelError, match=rf"BertForTokenClassification has layers 1 to 3, and no layer {number}"):
+        projections(bert(), number)
+    assert stack_of_layers(bert().bert) is not None  # a body alone, too
 
 
 def test_an_architecture_that_we_do_not_know():

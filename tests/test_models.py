@@ -208,6 +208,15 @@ def test_other_labels_are_refused_and_both_sets_shown(tmp_path):
     models.save(teacher, tokenizer, tmp_path / "tuned")
     with pytest.raises(ModelError, match=r"(?s)B-GENE.*B-LOC"):
         models.teacher(str(tmp_path / "tuned"), tiny.LABELS)
+    with pytest.raises(ModelError, match="have other labels"):
+        models.teacher(str(tmp_path / "tuned"), ["O", "B-GENE", "I-GENE", "O"])
+
+
+def test_words_are_inherited_from_a_teacher_in_half_precision(minilm):
+    teacher = models.student("cut:1", minilm[0])
+    wanted = models.inherit_words(models.student("tinybert-4", teacher), teacher.bfloat16().float())
+    found = models.inherit_words(models.student("tinybert-4", teacher), teacher.bfloat16())
+    assert torch.equal(found.get_input_embeddings().weight, wanted.get_input_embeddings().weight)
 
 
 def test_a_saved_model_reloads_to_equal_outputs_as_safetensors_only(tmp_path):

@@ -110,6 +110,11 @@ def test_dropout_loses_its_share_at_random_and_keeps_the_mean(share, dtype):
     assert torch.equal(hardware.dropout(x, share), dropped)
 
 
+def test_dropout_of_nearly_everything_loses_nearly_everything():
+    torch.manual_seed(0)
+    assert (hardware.dropout(torch.ones(100_000), 1 - 2**-17) == 0).float().mean() > 0.999
+
+
 def test_dropout_is_drawn_this_way_in_training_only(room):
     model, x = fresh(room).train(), torch.ones(10, 16)
     layer = model.dropout
@@ -427,6 +432,10 @@ def test_a_full_disk_is_one_clear_line(room, tmp_path, monkeypatch):
         {"temperature": math.inf},
         {"temperature_end": math.nan},
         {"batch_size": 0},
+        {"batch_size": 1.5},
+        {"epochs": 2.5},
+        {"max_length": 0},
+        {"heads": 0},
     ],
 )
 def test_impossible_settings_are_refused_before_any_work(wrong):

@@ -70,7 +70,7 @@ def only_used(model: PreTrainedModel, encoded: Dataset, padding: int) -> Iterato
     for rows in encoded.select_columns("input_ids").iter(4096):
         needed.update(chain(*rows["input_ids"]))
     used = torch.tensor(sorted(needed))
-    rows = UsedRows(table, used)
+    rows = UsedRows(table, used).train(model.training)
     model.set_input_embeddings(rows)
     try:
         yield

@@ -34,9 +34,11 @@ def check_place(folder: Path, *marks: str) -> None:
         marks: names of files of which every folder of the kind that shall stand there has one.
 
     Raises:
-        RunError: ``folder`` is a file, or holds files and none of these.
+        RunError: ``folder`` is a file, holds files and none of these, or has no name to put another beside it.
     """
     folder = Path(folder)
+    if not folder.name:
+        raise RunError(f"{folder}: what is made here needs a folder with a name of its own, such as {folder / 'out'}")
     if folder.is_dir() and (not any(folder.iterdir()) or any((folder / mark).exists() for mark in marks)):
         return
     if folder.exists():
@@ -77,8 +79,8 @@ def write_json(path: Path, value: object) -> None:
         unfinished.replace(path)
 
 
-def read_json(path: Path, way_out: str) -> Any:
-    """Return what :func:`write_json` wrote.
+def read_json(path: Path, way_out: str) -> dict[str, Any]:
+    """Return the note, an object, that :func:`write_json` wrote.
 
     Args:
         way_out: what to do if it is damaged, for the message.
@@ -88,9 +90,12 @@ def read_json(path: Path, way_out: str) -> Any:
         RunError: damaged.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8", errors="surrogateescape"))
+        note = json.loads(Path(path).read_text(encoding="utf-8", errors="surrogateescape"))
     except ValueError:
         raise RunError(f"{path}: damaged (not JSON); {way_out}") from None
+    if not isinstance(note, dict):
+        raise RunError(f"{path}: damaged (no JSON object); {way_out}")
+    return note
 
 
 def claim(note: Path, asked: dict) -> None:

@@ -71,7 +71,7 @@ def dropout(x: Tensor, share: float) -> Tensor:
     """
     draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     drawn = draws.view(torch.int16)[: x.numel()].view(x.shape)
-    kept = drawn >= round(2**16 * share) - 2**15
+    kept = drawn >= min(round(2**16 * share), 2**16 - 1) - 2**15
     return x * kept.to(x.dtype).div_(1 - share)
 
 

@@ -101,9 +101,12 @@ def projections(model: PreTrainedModel, number: int) -> list[nn.Module]:
     """Return the query, key and value projections of layer ``number`` (from 1).
 
     Raises:
-        ModelError: we do not know where this architecture keeps them.
+        ModelError: no such layer, or we do not know where this architecture keeps them.
     """
-    layer = stack_of_layers(model)[number - 1]
+    layers = stack_of_layers(model)
+    if not 1 <= number <= len(layers):
+        raise ModelError(f"{type(model).__name__} has layers 1 to {len(layers)}, and no layer {number}")
+    layer = layers[number - 1]
     for names in PROJECTIONS:
         try:
             return [layer.get_submodule(name) for name in names]
@@ -118,7 +121,7 @@ def stack_of_layers(model: PreTrainedModel) -> nn.ModuleList:
     Raises:
         ModelError: we do not know where this architecture keeps them.
     """
-    body = getattr(model, model.base_model_prefix)
+    body = model.base_model
     for name in ("encoder", "transformer"):
         if hasattr(getattr(body, name, None), "layer"):
             return getattr(body, name).layer

@@ -117,7 +117,7 @@ def inherit_words(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTrai
         ModelError: another vocabulary than the teacher's, other places or types, or a student that is wider.
     """
     theirs, own = teacher.base_model.embeddings, student.base_model.embeddings
-    table, width = teacher.get_input_embeddings().weight.detach(), student.config.hidden_size
+    table, width = teacher.get_input_embeddings().weight.detach().float(), student.config.hidden_size
     if len(student.get_input_embeddings().weight) != len(table) or width > table.shape[1]:
         raise ModelError(
             f"the student has {len(student.get_input_embeddings().weight)} word pieces of {width} numbers, the teacher "
@@ -132,7 +132,7 @@ def inherit_words(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTrai
     axes = torch.linalg.svd(table, full_matrices=False)[2][:width]
     with torch.no_grad():
         for name in names:
-            own.get_submodule(name).weight.copy_(theirs.get_submodule(name).weight @ axes.T)
+            own.get_submodule(name).weight.copy_(theirs.get_submodule(name).weight.float() @ axes.T)
     return student
 
 
@@ -170,7 +170,7 @@ def check_labels(found: list[str], expected: list[str], who: str, whom: str) -> 
     Raises:
         ModelError: shows both sets.
     """
-    if set(found) != set(expected):
+    if sorted(found) != sorted(expected):
         raise ModelError(
             f"{who} and {whom} have other labels, and labels are matched by name:\n"
             f"  {who}: {', '.join(sorted(found))}\n  {whom}: {', '.join(sorted(expected))}"

@@ -101,7 +101,7 @@ def run(setup: Run, out: Path, progress: bool = True, report_to: str = "none") -
             return None
         scores = _score_all(trained, corpus["test"], out, setup.max_length, progress)
         report = _summary(scores) | {
-            "setup": asdict(setup),
+            "setup": asdict(setup) | {"data": str(setup.data)},
             "seed": setup.seed,
             "baseline_knew_the_task": knew,
             "corpus": {split: len(part) for split, part in corpus.items()} | {"digest": digest},
@@ -265,6 +265,6 @@ def claimed(out: Path, setup: dict) -> Iterator[None]:
 
 def _report(out: Path) -> dict | None:
     try:
-        return json.loads((out / "report.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # none, or damaged: then the models are scored again
+        return read_json(out / "report.json", "it is made anew")
+    except (FileNotFoundError, RunError):  # none, or damaged: then the models are scored again
         return None

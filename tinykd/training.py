@@ -72,6 +72,10 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name} is {value}; it must be above 0, and finite")
+        for name in ("epochs", "batch_size", "max_length", "heads"):
+            value = getattr(self, name)
+            if value is not None and not (value >= 1 and value == int(value)):
+                raise ValueError(f"{name} is {value}; it must be a whole number, at least 1")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; it must lie between 0 and 2**32 - 1")
         for name in ("alpha", "alpha_end", "teacher_share", "teacher_share_end", "dropout"):

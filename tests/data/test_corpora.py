@@ -182,6 +182,29 @@ def test_labels_that_transformers_calls_nameless_are_refused(write):
     with pytest.raises(DataError, match="a label is called LABEL_0, as transformers calls labels without names"):
         data.load(str(write({f"{split}.csv": rows for split in corpora.SPLITS})))
 
+    with pytest.raises(DataError, match="a label is called LABEL_0"):
+        data.load(str(write({"messages.txt": "## LABEL_0\na\nb\nc\nd\n## LABEL_1\ne\nf\ng\nh\n"})))
+
+
+def test_messages_that_are_all_out_of_scope_have_no_label(write):
+    with pytest.raises(DataError, match=r"messages\.txt: nothing but out_of_scope; there is no label to learn"):
+        data.load(str(write({"messages.txt": "## out_of_scope\na\nb\n"})))
+
+
+def test_task_and_labels_of_corpora_of_ones_own():
+    tags = Dataset.from_dict(
+        {"tokens": [["a"]], "labels": [[0]], "item": ["x"]},
+        Features({"tokens": List(Value("string")), "labels": List(ClassLabel(names=["O"])), "item": Value("string")}),
+    )
+    assert data.label_names(tags) == ["O"] == data.label_names(DatasetDict(test=tags))
+    assert data.task(DatasetDict(test=tags)) == "tagging"
+    known = data.digest(DatasetDict(train=tags))
+    assert known == data.digest(DatasetDict(train=tags.with_format("torch")))
+    with pytest.raises(DataError, match="without a split"):
+        data.label_names(DatasetDict())
+    with pytest.raises(DataError, match="numbers without names"):
+        data.label_names(Dataset.from_dict({"tokens": [["a"]], "labels": [0]}))
+
 
 def test_the_digest_of_texts_knows_texts_and_labels_alone(write):
     rows = data.load(str(write({f"{split}.conll": conll(30) for split in corpora.SPLITS})))["train"]

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tinykd import data
 from tinykd.data.encode import IGNORE
+from tinykd.errors import DataError
 
 VANISHES = "\u200b"
 WORDS = ["a", "Mara", "tokenization", "Kuala", "electroencephalograph", VANISHES, "日本", "x" * 30, "👍"]
@@ -48,10 +49,10 @@ def test_every_word_is_labelled_once_at_its_first_piece_with_its_own_logits(toke
     assert found == {row: list(range(len(tokens))) for row, tokens in enumerate(documents)}
 
 
-def test_what_a_teacher_said_is_not_read(tokenizer):
-    read = set()
-    watched = numbered([["Mara", "left"]] * 5, signal=True).with_transform(lambda rows: read.update(rows) or rows)
-    data.encode(watched, tokenizer)
+def test_what_a_teacher_said_is_not_read(tokenizer, monkeypatch):
+    read, original = set(), Dataset.__getitem__
+    monkeypatch.setattr(Dataset, "__getitem__", lambda rows, key: read.update(rows.column_names) or original(rows, key))
+    data.encode(numbered([["Mara", "left"]] * 5, signal=True), tokenizer)
     assert read == {"tokens", "labels"}
 
 
@@ -93,6 +94,21 @@ def test_a_word_longer_than_the_window_is_cut(tokenizer):
 def test_a_window_without_room_is_refused(tokenizer, dataset, max_length):
     with pytest.raises(ValueError, match=rf"^max_length is {max_length}; it must be at least 3$"):
         data.encode(Dataset.from_dict(dataset), tokenizer, max_length)
+
+
+def test_a_corpus_of_tags_may_have_its_texts_too_and_any_format(tokenizer):
+    rows = Dataset.from_dict({"tokens": [["a", "Mara"]], "labels": [[0, 1]]})
+    plain = data.encode(rows, tokenizer)[:]
+    for more in (rows.add_column("text", ["a Mara"]), rows.add_column("text", ["a"]).add_column("label", [1])):
+        for form in (None, "numpy", "torch", "arrow"):
+            assert data.encode(more.with_format(form), tokenizer)[:] == plain
+
+
+@pytest.mark.parametrize("labels", [[0], [0, 1, 2]])
+def test_a_row_has_a_label_for_each_word(tokenizer, labels):
+    rows = Dataset.from_dict({"tokens": [["a", "b"], ["a", "b"]], "labels": [[0, 1], labels]})
+    with pytest.raises(DataError, match=f"^row 1: 2 words and {len(labels)} labels$"):
+        data.encode(rows, tokenizer)
 
 
 def test_an_empty_split_gives_no_windows(tokenizer):

@@ -74,6 +74,9 @@ def test_line_ends_of_an_old_macintosh(tmp_path):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match=r"nobody\.conll: no such file"):
         read_file(tmp_path / "nobody.conll")
+    (tmp_path / "folder.txt").mkdir()
+    with pytest.raises(DataError, match=r"folder\.txt: no such file"):
+        read_file(tmp_path / "folder.txt")
 
 
 @pytest.mark.parametrize("label", ['["a", "b"]', '{"a": 1}', "null"])
@@ -194,6 +197,7 @@ ERRORS = [
         ":1: a text has one label, a name or a number; found null",
     ),
     ("a.jsonl", '{"text": "x", "label": NaN}', ":1: a text has one label, a name or a number; found NaN"),
+    ("a.csv", "text,text,label\nx,y,a", ":1: two columns are named 'text'"),
     ("a.jsonl", "{}", ":1: needs 'tokens' and 'tags', or 'text' and 'label'; found nothing"),
     (
         "a.jsonl",

@@ -86,6 +86,7 @@ def test_themes_are_apart(write):
         ("categories: crime\n", "", ":1: 'b001' has 0 categories; give it 1 to 3, as in 'categories: crime, humour'"),
         ("crime", "a, b, c, d", ":1: 'b001' has 4 categories; give it 1 to 3, as in 'categories: crime, humour'"),
         ("crime", "a,, b", ":2: categories are words between commas, each once, not 'a,, b'"),
+        ("crime", "crime\ncategories: sea", ":3: 'b001' has a second line of categories; write them in one"),
         ("crime", "", ":2: categories are words between commas, each once, not ''"),
         ("sea, islands", "sea, sea", ":3: themes are words between commas, each once, not 'sea, sea'"),
         ("The tide goes out.\n  And in.  \n", "", ":1: 'b001' has no description"),

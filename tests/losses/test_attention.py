@@ -121,9 +121,26 @@ def test_relations_do_not_see_a_rotation_within_a_head(seed):
     assert_close(losses.relations(turned, teacher[2], HEADS, mask), expected)
 
 
-def test_a_width_that_the_heads_do_not_divide():
-    with pytest.raises(ValueError, match="6 cannot be cut into 4 heads"):
-        losses.attention_scores(torch.zeros(1, 2, 6), torch.zeros(1, 2, 6), 4)
+@pytest.mark.parametrize("heads", [4, 0, -2])
+def test_a_width_that_the_heads_do_not_divide(heads):
+    with pytest.raises(ValueError, match=f"6 cannot be cut into {heads} heads"):
+        losses.attention_scores(torch.zeros(1, 2, 6), torch.zeros(1, 2, 6), heads)
+
+
+def test_an_infinity_at_a_padding_word_touches_no_gradient():
+    student, teacher, mask = vectors()
+    for loss in (lambda s, t: losses.relations(s[0], t[0], 2, mask), lambda s, t: losses.minilm(s, t, 2, mask)):
+        clean = loss(student, teacher)
+        spoilt = tuple(x.detach().masked_fill(~mask[..., None], torch.inf).requires_grad_() for x in student)
+        value = loss(spoilt, tuple(x.masked_fill(~mask[..., None], -torch.inf) for x in teacher))
+        assert_close(value, clean)
+        value.backward()
+        assert all(x.grad is None or x.grad.isfinite().all() for x in spoilt)
+
+
+def test_scores_in_half_precision_are_squared_in_single():
+    far = torch.full((1, 1, 2, 2), 300.0, dtype=torch.float16)
+    assert losses.attention(far, torch.zeros_like(far), torch.ones(1, 2, dtype=torch.bool)) == 90000
 
 
 def test_other_numbers_of_heads_are_refused():

@@ -179,6 +179,8 @@ def test_a_weight_scales_its_own_position(loss):
         expected = expected + weight[i, j] * call(student, alone) / len(rows)
     assert_close(call(student, labels, weight), expected)
     assert_close(call(student, labels, torch.ones_like(weight)), call(student, labels))
+    with pytest.raises(ValueError, match=r"^the weight is \(2, 3, 1\), the labels are \(2, 3\)$"):
+        call(student, labels, weight[..., None])
 
 
 @given(st.floats(0, 1), st.floats(0.5, 8))

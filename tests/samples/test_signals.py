@@ -46,6 +46,22 @@ def test_it_is_computed_once_and_again_for_another_teacher_or_text(parts, tmp_pa
     assert len(counted) == 3
 
 
+def test_the_same_weights_in_other_heads_are_another_teacher(parts, tmp_path, counted):
+    train, teacher, tokenizer = parts
+    config = type(teacher.config).from_dict(teacher.config.to_dict() | {"num_attention_heads": 1})
+    other = type(teacher)(config).eval()
+    other.load_state_dict(teacher.state_dict())
+    assert models.weights_digest(other) == models.weights_digest(teacher)
+    first, second = (samples.with_teacher(train, who, tokenizer, tmp_path / "store") for who in (teacher, other))
+    assert len(counted) == 2
+    assert first.column_names == second.column_names
+    assert np.abs(np.asarray(second[0]["teacher_logits"]) - inference.logits(other, tokenizer, train)[0]).max() < 2e-3
+    models.save(other, tokenizer, tmp_path / "saved")
+    before = len(counted)
+    samples.with_teacher(train, models.load(tmp_path / "saved")[0], tokenizer, tmp_path / "store")
+    assert len(counted) == before  # a teacher that was saved and loaded is the same
+
+
 def test_in_bfloat16_the_answers_are_near_and_the_store_is_another(parts, tmp_path, counted, monkeypatch):
     corpus, teacher, tokenizer = parts
     monkeypatch.setattr(samples.signals, "prefers_bf16", lambda: True)

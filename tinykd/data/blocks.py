@@ -109,6 +109,8 @@ def splits(folder: Path) -> dict[str, list[dict]]:
     for row in rows:
         if row["label"] != OUT_OF_SCOPE:
             groups.setdefault((row.get("topic"), row["label"]), []).append(row)
+    if not groups:
+        raise DataError(f"{path}: nothing but {OUT_OF_SCOPE}; there is no label to learn")
     parts: dict[str, list[dict]] = {split: [] for split in SHARES}
     for (_, label), group in groups.items():
         divided = divide(group, SHARES)

@@ -64,8 +64,7 @@ def load(name: str, columns: list[str] | None = None, max_train: int | None = No
 
 def task(corpus: DatasetDict | Dataset) -> str:
     """Return ``"tagging"`` or ``"classification"``, told by the columns."""
-    columns = corpus["train"].column_names if isinstance(corpus, DatasetDict) else corpus.column_names
-    return "tagging" if "tokens" in columns else "classification"
+    return "tagging" if "tokens" in _part(corpus).column_names else "classification"
 
 
 def label_names(corpus: DatasetDict | Dataset) -> list[str]:
@@ -75,16 +74,24 @@ def label_names(corpus: DatasetDict | Dataset) -> list[str]:
         DataError: the labels are numbers without names, or there are none, as in a catalogue of items or unlabelled
             text.
     """
-    part = next(iter(corpus.values())) if isinstance(corpus, DatasetDict) else corpus
-    if "item" in part.features:
+    features = _part(corpus).features
+    if features.keys() >= items.FEATURES.keys():
         raise DataError("a catalogue of items has no labels to learn; it is for the recommendation scenario")
-    features = corpus["train"].features if isinstance(corpus, DatasetDict) else corpus.features
     if not {"labels", "label"} & features.keys():
         raise DataError(f"no labels here, neither a column labels (of words) nor label; found: {', '.join(features)}")
-    feature = features["labels"].feature if "labels" in features else features["label"]
+    feature = getattr(features["labels"], "feature", None) if "labels" in features else features["label"]
     if not isinstance(feature, ClassLabel):
         raise DataError("the labels are numbers without names; make their column a datasets.ClassLabel")
     return list(feature.names)
+
+
+def _part(corpus: DatasetDict | Dataset) -> Dataset:
+    """One split of a corpus, the train split if it has one: its columns are those of all."""
+    if not isinstance(corpus, DatasetDict):
+        return corpus
+    if not corpus:
+        raise DataError("a corpus without a split has no rows to learn from")
+    return corpus.get("train", next(iter(corpus.values())))
 
 
 def digest(corpus: DatasetDict) -> str:
@@ -101,7 +108,7 @@ def digest(corpus: DatasetDict) -> str:
         else:
             columns = ("tokens", "labels") if task(part) == "tagging" else ("text", "label")
         sha.update(split.encode())
-        for row in part.select_columns(list(columns)):
+        for row in part.with_format(None).select_columns(list(columns)):
             sha.update(json.dumps([row[c] for c in columns], ensure_ascii=False).encode())
     return sha.hexdigest()[:16]
 
@@ -149,6 +156,7 @@ def _from_folder(folder: Path, columns: list[str] | None) -> DatasetDict:
     if blocks.is_blocks(folder):
         rows = blocks.splits(folder)
         names = _label_names(rows["train"], False)
+        _refuse_nameless(folder, names)
         return DatasetDict({split: _dataset(part, names, False) for split, part in rows.items()})
     if (folder / items.FILE).is_file():
         return DatasetDict({items.SPLIT: items.catalogue(folder)})
@@ -162,11 +170,7 @@ def _from_folder(folder: Path, columns: list[str] | None) -> DatasetDict:
         raise DataError(f"{folder}: some splits hold tags and some labels: {kinds}")
     tagging = kinds["train"]
     names = _label_names(rows["train"], tagging)
-    if nameless := next((name for name in names if re.fullmatch(r"LABEL_\d+", name)), None):
-        raise DataError(
-            f"{folder}: a label is called {nameless}, as transformers calls labels without names: no model "
-            "could be told from one that was never fine-tuned. Give the labels other names"
-        )
+    _refuse_nameless(folder, names)
     for split, part in rows.items():
         _check_labels(_split_file(folder, split), part, set(names), tagging)
     corpus = DatasetDict({split: _dataset(part, names, tagging) for split, part in rows.items()})
@@ -194,6 +198,14 @@ def _split_file(folder: Path, split: str) -> Path | None:
     if len(found) > 1:
         raise DataError(f"{folder}: more than one {split} split: {', '.join(f.name for f in found)}; keep one")
     return found[0] if found else None
+
+
+def _refuse_nameless(folder: Path, names: list[str]) -> None:
+    if nameless := next((name for name in names if re.fullmatch(r"LABEL_\d+", name)), None):
+        raise DataError(
+            f"{folder}: a label is called {nameless}, as transformers calls labels without names: no model "
+            "could be told from one that was never fine-tuned. Give the labels other names"
+        )
 
 
 def _label_names(rows: list[dict], tagging: bool) -> list[str]:

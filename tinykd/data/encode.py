@@ -46,15 +46,16 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
 
     Raises:
         ValueError: a ``max_length`` that leaves no room for a word.
+        DataError: a row with more or fewer labels than words.
     """
     before, after = special_tokens(tokenizer)
     room = max_length - len(before) - len(after)
     if room < 1:
         raise ValueError(f"max_length is {max_length}; it must be at least {max_length - room + 1}")
-    whole = "text" in dataset.column_names
+    whole = "tokens" not in dataset.column_names
     one = _encode_texts if whole else _encode_words
     # Without the columns teacher_…: as Python lists they would take minutes, and more memory than the store has bytes.
-    dataset = dataset.select_columns(["text", "label"] if whole else ["tokens", "labels"])
+    dataset = dataset.with_format(None).select_columns(["text", "label"] if whole else ["tokens", "labels"])
     # The map is written out, not hidden in Dataset.map: nothing is cached under a name that a reader cannot see.
     features = Features(_FEATURES | ({"labels": Value("int32")} if whole else {}))
     chunks = []
@@ -86,6 +87,8 @@ def _encode_words(rows: dict, start: int, tokenizer: PreTrainedTokenizerBase, ma
     columns = {"input_ids": [], "labels": [], "word_starts": [], "row": [], "first_word": []}
     documents = pieces_of_words(rows["tokens"], tokenizer)
     for row, (pieces, labels) in enumerate(zip(documents, rows["labels"], strict=True), start):
+        if len(pieces) != len(labels):
+            raise DataError(f"row {row}: {len(pieces)} words and {len(labels)} labels")
         for ids, starts, first_word in cut(pieces, before, after, max_length):
             piece_labels = [IGNORE] * len(ids)
             for word, position in enumerate(starts, first_word):

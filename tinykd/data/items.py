@@ -52,6 +52,8 @@ def read(path: Path) -> Iterator[dict]:
         for line in block.lines:
             name, found, rest = line.text.partition(":")
             if not text and found and name in tags:
+                if tags[name]:
+                    raise DataError(f"{path}:{line.number}: {item!r} has a second line of {name}; write them in one")
                 tags[name] = _tags(path, line, name, rest)
             else:
                 text.append(line.text)

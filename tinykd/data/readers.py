@@ -60,7 +60,7 @@ def read_text(path: Path) -> str:
     """
     try:
         text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise DataError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
@@ -159,6 +159,8 @@ def _csv(path: Path, text: str) -> Iterator[dict]:
         names = reader.fieldnames or []
         if not names:
             raise DataError(f"{path}: the file holds no sentence")
+        if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+            raise DataError(f"{path}:1: two columns are named {twice[0]!r}")
         text_name, label_name = _pick(path, names, _TEXT_NAMES), _pick(path, names, _LABEL_NAMES)
         for row in reader:
             if None in row or None in row.values():

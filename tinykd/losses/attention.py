@@ -39,7 +39,8 @@ def attention(student_scores: Tensor, teacher_scores: Tensor, mask: Tensor) -> T
     """
     check_same_shape(student_scores, teacher_scores, "attention scores", mask)
     counted = mask[:, None, :, None] & mask[:, None, None, :]  # (batch, 1, words, words)
-    error = F.mse_loss(student_scores.where(counted, 0), teacher_scores.where(counted, 0), reduction="none")
+    student_scores, teacher_scores = (precise(scores).where(counted, 0) for scores in (student_scores, teacher_scores))
+    error = F.mse_loss(student_scores, teacher_scores, reduction="none")
     rows = error.mean(1).sum(-1) / mask.sum(-1, keepdim=True).clamp(min=1)  # (batch, words)
     return mean(rows[mask])
 
@@ -54,6 +55,7 @@ def relations(student: Tensor, teacher: Tensor, heads: int, mask: Tensor) -> Ten
         teacher: (batch, words, teacher hidden).
         heads: relation heads; need not be the attention heads of either model.
     """
+    student, teacher = _counted(student, teacher, mask)
     return _divergence(attention_scores(student, student, heads), attention_scores(teacher, teacher, heads), mask)
 
 
@@ -66,15 +68,23 @@ def minilm(student: tuple[Tensor, Tensor, Tensor], teacher: tuple[Tensor, Tensor
         student, teacher: (queries, keys, values), each (batch, words, hidden).
         heads: the attention heads, of which both models must have as many.
     """
-    scores_student = attention_scores(student[0], student[1], heads)
-    scores_teacher = attention_scores(teacher[0], teacher[1], heads)
+    pairs = [_counted(*pair, mask) for pair in zip(student[:2], teacher[:2], strict=True)]
+    scores_student, scores_teacher = (
+        attention_scores(queries, keys, heads) for queries, keys in zip(*pairs, strict=True)
+    )
     return _divergence(scores_student, scores_teacher, mask) + relations(student[2], teacher[2], heads, mask)
+
+
+def _counted(student: Tensor, teacher: Tensor, mask: Tensor) -> list[Tensor]:
+    """Zeros in place of words that do not count: in a product, an infinity there would make a gradient here NaN."""
+    check_same_shape(student[..., :1], teacher[..., :1], "relations", mask)  # of two widths
+    return [vectors.where(mask[..., None], 0) for vectors in (student, teacher)]
 
 
 def _heads(vectors: Tensor, heads: int) -> Tensor:
     """(batch, words, hidden) to (batch, heads, words, hidden / heads)."""
     batch, words, hidden = vectors.shape
-    if hidden % heads:
+    if heads < 1 or hidden % heads:
         raise ValueError(f"a width of {hidden} cannot be cut into {heads} heads")
     return precise(vectors).view(batch, words, heads, hidden // heads).transpose(1, 2)
 

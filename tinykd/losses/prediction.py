@@ -35,7 +35,7 @@ def kl_divergence(student_logits: Tensor, teacher_logits: Tensor, temperature: f
         temperature: T > 0; 1 leaves the distributions as they are, more softens them.
 
     Returns:
-        (...), each at least 0, and 0 only where the two distributions agree.
+        (...), each at least 0, up to rounding, and 0 only where the two distributions agree; logits must be finite.
     """
     check_same_shape(student_logits, teacher_logits, "logits")
     if not temperature > 0:
@@ -121,4 +121,6 @@ def joint_target(
 
 
 def _selected(weight: Tensor | None, counted: Tensor) -> Tensor | None:
+    if weight is not None and weight.shape != counted.shape:
+        raise ValueError(f"the weight is {tuple(weight.shape)}, the labels are {tuple(counted.shape)}")
     return None if weight is None else weight[counted]

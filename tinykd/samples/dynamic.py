@@ -6,6 +6,7 @@ section 3.4; the chances are those of Kool et al. 2019), and the *joint target*,
 setting of its own.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class Dynamic:
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        if self.refresh < 1 or self.candidates < 1:
+        if self.refresh < 1 or not 1 <= self.candidates < math.inf:
             raise ValueError(f"refresh is {self.refresh} and candidates {self.candidates}; both must be at least 1")
         for name in ("uniform", "correction"):
             if not 0 <= getattr(self, name) <= 1:

@@ -126,15 +126,21 @@ def _write(rows, features: Features, order: list[int], path: Path) -> None:
         writer.finalize()
 
 
+#: of a teacher's configuration: what does not change its answers, or a file may lack
+_SAYS_NOTHING = {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "transformers_version"}
+
+
 def _fingerprint(
     dataset: Dataset, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *settings: object
 ) -> str:
     sha = hashlib.sha256(f"{models.weights_digest(teacher)} {settings}".encode())
+    shape = {key: value for key, value in teacher.config.to_dict().items() if key not in _SAYS_NOTHING}
+    sha.update(json.dumps(shape, sort_keys=True, default=str).encode())  # other heads answer otherwise
     pieces = json.loads(tokenizer.backend_tokenizer.to_str())
     pieces |= {"truncation": None, "padding": None}  # left over from its last call
     sha.update(json.dumps(pieces).encode())
     column = "tokens" if "tokens" in dataset.column_names else "text"
-    for rows in dataset.select_columns([column]).iter(1000):
+    for rows in dataset.with_format(None).select_columns([column]).iter(1000):
         for text in rows[column]:
             sha.update(json.dumps(text).encode())
     return sha.hexdigest()
