@@ -171,6 +171,14 @@ def test_a_graph_that_cannot_be_read_is_named(room, tmp_path):
         runtime.load(folder)
 
 
+def test_a_manifest_that_lacks_a_fact_is_named(room, tmp_path):
+    folder = tiny.copy(room[1], tmp_path / "copy")
+    facts = json.loads((folder / manifest.NAME).read_text())
+    manifest.seal(folder, {key: value for key, value in facts.items() if key not in ("files", "task")})
+    with pytest.raises(ModelError, match=r"export\.json: says nothing of task; export the model again"):
+        runtime.load(folder)
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
 def test_a_damaged_manifest_is_named(room, tmp_path, content):
     folder = tiny.copy(room[1], tmp_path / "copy")

@@ -50,7 +50,8 @@ def comparison(scores: dict[str, dict[str, tuple[float, float]]], floors: dict[s
         floors: score name → what a model that has learnt nothing reaches.
     """
     figure = Figure(figsize=(8.4, 3.2), layout="constrained")
-    for axes, (title, rows) in zip(figure.subplots(1, len(scores), sharey=True), scores.items(), strict=True):
+    panels = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
+    for axes, (title, rows) in zip(panels, scores.items(), strict=True):
         means, spreads = zip(*rows.values(), strict=True)
         colours = [COLOURS.get(name, COLOURS["other"]) for name in rows]
         hatches = [HATCHES.get(name, "xx") for name in rows]

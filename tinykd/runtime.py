@@ -39,6 +39,9 @@ class Runtime:
         from tokenizers import Tokenizer
 
         facts = manifest.read(folder)
+        told = {"task", "labels", "max_length", "positions", "pad_token_id", "unk_token_id", "files"}
+        if lacking := sorted(told - facts.keys()):
+            raise ModelError(f"{folder / manifest.NAME}: says nothing of {lacking[0]}; export the model again")
         self.task, self.labels, self.max_length = facts["task"], facts["labels"], facts["max_length"]
         self.positions: int = facts["positions"]  # the longest row that the model can take
         self._pad, self._unknown = facts["pad_token_id"], facts["unk_token_id"]

@@ -156,3 +156,8 @@ def test_confidences_by_hand():
     assert confidence_of_row(np.eye(3) * 1000, "entropy") == pytest.approx(1)
     half = np.array([[0, 0, -1000.0, -1000.0]])
     assert confidence_of_row(half, "entropy") == pytest.approx(0.5)
+
+
+def test_entropy_is_a_number_where_a_probability_is_0_and_where_there_is_one_class():
+    assert confidence_of_row(np.array([[0.0, -np.inf]])) == 1
+    assert confidence_of_row(np.zeros((2, 1))) == 1

@@ -290,6 +290,14 @@ def test_a_file_of_data_is_no_database(tmp_path, name):
     with pytest.raises(RunError, match=f"{name}: the file is no database of ours; name another"):
         finance.Monitor(tmp_path / name, None, None)
     assert (tmp_path / name).read_text() == '{"a": 1}'
+    import duckdb
+
+    with duckdb.connect(str(tmp_path / "theirs.duckdb")) as theirs:
+        theirs.execute("CREATE TABLE customers (name VARCHAR)")
+    with pytest.raises(RunError, match=r"theirs\.duckdb: the file is no database of ours; name another"):
+        finance.Monitor(tmp_path / "theirs.duckdb", None, None)
+    with duckdb.connect(str(tmp_path / "theirs.duckdb")) as theirs:
+        assert theirs.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("customers",)]
     with pytest.raises(DataError, match="no such"):
         next(finance.files(tmp_path / "nowhere"))
 
@@ -298,12 +306,37 @@ def test_a_broken_feed_is_a_fault_that_names_the_file(monitor, tmp_path):
     (tmp_path / "news.rss").write_bytes(b"<rss")
     assert list(monitor.watch(finance.files(tmp_path / "news.rss"))) == []
     assert "news.rss: not well-formed" in monitor.faults()[0][1]
+    with pytest.raises(ValueError, match="not well-formed XML"):
+        finance.feed(b'<?xml version="1.0" encoding="nonsense"?><rss></rss>')
+    never = b"<rss><item><guid>a</guid><pubDate>Mon, 01 Jan 99999999999999999999 00:00:00 GMT</pubDate></item></rss>"
+    assert b"99999999999999999999" in finance.feed(never)[0]
+    (tmp_path / "folder.jsonl").mkdir()
+    assert [*finance.files(tmp_path)]  # the feed alone
+    assert finance.read_item(line("a"), datetime(9999, 12, 31, 23, 30)).id == "a"
+
+
+def test_charts_need_texts_about_a_company():
+    items = [finance.Item("1", datetime(2031, 3, 1), "x", "")]
+    with pytest.raises(DataError, match="no text of the quiet time names a company"):
+        finance.quiet_time(items, [Opinion("a", "negative", 1.0)])
+
+
+def test_a_text_that_comes_too_late_for_the_window_raises_no_alert(tmp_path):
+    weights = {"a": 0.45, "b": 0.45, "c": 0.45, "late": 0.9}
+    weighed = lambda texts: [Opinion("t", "negative", weights[text]) for text in texts]  # noqa: E731
+    monitor = finance.Monitor(tmp_path / "m.duckdb", weighed, Share(limit=0.4))
+    days = {"a": 20, "b": 20, "c": 20, "late": 8}
+    for name, day in days.items():
+        raw = json.dumps({"id": name, "time": f"2031-03-{day:02}T09:00", "text": name, "entity": "Co"}).encode()
+        assert monitor.feed([raw]) == []
 
 
 def test_a_company_is_found_in_the_text():
     names = ["Tarnwick Bank", "Oriole Games"]
     assert finance.entity_in("oriole sues Tarnwick Bank", names) == "Oriole Games"
     assert finance.entity_in("Orioles sing", names) == ""
+    assert finance.entity_in("Oriole Games falls", ["Oriole Bank", "Oriole Games"]) == "Oriole Games"
+    assert finance.entity_in("Yahoo! shares fall", ["", "Yahoo!"]) == "Yahoo!"
 
 
 # the monitor

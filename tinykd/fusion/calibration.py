@@ -39,7 +39,14 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     Args:
         logits: (words, classes), of a split that the model was not trained on.
         labels: (words,), ids.
+
+    Raises:
+        ValueError: no words, or logits that are no numbers.
     """
+    if not len(labels) or not np.isfinite(logits).all():
+        raise ValueError("a temperature is fitted on words with finite logits")
+    if (logits.argmax(-1) == labels).all():
+        return BOUNDS[0]  # from some point on all losses are 0 alike, and the search would stop anywhere
     logits, words = logits.astype(np.float64), np.arange(len(labels))
 
     def loss(log_temperature: float) -> float:

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+from scipy.special import entr, softmax
 
 #: What a cascade can go by: the first three hand over whole sentences, the last only the words in doubt
 BY = ("entropy", "lowest", "product", "word")
@@ -33,9 +33,8 @@ def confidence_of_row(row: np.ndarray, by: str = "entropy") -> float:
     if by != "entropy":
         words = confidence_of_words(row)
         return float(words.prod() if by == "product" else words.min())
-    log_probabilities = log_softmax(row.astype(np.float64), axis=-1)
-    entropy = -(np.exp(log_probabilities) * log_probabilities).sum(-1)
-    return float(np.clip(1 - entropy.mean() / math.log(row.shape[-1]), 0, 1))
+    entropy = entr(softmax(row.astype(np.float64), axis=-1)).sum(-1)
+    return float(np.clip(1 - entropy.mean() / math.log(max(2, row.shape[-1])), 0, 1))
 
 
 def check_by(by: str) -> None:

@@ -76,7 +76,10 @@ class Cusum:
 
 @dataclass(frozen=True)
 class Share:
-    """The plain threshold: the mean weight of the texts of the last ``days``, once there are ``least`` of them."""
+    """The plain threshold: the mean weight of the texts of the last ``days``, of which there must be ``least``.
+
+    Of a company that is written of very often, the latest ``KEPT`` texts stand for them.
+    """
 
     days: float = 7.0
     least: int = 3

@@ -67,7 +67,7 @@ def read_item(raw: bytes, now: datetime | None = None) -> Item:
             raise ValueError("nobody can add days to it")
     except (ValueError, OverflowError):
         raise ValueError(f"time is {found['time'][:40]!r}; write it as 2031-03-01T09:15") from None
-    if now is not None and moment > now + AHEAD:
+    if now is not None and moment - now > AHEAD:
         raise ValueError(f"dated in the future: {moment.isoformat()}, now is {now.isoformat(timespec='seconds')}")
     id, text, entity = (_whole(found.get(name) or "") for name in ("id", "text", "entity"))
     return Item(id, moment, text, entity)
@@ -92,7 +92,7 @@ def feed(document: bytes) -> list[bytes]:
         raise ValueError("a feed needs no document type; this one is not read")
     try:
         root = ElementTree.fromstring(document)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # an encoding that nobody knows, too
         raise ValueError(f"not well-formed XML ({error})") from None
     items = [element for element in root.iter() if _name(element) in ("item", "entry")]
     if not items and _name(root) not in ("rss", "feed", "RDF"):
@@ -142,7 +142,7 @@ def _listed(where: Path) -> list[Path]:
     if not where.is_dir():
         return [where] * where.exists()
     with contextlib.suppress(FileNotFoundError):  # the folder went
-        names = (path for path in where.iterdir() if path.suffix in (".jsonl", *FEEDS))
+        names = (path for path in where.iterdir() if path.suffix in (".jsonl", *FEEDS) and not path.is_dir())
         return sorted(path for path in names if not path.name.startswith("."))
     return []
 
@@ -150,14 +150,17 @@ def _listed(where: Path) -> list[Path]:
 def entity_in(text: str, names: Iterable[str]) -> str:
     """Return the first of these companies that a text names, in full or by its first word; "" for none.
 
+    Of two that begin at the same place the one that is named at greater length is meant.
+
     >>> entity_in("Hackers empty Tarnwick's accounts", ["Oriole Games", "Tarnwick Bank"])
     'Tarnwick Bank'
     """
     found = []
     for name in names:
-        if match := re.search(rf"\b(?:{re.escape(name)}|{re.escape(name.split()[0])})\b", text, re.IGNORECASE):
-            found.append((match.start(), name))
-    return min(found)[1] if found else ""
+        for said in filter(None, (name, *name.split()[:1])):
+            if match := re.search(rf"(?<!\w){re.escape(said)}(?!\w)", text, re.IGNORECASE):
+                found.append((match.start(), -len(said), name))
+    return min(found)[2] if found else ""
 
 
 def _ended_lines(stream: io.BufferedIOBase) -> Generator[list[bytes], None, bytes]:
@@ -211,7 +214,7 @@ def _feed_time(parts: dict[str, str]) -> str:
     if "pubDate" in parts:
         try:
             return parsedate_to_datetime(parts["pubDate"]).isoformat()
-        except ValueError:
+        except (ValueError, OverflowError):
             return parts["pubDate"]
     return parts.get("published") or parts.get("updated") or parts.get("date", "")
 

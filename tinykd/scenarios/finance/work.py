@@ -153,7 +153,7 @@ def quiet_time(items: Sequence[Item], found: Sequence[Opinion], length: timedelt
         found: what the student thinks of each: the charts are set for the mistakes it makes.
 
     Raises:
-        DataError: there is no text.
+        DataError: there is no text, or none about a company.
     """
     if not items:
         raise DataError("the charts are set on a quiet time of the stream; there is no text in it")
@@ -161,6 +161,8 @@ def quiet_time(items: Sequence[Item], found: Sequence[Opinion], length: timedelt
     days = length / timedelta(days=1)
     names = sorted({item.entity for item, _ in early} - {""})
     texts = tuple((opinion.topic, opinion.negative) for item, opinion in early if item.entity)
+    if not texts:
+        raise DataError("no text of the quiet time names a company, and the charts are set on such texts")
     return Quiet(len(texts) / days, tuple(names), texts)
 
 
