@@ -130,7 +130,7 @@ def test_fuse_makes_a_folder_that_answers(run, place, tmp_path, how):  # noqa: F
         (["compress", "--heads", "1.0"], "heads is 1.0"),
         (["compress", "--rank", "99"], "rank is 99; it must lie between 1 and 16"),
         (["compress", "--rank", "0"], "rank is 0; it must lie between 1 and 16"),
-        (["compress", "--epochs", "0"], "epochs is 0; it must be above 0"),
+        (["compress", "--epochs", "0"], "epochs is 0; it must be a whole number, at least 1"),
         (["compress", "--vocabulary", "3"], "size is 3; special tokens and single characters alone are"),
         (["export", "--max-length", "9999"], "max_length is 9999"),
         (["bench", "{nowhere}"], "nowhere: not a model folder; no config.json and no export.json in"),

@@ -68,13 +68,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse impossible values before hours of work, not after."""
-        for name in ("epochs", "learning_rate", "batch_size", "temperature", "temperature_end"):
+        for name in ("learning_rate", "temperature", "temperature_end"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name} is {value}; it must be above 0, and finite")
         for name in ("epochs", "batch_size", "max_length", "heads"):
             value = getattr(self, name)
-            if value is not None and not (value >= 1 and value == int(value)):
+            if value is not None and not (1 <= value < math.inf and value == int(value)):
                 raise ValueError(f"{name} is {value}; it must be a whole number, at least 1")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; it must lie between 0 and 2**32 - 1")

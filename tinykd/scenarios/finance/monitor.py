@@ -86,10 +86,8 @@ class Monitor:
             self.connection = duckdb.connect(str(database))
             # DuckDB opens a table of data (.json, .csv) as well, and would keep what we write in memory only.
             where = self._one("SELECT path FROM duckdb_databases() WHERE database_name = current_database()")
-            if where is None and str(database) != ":memory:":
-                raise RunError(f"{database}: the file is no database of ours; name another")
             there = {name for (name,) in self._rows("SELECT table_name FROM duckdb_tables()")}
-            if there and not there >= TABLES.keys():
+            if (where is None and str(database) != ":memory:") or (there and not there >= TABLES.keys()):
                 raise RunError(f"{database}: the file is no database of ours; name another")
             for name, columns in TABLES.items():
                 self.connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
@@ -130,9 +128,8 @@ class Monitor:
                 mark = Mark(item.id, item.time, opinion.negative)
                 if silent is None or mark.time >= silent:
                     state = self.chart.step(state, mark)
-                if (
-                    state.level >= self.chart.limit and mark.weight >= BAD and mark in state.marks
-                ):  # no good, no late news
+                # Good news raises no alert, nor does what came too late for the window.
+                if state.level >= self.chart.limit and mark.weight >= BAD and mark in state.marks:
                     alerts.append(self._alert(self.raised + len(alerts) + 1, key, state))
                     state, silent = State(time=state.time), state.time + self.silence
                 touched[key] = (state, silent)
