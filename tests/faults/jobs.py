@@ -126,6 +126,29 @@ def finance_run(base, out, stream, size=64) -> None:
         Path(stream, f"{part}.jsonl").write_bytes(b"\n".join(lines[part * size // 8 : (part + 1) * size // 8]) + b"\n")
 
 
+def open_database(path, kill_at: int | None = None) -> int:
+    """Open a monitor, and die just before its call number ``kill_at`` of DuckDB; return the number of calls."""
+    import duckdb
+
+    from tinykd.scenarios import finance
+
+    calls, connect = [], duckdb.connect
+
+    class Counted:
+        def __init__(self, path):
+            self.connection = connect(path)
+
+        def __getattr__(self, name):
+            calls.append(name)
+            if len(calls) == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return getattr(self.connection, name)
+
+    duckdb.connect = Counted
+    with finance.Monitor(Path(path), None, finance.Cusum(0.0, 1.5)):
+        return len(calls)
+
+
 def _unshare(kind: int) -> None:
     user, group = os.getuid(), os.getgid()
     if user:  # who is not root becomes the root of a small world of its own

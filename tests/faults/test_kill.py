@@ -63,6 +63,17 @@ def test_watch_killed_anywhere_keeps_every_alert_once(forge, watched, tmp_path, 
     assert [path.name for path in tmp_path.iterdir()] == [database.name]
 
 
+def test_a_database_killed_before_each_statement_of_its_opening_opens_again(forge, tmp_path):
+    """Tables made one by one were once some of ours, and refused as somebody else's."""
+    (statements,) = forge.run(["open_database", tmp_path / "whole.duckdb"])
+    assert statements > 10
+    for number in range(1, statements + 1):
+        database = tmp_path / f"{number}.duckdb"
+        with pytest.raises(AssertionError, match="a child ended"):
+            forge.run(["open_database", database, number])
+        forge.run(["open_database", database])
+
+
 def test_a_folder_that_takes_the_place_of_another_is_whole_at_every_moment(forge, tmp_path):
     """Killed before each of its changes: the folder holds the old or the new, never a mixture; for one instant both
     stand beside it under hidden names. The next writer clears away whatever was left."""

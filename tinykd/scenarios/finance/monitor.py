@@ -89,8 +89,10 @@ class Monitor:
             there = {name for (name,) in self._rows("SELECT table_name FROM duckdb_tables()")}
             if (where is None and str(database) != ":memory:") or (there and not there >= TABLES.keys()):
                 raise RunError(f"{database}: the file is no database of ours; name another")
+            self.connection.begin()  # all tables or none: a file with some of them would be somebody else's
             for name, columns in TABLES.items():
                 self.connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
+            self.connection.commit()
         except duckdb.Error as error:
             raise RunError(f"{database}: cannot be opened ({str(error).splitlines()[0]})") from None
         if chart is not None:
