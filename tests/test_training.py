@@ -327,6 +327,8 @@ def test_a_folder_that_holds_something_else_is_refused_before_the_work_and_kept(
             fine_tune(model, tokenizer, train, tmp_path / name, SETTINGS, progress=False)
     with pytest.raises(RunError, match="holds something else"):
         samples.with_teacher(train, model, tokenizer, tmp_path / "mine")
+    with pytest.raises(RunError, match="a folder with a name of its own"):
+        fine_tune(model, tokenizer, train, ".", SETTINGS, progress=False)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 

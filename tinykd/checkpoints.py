@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, Trainer
 
 from tinykd.adapters import adapted_by
 from tinykd.errors import RunError
-from tinykd.files import clear_disk_errors, read_json, write_json
+from tinykd.files import check_name, clear_disk_errors, read_json, write_json
 from tinykd.manifest import sha256
 from tinykd.models import load
 
@@ -36,7 +36,7 @@ SECONDS = 60.0  #: at least so long between two checkpoints; an interrupted run 
 
 def beside(out: Path) -> Path:
     """Return the folder of the checkpoints of the model that will stand in ``out``."""
-    return out.with_name(f"{out.name}-unfinished")
+    return check_name(out).with_name(f"{out.name}-unfinished")
 
 
 def finished(out: Path, asked: dict, model: PreTrainedModel, title: str) -> PreTrainedModel | None:

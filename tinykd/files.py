@@ -36,13 +36,23 @@ def check_place(folder: Path, *marks: str) -> None:
     Raises:
         RunError: ``folder`` is a file, holds files and none of these, or has no name to put another beside it.
     """
-    folder = Path(folder)
-    if not folder.name:
-        raise RunError(f"{folder}: what is made here needs a folder with a name of its own, such as {folder / 'out'}")
+    folder = check_name(folder)
     if folder.is_dir() and (not any(folder.iterdir()) or any((folder / mark).exists() for mark in marks)):
         return
     if folder.exists():
         raise RunError(f"{folder} holds something else (no {' or '.join(marks)} is there); choose another folder")
+
+
+def check_name(folder: Path) -> Path:
+    """Return the folder, as a path.
+
+    Raises:
+        RunError: it has no name to put another beside it, as ``.`` has none.
+    """
+    folder = Path(folder)
+    if not folder.name:
+        raise RunError(f"{folder}: what is made here needs a folder with a name of its own, such as {folder / 'out'}")
+    return folder
 
 
 @contextlib.contextmanager

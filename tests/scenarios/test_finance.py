@@ -182,6 +182,8 @@ def test_a_limit_grows_with_what_is_asked_of_it_and_never_looks_at_a_crisis():
     assert max(item.time for item in items[: len(calm.texts)]) < min(crisis.first for crisis in finance.crises())
     with pytest.raises(DataError, match="quiet"):
         finance.quiet_time([], [])
+    with pytest.raises(DataError, match="15 days, and the stream ends before"):
+        finance.quiet_time(items[:5], gold[:5])
 
 
 # sources
@@ -318,7 +320,7 @@ def test_a_broken_feed_is_a_fault_that_names_the_file(monitor, tmp_path):
 def test_charts_need_texts_about_a_company():
     items = [finance.Item("1", datetime(2031, 3, 1), "x", "")]
     with pytest.raises(DataError, match="no text of the quiet time names a company"):
-        finance.quiet_time(items, [Opinion("a", "negative", 1.0)])
+        finance.quiet_time(items, [Opinion("a", "negative", 1.0)], timedelta(0))
 
 
 def test_a_text_that_comes_too_late_for_the_window_raises_no_alert(tmp_path):
@@ -468,6 +470,8 @@ def test_what_alerts_are_worth_by_hand():
     )
     assert found["found"] == found["right_topic"] == 0.5
     assert found["delay_hours"] == {"A": 6.0, "B": None}
+    with pytest.raises(ValueError, match="there are 3 of 2 companies"):
+        finance.measure([], [*planted, planted[0]], days=15)
     assert (found["aftermath"], found["false_alarms"], found["false_a_month"]) == (1, 1, 2.0)
     assert finance.measure([], planted, 15)["median_delay_hours"] is None
 

@@ -149,14 +149,15 @@ def quiet_time(items: Sequence[Item], found: Sequence[Opinion], length: timedelt
     """Return what the beginning of a stream looks like.
 
     Args:
-        items: in order of time.
+        items: in order of time, and for longer than ``length``.
         found: what the student thinks of each: the charts are set for the mistakes it makes.
 
     Raises:
-        DataError: there is no text, or none about a company.
+        DataError: there is no text, or none about a company, or the stream ends before the quiet time does.
     """
-    if not items:
-        raise DataError("the charts are set on a quiet time of the stream; there is no text in it")
+    if not items or items[-1].time - items[0].time < length:
+        days = length / timedelta(days=1)
+        raise DataError(f"the charts are set on a quiet time of {days:g} days, and the stream ends before; name less")
     early = [(item, opinion) for item, opinion in zip(items, found, strict=True) if item.time < items[0].time + length]
     days = length / timedelta(days=1)
     names = sorted({item.entity for item, _ in early} - {""})
@@ -203,8 +204,13 @@ def measure(alerts: Sequence[Alert], planted: Sequence[Crisis], days: float) -> 
     Returns:
         ``found`` and ``right_topic``, shares of the crises; ``delay_hours``, by company, None if missed;
         ``median_delay_hours`` of those found; ``alerts``, ``aftermath``, ``false_alarms`` and ``false_a_month``.
+
+    Raises:
+        ValueError: no crisis, or two of one company, which these figures would not tell apart.
     """
     delays: dict[str, float | None] = dict.fromkeys([crisis.entity for crisis in planted])
+    if not 0 < len(delays) == len(planted):
+        raise ValueError(f"one crisis a company, and at least one; there are {len(planted)} of {len(delays)} companies")
     topics, late, false = set(), 0, 0
     for alert in sorted(alerts, key=lambda alert: alert.time):
         of = [c for c in planted if c.entity == alert.entity and c.first <= alert.time <= c.last + AFTERMATH]
