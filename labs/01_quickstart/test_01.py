@@ -61,13 +61,25 @@ def test_exercise_2_a_loss_is_a_gap(work):
     expect(work.gaps(one, two, three), right, hints, "the two gaps, the first a loss with both seeds,")
 
 
-def test_exercise_2_the_seeds_are_pairs(work):
+def test_exercise_2_a_gap_smaller_than_the_seeds_are_apart(work):
     baseline = np.array([0.80, 0.70, 0.90, 0.60])
-    weights_only = baseline + np.array([0.01, 0.01, 0.01, 0.09])  # four gains, each smaller than the seeds are apart
-    student = weights_only + np.array([0.02, 0.02, -0.11, 0.24])
-    right = ((0.03, True), (0.0425, False))
+    weights_only = baseline + np.array([0.01, 0.01, 0.01, 0.09])
+    student = weights_only + np.array([0.08, -0.12, 0.06, 0.02])
+    right = ((0.03, True), (0.01, False))
     hints = {
-        "the seeds are pairs: the first score of one belongs to the first of the others": (right[0], (0.0425, True)),
         "the gaps, not the scores, must have one sign": ((0.03, False), right[1]),
+        "the sign of the mean says nothing about the seeds": (right[0], (0.01, True)),
     }
     expect(work.gaps(baseline, weights_only, student), right, hints, "the two gaps of four seeds that lie far apart")
+
+
+def test_exercise_2_the_seeds_are_pairs(work):
+    baseline = np.array([0.81, 0.71, 0.91, 0.69])
+    weights_only = np.array([0.83, 0.73, 0.80, 0.93])  # put in order, each is above its neighbour; its own is not
+    student = weights_only + np.array([0.08, -0.12, 0.06, 0.02])
+    right = ((0.0425, False), (0.01, False))
+    hints = {
+        "the seeds are pairs: the first score of one belongs to the first of the others": ((0.0425, True), right[1]),
+        "the sign of the mean says nothing about the seeds": ((0.0425, True), (0.01, True)),
+    }
+    expect(work.gaps(baseline, weights_only, student), right, hints, "the two gaps of four seeds in no order")
