@@ -102,6 +102,10 @@ ROWS = {
     ),
     "tinybert-4, labels only": Row("tinybert-4", None, LONG),
     "tinybert-4, logits": Row("tinybert-4", "logits", LONG),
+    **{
+        f"tinybert-4, {losses}": Row("tinybert-4", losses, LONG)
+        for losses in ("hidden", "attention", "relations", "two-stage")
+    },
     "tinybert-4, two-stage, augmented": Row("tinybert-4", "two-stage", FULL, 3),
     "tinybert-4, two-stage, augmented, teacher's words": Row("tinybert-4", "two-stage", FULL, 3, words=True),
     **{
