@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from transformers import BertForSequenceClassification
 
 from tests import tiny
 from tests.untrained import LABELS, tagger
-from tinykd import data, export, inference, manifest, runtime
+from tinykd import data, export, inference, manifest, models, runtime
 from tinykd.data.corpora import EMBEDDED
 from tinykd.errors import ModelError, RunError
 from tinykd.pruned_bert import PrunedBertConfig, PrunedBertForSequenceClassification
@@ -86,7 +87,7 @@ def test_the_mask_is_an_input_of_its_own(room):
 
 
 def test_an_aliased_export_is_caught(tokenizer, tmp_path, monkeypatch):
-    def twice(vocabulary):
+    def twice(vocabulary, positions):
         ones = torch.ones(2, 9, dtype=torch.long)
         return ones, ones
 
@@ -135,6 +136,43 @@ def test_a_pruned_classifier_is_a_bert_to_a_browser_and_answers_as_inference_doe
     found = list(ran.predict(ODD))
     assert len({answer["score"] for answer in found}) > 1
     same_answers(found, inference.predict(model, tokenizer, ODD))
+
+
+def test_a_classifier_that_was_never_saved_is_one(tokenizer, tmp_path):
+    config = tagger(tokenizer).config
+    model = BertForSequenceClassification(config).eval()
+    model.config.architectures = None
+    folder = export.to_onnx(model, tokenizer, tmp_path / "onnx", 32)
+    assert runtime.load(folder).task == "classification"
+    assert set(next(runtime.load(folder).predict(["Nice."]))) >= {"label"}
+
+
+@pytest.mark.parametrize("positions", [4, 12])
+def test_a_model_of_few_positions_is_exported(tokenizer, tmp_path, positions):
+    model = tagger(tokenizer, max_position_embeddings=positions)
+    folder = export.to_onnx(model, tokenizer, tmp_path / "onnx", positions)
+    rows = Dataset.from_dict({"tokens": [["Mara", "won"]], "labels": [[0, 0]]})
+    expected = inference.logits(model, tokenizer, rows, positions)
+    np.testing.assert_allclose(runtime.load(folder).logits([["Mara", "won"]])[0], expected[0], atol=1e-3)
+
+
+def test_a_tokenizer_of_more_pieces_is_refused(room, tokenizer, tmp_path):
+    model = tagger(tokenizer, vocab_size=100)
+    with pytest.raises(ModelError, match="the model knows 100 word pieces, its tokenizer has"):
+        export.to_onnx(model, tokenizer, tmp_path / "onnx")
+
+
+def test_a_model_does_not_take_the_place_of_an_export(room, tokenizer, tmp_path):
+    folder = tiny.copy(room[1], tmp_path / "onnx")
+    with pytest.raises(RunError, match="holds an exported model"):
+        models.save(room[0], tokenizer, folder)
+    assert runtime.load(folder).labels == LABELS
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5])
+def test_an_impossible_batch_is_refused(room, batch_size):
+    with pytest.raises(ValueError, match=f"batch_size is {batch_size}; it must be a whole number"):
+        runtime.load(room[1]).logits(["Nice."], batch_size)
 
 
 def test_the_runtime_needs_no_torch(room):

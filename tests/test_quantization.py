@@ -14,8 +14,8 @@ from torch import nn
 
 from tests import tiny
 from tests.untrained import tagger
-from tinykd import data, export, models, runtime, samples, training
-from tinykd.errors import DataError, ModelError
+from tinykd import adapters, data, export, models, runtime, samples, training
+from tinykd.errors import DataError, ModelError, RunError
 from tinykd.inference import logits
 from tinykd.quantization import (
     dynamic_int8,
@@ -131,12 +131,21 @@ def test_what_4_bits_hold_stays(table):
     torch.testing.assert_close(in_blocks(once), once, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("bits", [1, 17])
+@pytest.mark.parametrize("bits", [1, 17, 8.5])
 def test_impossible_bits_are_refused(bits, tokenizer):
     with pytest.raises(ValueError, match=f"bits is {bits}; it must lie between 2 and 16"):
         fake_quantize(torch.ones(2), bits)
     with pytest.raises(ValueError, match="between 2 and 16"):
         prepare(tagger(tokenizer), bits)
+
+
+def test_what_has_no_grid_is_refused():
+    with pytest.raises(ValueError, match=r"int32 is not of floating point"):
+        fake_quantize(torch.ones(2, dtype=torch.int32))
+    for channel_dim in (2, 5, -3):
+        with pytest.raises(ValueError, match=f"channel_dim is {channel_dim}; the tensor has 2 dimensions"):
+            scale_and_zero_point(torch.ones(3, 4), channel_dim=channel_dim)
+    assert scale_and_zero_point(torch.ones(3, 4).bfloat16())[0].dtype == torch.float32
 
 
 def batch(tokenizer):
@@ -178,6 +187,8 @@ def test_what_cannot_be_prepared_or_finished_is_refused(tokenizer):
     for wrong, message in (
         (lambda: prepare(prepared), "prepared for quantization already"),
         (lambda: prepare(nn.LayerNorm(2)), "no linear layer and no embedding"),
+        (lambda: prepare(adapters.adapt(model)), "adapted; merge it first"),
+        (lambda: adapters.adapt(prepared), "prepared for quantization; adapt a plain one"),
         (lambda: finish(model), "say how many bits"),
         (lambda: finish(prepared, 8), "prepared with 4 bits, not 8"),
         (lambda: export.to_onnx(prepared, tokenizer, "nowhere"), "finish it first"),
@@ -343,6 +354,25 @@ def test_a_damaged_or_foreign_folder_is_not_quantized(exported, tmp_path):
         with pytest.raises(ModelError, match=message):
             dynamic_int8(tmp_path / name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_export_that_does_not_say_its_precision_is_not_quantized(exported, tmp_path):
+    folder = tiny.copy(exported, tmp_path / "silent")
+    facts = json.loads((folder / "export.json").read_text(encoding="utf-8"))
+    del facts["precision"]
+    (folder / "export.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(ModelError, match="says nothing of its precision"):
+        dynamic_int8(folder, tmp_path / "out")
+
+
+def test_a_folder_inside_the_other_is_refused_and_nothing_is_lost(exported, tmp_path):
+    whole = tiny.copy(exported, tmp_path / "whole")
+    inner = tiny.copy(exported, whole / "inner")
+    before = sorted(tmp_path.rglob("*"))
+    for folder, out in ((inner, whole), (whole, whole / "int8")):
+        with pytest.raises(RunError, match="would lie inside the other"):
+            dynamic_int8(folder, out)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_quantizer_that_fails_leaves_nothing(exported, tmp_path, monkeypatch):

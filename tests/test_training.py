@@ -457,7 +457,7 @@ def test_classification_trains_and_distils_too(room, tmp_path):
     student = models.student("cut:1", model)
     settings = Settings(epochs=1, batch_size=8)
     distill(student, tokenizer, transfer, tmp_path / "out", settings, progress=False)
-    assert models.task_of(models.load(tmp_path / "out")[0].config) == "classification"
+    assert models.task_of(models.load(tmp_path / "out")[0]) == "classification"
 
 
 def test_texts_whose_words_two_tokenizers_see_differently_have_no_common_states(room, tmp_path):

@@ -8,9 +8,9 @@ from transformers import BertConfig, BertForSequenceClassification, BertForToken
 LABELS = ["O", "B-PER", "I-PER"]
 
 
-def tagger(tokenizer, always=None):
+def tagger(tokenizer, always=None, **shape):
     """Return a random tagger, or one that gives every word the tag ``always`` with probability 0.5."""
-    model = _bert(tokenizer, BertForTokenClassification, LABELS)
+    model = _bert(tokenizer, BertForTokenClassification, LABELS, **shape)
     if always:
         return _constant(model, [0.5 if name == always else 0.25 for name in LABELS])
     model.classifier.weight.data.mul_(50)  # tags that change from word to word
@@ -29,10 +29,10 @@ def _constant(model, probabilities):
     return model
 
 
-def _bert(tokenizer, kind, names):
+def _bert(tokenizer, kind, names, **shape):
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=shape.pop("vocab_size", len(tokenizer)),
         hidden_size=32,
         num_hidden_layers=1,
         num_attention_heads=2,
@@ -40,5 +40,6 @@ def _bert(tokenizer, kind, names):
         id2label=dict(enumerate(names)),
         label2id={name: i for i, name in enumerate(names)},
         architectures=[kind.__name__],
+        **shape,
     )
     return kind(config).eval()

@@ -20,7 +20,8 @@ import copy
 
 from transformers import PreTrainedModel
 
-from tinykd.errors import ModelError
+from tinykd.errors import ModelError, is_whole
+from tinykd.quantization.aware import is_prepared
 
 METHODS = ("lora", "ia3", "bitfit")
 #: Where each family of encoders keeps its query, key, value and last feed-forward layer.
@@ -45,16 +46,18 @@ def adapt(model: PreTrainedModel, method: str = "lora", rank: int = 8, seed: int
         seed: draws LoRA's ``A``.
 
     Raises:
-        ModelError: an unknown method, a rank that is no number of columns, a model adapted before, or a family whose
-            layers we do not know.
+        ModelError: an unknown method, a rank that is no number of columns, a model adapted before or prepared for
+            quantization, or a family whose layers we do not know.
     """
     family = model.config.model_type
     if method not in METHODS:
         raise ModelError(f"unknown method {method!r}; expected one of {', '.join(METHODS)}")
-    if not isinstance(rank, int) or rank < 1:
+    if not is_whole(rank, 1):
         raise ModelError(f"rank is {rank}; LoRA needs a whole number, at least 1")
     if adapted_by(model):
         raise ModelError(f"this model is adapted already, by {adapted_by(model)['method']}; merge it first")
+    if is_prepared(model):
+        raise ModelError("this model is prepared for quantization; adapt a plain one, and prepare it once it is merged")
     if method != "bitfit" and family not in _LAYERS:
         raise ModelError(
             f"{method} does not know the layers of {family!r}; it knows those of {', '.join(_LAYERS)}. bitfit needs "

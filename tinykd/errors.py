@@ -1,5 +1,7 @@
 """The errors that a user can mend. The command line prints them as one line, without a traceback."""
 
+import numbers
+
 
 class TinykdError(Exception):
     """Base of every error that tinykd raises on purpose."""
@@ -15,3 +17,8 @@ class ModelError(TinykdError, ValueError):
 
 class RunError(TinykdError, RuntimeError):
     """A run that cannot start or go on: an output folder in use, a loss that is not a number, a full disk."""
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Whether a value is a whole number, no bool, and at least ``least``: what counts things must be."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least

@@ -46,8 +46,8 @@ def to_onnx(
         max_length: word pieces in a window, for ``tinykd.runtime``.
 
     Raises:
-        ModelError: ``max_length`` above the positions of the model, a model prepared for quantization, a graph that
-            answers differently than torch.
+        ModelError: ``max_length`` above the positions of the model, a tokenizer of more pieces than the model knows, a
+            model prepared for quantization, a graph that answers differently than torch.
         RunError: the disk is full, or the place cannot be written.
     """
     folder, positions = Path(folder), models.positions(model)
@@ -55,19 +55,20 @@ def to_onnx(
         raise ModelError(f"{type(model).__name__}: where it keeps its positions is not known to tinykd")
     if is_prepared(model):
         raise ModelError("this model still rounds while it runs; quantization.finish it first, then export")
+    models.check_vocabulary(model, tokenizer)
     shortest = tokenizer.num_special_tokens_to_add() + 1
     if not shortest <= max_length <= positions:
         raise ModelError(f"max_length is {max_length}; this model takes {shortest} to {positions} word pieces")
     reference = copy.deepcopy(model).float().cpu().eval()
     with new_folder(folder, manifest.NAME) as unfinished, silent(), quiet():
         (unfinished / MODEL).parent.mkdir()
-        _export(_Logits(copy.deepcopy(reference)), _examples(model.config.vocab_size), unfinished / MODEL)
+        _export(_Logits(copy.deepcopy(reference)), _examples(model.config.vocab_size, positions), unfinished / MODEL)
         _check(reference, unfinished / MODEL, positions)
         write_json(unfinished / "config.json", _config(model))
         _save_tokenizer(tokenizer, unfinished, positions)
         facts = {
             "precision": "fp32",
-            "task": task_of(model.config),
+            "task": task_of(model),
             "labels": label_names(model.config),
             "max_length": max_length,
             "positions": positions,
@@ -113,14 +114,14 @@ class _Logits(nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
 
 
-def _examples(vocabulary: int) -> tuple[Tensor, Tensor]:
+def _examples(vocabulary: int, positions: int) -> tuple[Tensor, Tensor]:
     """Two tensors, never one twice: given the same object as both, the exporter makes one input of the two.
 
     Nothing tells; the graph reads the mask as the text, or the text as the mask (pytorch issue 139646).
     """
-    input_ids = torch.arange(18).reshape(2, 9) % vocabulary
+    input_ids = torch.arange(18).reshape(2, 9)[:, :positions] % vocabulary
     attention_mask = torch.ones_like(input_ids)
-    attention_mask[1, 6:] = 0
+    attention_mask[1, 2 * input_ids.shape[1] // 3 :] = 0
     return input_ids, attention_mask
 
 
@@ -154,7 +155,7 @@ def _check(reference: PreTrainedModel, path: Path, positions: int) -> None:
     """Compare with torch; see :func:`to_onnx`. The examples' own shape is not among the batches."""
     opened = session(path, threads=1)
     random = torch.Generator().manual_seed(0)
-    for batch, length in ((1, 5), (3, 17), (1, positions)):
+    for batch, length in ((1, min(5, positions)), (3, min(17, positions)), (1, positions)):
         ids = torch.randint(reference.config.vocab_size, (batch, length), generator=random)
         mask = torch.ones_like(ids)
         mask[1:, length // 2 :] = 0

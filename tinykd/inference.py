@@ -100,7 +100,7 @@ def predict(
     """
     names = label_names(model.config)
     yield from answers(
-        texts, task_of(model.config), names, lambda rows: logits(model, tokenizer, rows, max_length, batch_size)
+        texts, task_of(model), names, lambda rows: logits(model, tokenizer, rows, max_length, batch_size)
     )
 
 

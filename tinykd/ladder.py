@@ -204,7 +204,7 @@ def _plain(folder: Path, threads: int) -> tuple[Callable, list[str], int, list[P
 
     torch.set_num_threads(threads)
     model, tokenizer = models.load(folder)
-    tagging = models.task_of(model.config) == "tagging"
+    tagging = models.task_of(model) == "tagging"
 
     @torch.inference_mode()
     def answer(rows: list) -> list:

@@ -17,10 +17,11 @@ from transformers import (
 
 from tinykd import (
     loading,
+    manifest,
     pruned_bert,  # noqa: F401  importing it tells transformers how to load pruned models
 )
 from tinykd.adapters import adapted_by
-from tinykd.errors import ModelError
+from tinykd.errors import ModelError, RunError
 from tinykd.internals import stack_of_layers
 
 logger = logging.getLogger("tinykd")
@@ -57,7 +58,7 @@ def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         ModelError: not a model folder, a model without a task head, or one whose weights lack some.
     """
     here = Path(folder)
-    if (here / "export.json").is_file():
+    if (here / manifest.NAME).is_file():
         raise ModelError(f"{folder}: an exported model; predict and bench read it. Name the folder that it was made of")
     if (here / "fusion.json").is_file():
         raise ModelError(f"{folder}: a fusion; predict and evaluate read it. Name the folder of one of its models")
@@ -99,10 +100,10 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
             num_labels=len(labels),
             pad_token_id=teacher.config.pad_token_id,
         )
-        model = _HEADS[task_of(teacher.config)].from_config(config)
+        model = _HEADS[task_of(teacher)].from_config(config)
         _name_labels(model, labels)
         return model.eval()
-    return _pretrained(spec, labels, task_of(teacher.config), seed)[0]
+    return _pretrained(spec, labels, task_of(teacher), seed)[0]
 
 
 def inherit_words(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTrainedModel:
@@ -190,8 +191,7 @@ def tokenizer_of(student: PreTrainedModel, teachers: PreTrainedTokenizerBase) ->
         ModelError: the student has room for fewer word pieces than the tokenizer gives.
     """
     own = loading.tokenizer(student.name_or_path) if student.name_or_path else teachers
-    if student.config.vocab_size < len(own):
-        raise ModelError(f"the student knows {student.config.vocab_size} word pieces, its tokenizer has {len(own)}")
+    check_vocabulary(student, own)
     return own
 
 
@@ -223,6 +223,16 @@ def check_length(model: PreTrainedModel, longest: int, max_length: int) -> None:
         raise ModelError(f"max_length is {max_length}; this model takes at most {room} word pieces")
 
 
+def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer that gives more word pieces than the model knows.
+
+    Raises:
+        ModelError: says both numbers.
+    """
+    if model.config.vocab_size < len(tokenizer):
+        raise ModelError(f"the model knows {model.config.vocab_size} word pieces, its tokenizer has {len(tokenizer)}")
+
+
 def was_fine_tuned(model: PreTrainedModel) -> bool:
     """Whether ``teacher`` found label names in the folder, and so kept its head."""
     return getattr(model, "was_fine_tuned", False)
@@ -233,11 +243,10 @@ def label_names(config: transformers.PreTrainedConfig) -> list[str]:
     return [config.id2label[i] for i in range(config.num_labels)]
 
 
-def task_of(config: transformers.PreTrainedConfig) -> str:
-    """Return ``"tagging"`` or ``"classification"``, told by the model's architecture."""
-    return (
-        "classification" if str((config.architectures or [""])[0]).endswith("ForSequenceClassification") else "tagging"
-    )
+def task_of(one: PreTrainedModel | transformers.PreTrainedConfig) -> str:
+    """Return ``"tagging"`` or ``"classification"``: of a model by its class, of a configuration by the one it names."""
+    kind = type(one).__name__ if isinstance(one, PreTrainedModel) else str((one.architectures or [""])[0])
+    return "classification" if kind.endswith("ForSequenceClassification") else "tagging"
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -245,11 +254,13 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
     Raises:
         ModelError: the model is adapted; what would be saved is no plain model.
-        RunError: ``folder`` holds something that is no model, or cannot be written.
+        RunError: ``folder`` holds something that is no model, an exported one too, or cannot be written.
     """
     from tinykd.files import new_folder
 
     _refuse_adapted(model)
+    if (Path(folder) / manifest.NAME).exists():
+        raise RunError(f"{folder} holds an exported model; choose another folder")
     with new_folder(folder, "config.json") as unfinished, loading.quiet():
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
@@ -308,7 +319,7 @@ def _cut(teacher: PreTrainedModel, layers: list[int]) -> PreTrainedModel:
     for name in {"heads_by_layer", "neurons_by_layer"} & vars(teacher.config).keys():  # of a pruned BERT
         setattr(config, name, [getattr(teacher.config, name)[layer] for layer in layers])
     config.name_or_path = ""  # it comes from no folder: it reads with the teacher's tokenizer
-    model = type(teacher)(config)
+    model = type(teacher)(config).to(teacher.dtype)
     found = stack_of_layers(teacher)
     stack = next(name for name, module in teacher.named_modules() if module is found) + "."
     weights = {}

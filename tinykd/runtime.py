@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tinykd import manifest
-from tinykd.errors import ModelError
+from tinykd.errors import ModelError, is_whole
 from tinykd.text import Window, classified, cut, tagged, words
 
 MODEL = "onnx/model.onnx"  #: where transformers.js looks, as for the next
@@ -86,6 +86,7 @@ class Runtime:
 
         Raises:
             ModelError: a ``max_length`` that the model cannot take.
+            ValueError: a ``batch_size`` that is no whole number.
         """
         return list(self._logits(rows, batch_size, max_length))
 
@@ -112,6 +113,8 @@ class Runtime:
 
         With each batch comes a list that tells the row and the window of its every line.
         """
+        if not is_whole(batch_size, 1):
+            raise ValueError(f"batch_size is {batch_size}; it must be a whole number, at least 1")
         windows = [(i, window) for i, found in enumerate(self._windows(rows, max_length)) for window in found]
         windows.sort(key=lambda pair: -len(pair[1].ids))  # little padding, and memory fails early
         for start in range(0, len(windows), batch_size):

@@ -27,7 +27,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from tinykd import checkpoints, data, losses
 from tinykd.adapters import adapted_by, merge, trainable_share
 from tinykd.embeddings import only_used
-from tinykd.errors import DataError, ModelError, RunError
+from tinykd.errors import DataError, ModelError, RunError, is_whole
 from tinykd.files import check_place, clear_disk_errors, write_json
 from tinykd.hardware import keep_memory, prefers_bf16, short_attention, with_dropout, without_old_garbage
 from tinykd.internals import Layers
@@ -74,7 +74,7 @@ class Settings:
                 raise ValueError(f"{name} is {value}; it must be above 0, and finite")
         for name in ("epochs", "batch_size", "max_length", "heads"):
             value = getattr(self, name)
-            if value is not None and not (1 <= value < math.inf and value == int(value)):
+            if value is not None and not is_whole(value, 1):
                 raise ValueError(f"{name} is {value}; it must be a whole number, at least 1")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; it must lie between 0 and 2**32 - 1")

@@ -115,7 +115,7 @@ def test_distilling_trains_all_but_the_pieces(parts, factorized, tmp_path):
 
 def test_bad_input_is_one_clear_error(parts, factorized):
     model, tokenizer = parts
-    for rank in (0, 17):
+    for rank in (0, 17, 1.5, True):
         with pytest.raises(ModelError, match=f"rank is {rank}; it must lie between 1 and 16"):
             factorize_table(model, tokenizer, CORPORA, rank)
     with pytest.raises(ModelError, match="factorized already, with rank 8"):

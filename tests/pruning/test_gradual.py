@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -79,8 +81,17 @@ def test_rounds_of_another_vocabulary_are_not_taken_for_its_own(parts, tmp_path,
         run((smaller, pieces, *rest), tmp_path)
 
 
+def test_rounds_of_other_weights_are_not_taken_for_its_own(parts, tmp_path):
+    run(parts, tmp_path)
+    other, tokenizer, *rest = parts
+    other = copy.deepcopy(other)
+    other.classifier.bias.data += 1
+    with pytest.raises(RunError, match="another plan"):
+        run((other, tokenizer, *rest), tmp_path)
+
+
 def test_bad_input_is_one_clear_error(parts, tmp_path):
-    for options in ({"heads": 1.0}, {"heads": 0.9}, {"neurons": -0.5}, {"rounds": 0}):
+    for options in ({"heads": 1.0}, {"heads": 0.9}, {"neurons": -0.5}, {"rounds": 0}, {"rounds": 1.5}):
         with pytest.raises(ModelError, match=next(iter(options))):
             gradually(*parts, tmp_path / "out", SETTINGS, **options)
     assert not (tmp_path / "out").exists()

@@ -1,12 +1,15 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 from datasets import ClassLabel, Dataset
+from torch import nn
 
 from tests import tiny
 from tinykd import data, inference, losses, models, pruning, samples
 from tinykd.errors import DataError, ModelError
-from tinykd.pruning.gates import _loss_of_drawn_labels
+from tinykd.pruning.gates import Corpus, _loss_of_drawn_labels
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +169,39 @@ def test_measuring_leaves_the_model_as_it_was(parts):
     assert loss(model, tokenizer, valid, "gradient") == before
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    pruning.importance(model.train(), tokenizer, valid)
+    assert model.training and not model.eval().training
+
+
+def test_a_measurement_that_is_interrupted_leaves_the_model_as_it_was(parts, monkeypatch):
+    model, tokenizer, valid = parts
+    before, original, passes = loss(model, tokenizer, valid, "gradient"), Corpus.losses, []
+
+    def interrupted(corpus):
+        passes.append(1)
+        if len(passes) == 3:  # by gates, whole, and now without a layer
+            raise KeyboardInterrupt
+        return original(corpus)
+
+    monkeypatch.setattr(Corpus, "losses", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pruning.importance(model, tokenizer, valid)
+    assert loss(model, tokenizer, valid, "gradient") == before
+
+
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
+def test_it_needs_gradients_and_takes_them(parts, without):
+    wanted = pruning.importance(*parts)
+    with without():
+        found = pruning.importance(*parts)
+    torch.testing.assert_close(vars(found), vars(wanted))
+
+
+@pytest.mark.parametrize("by", ["magnitude", "gradient"])
+def test_a_model_in_half_precision_is_measured_in_single(parts, by):
+    model, tokenizer, valid = parts
+    measured = pruning.importance(copy.deepcopy(model).bfloat16(), tokenizer, valid, by)
+    assert {part.dtype for part in (*measured.heads, *measured.neurons, measured.layers)} == {torch.float32}
 
 
 def test_a_classifier_is_measured_too(tmp_path, tokenizer):
@@ -186,5 +222,12 @@ def test_bad_input_is_one_clear_error(parts, tokenizer):
         pruning.importance(model, tokenizer, valid.remove_columns("teacher_logits"))
     with pytest.raises(DataError, match="has none"):
         pruning.importance(model, tokenizer, valid.select([]))
+    for wrong in (0, -1, 1.5, True):
+        with pytest.raises(ModelError, match=f"batch_size is {wrong}; it must be a whole number"):
+            pruning.importance(model, tokenizer, valid, batch_size=wrong)
+    short = copy.deepcopy(model)
+    short.bert.embeddings.position_embeddings = nn.Embedding(5, 16)
+    with pytest.raises(ModelError, match="max_length is 128; this model takes at most 5 word pieces"):
+        pruning.importance(short, tokenizer, valid)
     with pytest.raises(ModelError, match="not of BertModel"):
         pruning.importance(model.bert, tokenizer, valid)

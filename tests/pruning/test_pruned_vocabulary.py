@@ -9,8 +9,8 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertForMaskedLM, PreTrainedTokenizerFast
 
 from tests import tiny
-from tinykd import data, models, samples, training
-from tinykd.errors import ModelError
+from tinykd import adapters, data, models, quantization, samples, training
+from tinykd.errors import DataError, ModelError
 from tinykd.pruning import prune_vocabulary
 
 TEXTS = ["Mara Hope left Jordan for Nice.", "the trawler's crew was unhurt, said a minister"]
@@ -142,6 +142,14 @@ def test_a_student_with_fewer_pieces_learns_from_a_teacher_with_all(parts, tmp_p
     )
 
 
+def test_a_frozen_table_stays_frozen(parts):
+    model, tokenizer = parts
+    adapted = adapters.adapt(model, "lora", rank=2)
+    small, _ = prune_vocabulary(adapted, tokenizer, CORPORA)
+    assert not small.get_input_embeddings().weight.requires_grad
+    assert prune_vocabulary(model, tokenizer, CORPORA)[0].get_input_embeddings().weight.requires_grad
+
+
 def test_bad_input_is_one_clear_error(parts):
     model, tokenizer = parts
     with pytest.raises(ModelError, match="size is 1000; special tokens and single characters alone are 1999"):
@@ -156,6 +164,11 @@ def test_bad_input_is_one_clear_error(parts):
         prune_vocabulary(model, _fast(state), CORPORA)
     with pytest.raises(ModelError, match="a BertForMaskedLM writes pieces, too"):
         prune_vocabulary(BertForMaskedLM(model.config), tokenizer, CORPORA)
+    with pytest.raises(ModelError, match="rounded while it runs; cut its vocabulary before"):
+        prune_vocabulary(quantization.prepare(model, 4), tokenizer, CORPORA)
+    for corpora in (CORPORA[0], [CORPORA[1].rename_column("text", "sentence")]):
+        with pytest.raises(DataError, match="a list of corpora, each with a column tokens or text"):
+            prune_vocabulary(model, tokenizer, corpora)
     small, _ = prune_vocabulary(model, tokenizer, CORPORA)
     with pytest.raises(ModelError, match="its tokenizer has 30522"):
         prune_vocabulary(small, tokenizer, CORPORA)

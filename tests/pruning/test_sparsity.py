@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tests import tiny
-from tinykd import data, models, samples, training
+from tinykd import adapters, data, models, samples, training
 from tinykd.errors import ModelError
 from tinykd.pruning import hold_zeros, sparsify, sparsity
 
@@ -69,9 +69,26 @@ def test_distilling_keeps_the_zeros_that_are_held(parts, tmp_path, held):
     assert not torch.equal(matrices(before)[0], matrices(student)[0])
 
 
+def test_it_is_the_same_model_after_saving(parts, tmp_path):
+    model, tokenizer = parts
+    sparse = sparsify(model, 0.5)
+    models.save(sparse, tokenizer, tmp_path / "sparse")
+    again, _ = models.load(tmp_path / "sparse")
+    assert models.weights_digest(again) == models.weights_digest(sparse)
+    assert [name for name, _ in sparse.named_parameters()] == [name for name, _ in model.named_parameters()]
+
+
+def test_a_frozen_model_can_be_sparse_and_an_adapted_one_cannot(parts):
+    model, _ = parts
+    assert sparsity(sparsify(copy.deepcopy(model).requires_grad_(False), 0.5)) == pytest.approx(0.5, abs=1e-3)
+    for function in (lambda one: sparsify(one, 0.5), hold_zeros, sparsity):
+        with pytest.raises(ModelError, match="adapted; merge it first"):
+            function(adapters.adapt(model))
+
+
 def test_bad_input_is_one_clear_error(parts):
     model, _ = parts
-    for amount in (-0.1, 1.0, float("nan"), "half"):
+    for amount in (-0.1, 1.0, float("nan"), "half", None):
         with pytest.raises(ModelError, match=r"expected a share of zeros in \[0, 1\), or '2:4'"):
             sparsify(model, amount)
     odd = copy.deepcopy(model)

@@ -49,6 +49,16 @@ def test_the_least_important_go_and_at_least_one_stays(parts, measured):
     assert shape_of(model) == [(2, 32)] * 3
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_the_type_of_the_weights_stays(parts, measured, dtype):
+    model = copy.deepcopy(parts[0]).to(dtype)
+    model.config.architectures = None  # as of a model that was never saved
+    for pruned in (prune(model, measured, heads=1 / 3), prune(model, measured, layers=1 / 3)):
+        assert pruned.dtype == dtype and models.task_of(pruned) == models.task_of(parts[0])
+        kept = pruned.bert.embeddings.word_embeddings.weight
+        assert torch.equal(kept, model.bert.embeddings.word_embeddings.weight)
+
+
 def test_what_stays_is_the_same_weights_in_the_same_order(parts, measured):
     model, _ = parts
     pruned = prune(model, measured, heads=1 / 3, neurons=0.25)

@@ -41,7 +41,7 @@ class Fusion(ABC):
         Raises:
             ValueError: an empty text.
         """
-        task = models.task_of(next(iter(self.members.values()))[0].config)
+        task = models.task_of(next(iter(self.members.values()))[0])
         yield from inference.answers(texts, task, self.labels, lambda rows: self.logits(rows, max_length, batch_size))
 
     def save(self, folder: Path) -> None:
@@ -89,7 +89,7 @@ def check_members(members: dict[str, Member]) -> None:
     for name, (model, tokenizer) in members.items():
         if not name.replace("-", "_").isidentifier():
             raise ModelError(f"a member is called {name!r}; use letters, digits, - and _, for it names a folder too")
-        tasks = [models.task_of(m.config) for m in (reference, model)]
+        tasks = [models.task_of(m) for m in (reference, model)]
         if tasks[0] != tasks[1]:
             raise ModelError(f"the {first} was made for {tasks[0]}, the {name} for {tasks[1]}; both must do one task")
         models.check_labels(*(models.label_names(m.config) for m in (model, reference)), f"the {name}", f"the {first}")

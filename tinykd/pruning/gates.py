@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
-from tinykd import data, losses
+from tinykd import data, losses, models
 from tinykd.hardware import placed
 from tinykd.objective import Objective
 from tinykd.pruning.parts import layers_of, shape_of
@@ -63,6 +63,7 @@ class Corpus:
         )
         self.model, self.objective, self.temperature = placed(model), Objective(model).eval(), temperature
         self.encoded = data.encode(dataset, tokenizer, max_length)
+        models.check_length(model, max(self.encoded["length"][:]), max_length)
         self.collate = data.collate(tokenizer, dataset)
         order = np.argsort(self.encoded["length"][:], kind="stable")  # rows of like length together: little padding
         self.batches = np.array_split(order, math.ceil(len(order) / batch_size))
@@ -89,12 +90,12 @@ class Corpus:
 def by_gates(corpus: Corpus, by: str, generator: torch.Generator) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Return the importance of heads and of neurons, a tensor a layer; see :func:`tinykd.pruning.importance`."""
     cost, words = defaultdict(float), 0
-    with gated(corpus.model) as gates:
+    with torch.inference_mode(False), torch.enable_grad(), gated(corpus.model) as gates:
         for loss, logits, said in corpus.losses():
             if by == "distillation":
                 loss = _loss_of_drawn_labels(logits, said, corpus.temperature, generator)
             gradients = torch.autograd.grad(loss, gates.values())  # each (batch, heads) or (batch, neurons)
-            for key, gradient in zip(gates, gradients, strict=True):
+            for key, gradient in zip(gates, map(Tensor.float, gradients), strict=True):
                 cost[key] += (gradient**2 / 2 if by == "distillation" else gradient.abs()).sum(0)
             words += len(logits)
     depth = range(len(layers_of(corpus.model)))
@@ -121,7 +122,6 @@ def by_skipping(corpus: Corpus) -> Tensor:
 
     whole, rises = mean(), []
     for layer in layers_of(corpus.model):
-        hook = layer.register_forward_hook(lambda module, inputs, output: inputs[0])
-        rises.append(mean() - whole)
-        hook.remove()
+        with layer.register_forward_hook(lambda module, inputs, output: inputs[0]):
+            rises.append(mean() - whole)
     return torch.tensor(rises)

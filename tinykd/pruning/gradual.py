@@ -6,7 +6,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import models
-from tinykd.errors import ModelError, RunError
+from tinykd.errors import ModelError, RunError, is_whole
 from tinykd.files import read_json, write_json
 from tinykd.pruning.importance import importance
 from tinykd.pruning.parts import shape_of
@@ -42,9 +42,9 @@ def gradually(
 
     Raises:
         ModelError: as :func:`plan_of`.
-        RunError: ``out`` holds rounds of another plan.
+        RunError: ``out`` holds rounds of another plan, or of other weights.
     """
-    plan = plan_of(model, rounds, heads, neurons) | {"by": by}
+    plan = plan_of(model, rounds, heads, neurons) | {"by": by, "weights": models.weights_digest(model)}
     whole = plan["of"]
     note = Path(out) / "plan.json"
     there = read_json(note, f"delete {out} and run the same command again") if note.exists() else {}
@@ -77,8 +77,8 @@ def plan_of(model: PreTrainedModel, rounds: int, heads: float, neurons: float) -
     for name, share in (("heads", heads), ("neurons", neurons)):
         if not 0 <= share < 1:
             raise ModelError(f"{name} is {share}; the share that goes must lie in [0, 1)")
-    if rounds < 1:
-        raise ModelError(f"rounds is {rounds}; it must be at least 1")
+    if not is_whole(rounds, 1):
+        raise ModelError(f"rounds is {rounds}; it must be a whole number, at least 1")
     whole = [sum(counts) for counts in zip(*shape_of(model), strict=True)]
     for name, share, n in zip(("heads", "neurons"), (heads, neurons), whole, strict=True):
         if round(n * (1 - share)) < len(shape_of(model)):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data, models
-from tinykd.errors import DataError, ModelError
+from tinykd.errors import DataError, ModelError, is_whole
 from tinykd.pruning.gates import Corpus, by_gates, by_skipping
 from tinykd.pruning.parts import layers_of, shape_of
 
@@ -68,7 +68,8 @@ def importance(
         progress: what to call the progress bar; none without it.
 
     Raises:
-        ModelError: not a BERT, an unknown measure, or labels in another order than the corpus has.
+        ModelError: not a BERT, an unknown measure, labels in another order than the corpus has, or a ``max_length``
+            that the model cannot take.
         DataError: no rows, or no ``teacher_logits``.
     """
     shape_of(model)  # refuses what is not a BERT
@@ -83,23 +84,29 @@ def importance(
     names = models.label_names(model.config)
     if names != data.label_names(dataset):
         raise ModelError(f"the model's labels are {names}, those of the corpus {data.label_names(dataset)}")
+    if not is_whole(batch_size, 1):
+        raise ModelError(f"batch_size is {batch_size}; it must be a whole number, at least 1")
+    was_training = model.training
     corpus = Corpus(model, tokenizer, dataset, by, temperature, max_length, batch_size, progress)
-    with corpus.bar:
-        return Importance(*by_gates(corpus, by, torch.Generator().manual_seed(seed)), by_skipping(corpus))
+    try:
+        with corpus.bar:
+            return Importance(*by_gates(corpus, by, torch.Generator().manual_seed(seed)), by_skipping(corpus))
+    finally:
+        model.train(was_training)
 
 
 @torch.no_grad()
 def _magnitude(model: PreTrainedModel) -> Importance:
     heads, neurons = [], []
     for layer, (count, _) in zip(layers_of(model), shape_of(model), strict=True):
-        value, out = _with_bias(layer.attention.self.value), layer.attention.output.dense.weight
+        value, out = _with_bias(layer.attention.self.value), layer.attention.output.dense.weight.float()
         value = value.unflatten(0, (count, -1))  # (heads, size, hidden + 1)
         out = out.unflatten(1, (count, -1)).movedim(1, 0)  # (heads, hidden, size)
         heads.append(torch.linalg.matrix_norm(out @ value))
-        neurons.append(_with_bias(layer.intermediate.dense).norm(dim=1) * layer.output.dense.weight.norm(dim=0))
+        neurons.append(_with_bias(layer.intermediate.dense).norm(dim=1) * layer.output.dense.weight.float().norm(dim=0))
     layers = torch.stack([torch.cat(parts).norm() for parts in zip(heads, neurons, strict=True)])
     return Importance(tuple(heads), tuple(neurons), layers)
 
 
 def _with_bias(linear: nn.Linear) -> Tensor:
-    return torch.cat([linear.weight, linear.bias[:, None]], dim=1)
+    return torch.cat([linear.weight, linear.bias[:, None]], dim=1).float()

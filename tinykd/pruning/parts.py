@@ -1,7 +1,7 @@
 """The parts of a BERT that can go: where they are, how many, and a model of other shapes. Taught in lesson 07."""
 
 from torch import Tensor, nn
-from transformers import BertConfig, BertForSequenceClassification, BertForTokenClassification, PreTrainedModel
+from transformers import BertForSequenceClassification, BertForTokenClassification, PreTrainedModel
 
 from tinykd import models
 from tinykd.errors import ModelError
@@ -33,10 +33,10 @@ def shape_of(model: PreTrainedModel) -> list[tuple[int, int]]:
     ]
 
 
-def reshaped(config: BertConfig, shapes: dict, weights: dict[str, Tensor]) -> PreTrainedModel:
-    """Return a model of this configuration in other ``shapes`` (those of a ``PrunedBertConfig``), with ``weights``."""
-    of_both = config.to_dict() | shapes | {"model_type": PrunedBertConfig.model_type}
-    model = models._HEADS[models.task_of(config)].from_config(PrunedBertConfig.from_dict(of_both))
-    model.load_state_dict(weights)
-    model.config.architectures = [type(model).__name__]
-    return model.eval()
+def reshaped(model: PreTrainedModel, shapes: dict, weights: dict[str, Tensor]) -> PreTrainedModel:
+    """Return such a model in other ``shapes`` (those of a ``PrunedBertConfig``), with ``weights`` in its own type."""
+    of_both = model.config.to_dict() | shapes | {"model_type": PrunedBertConfig.model_type}
+    other = models._HEADS[models.task_of(model)].from_config(PrunedBertConfig.from_dict(of_both)).to(model.dtype)
+    other.load_state_dict(weights)
+    other.config.architectures = [type(other).__name__]
+    return other.eval()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 from transformers import PreTrainedModel
 
+from tinykd.adapters import adapted_by
 from tinykd.errors import ModelError
 from tinykd.internals import stack_of_layers
 
@@ -27,12 +28,12 @@ def sparsify(model: PreTrainedModel, amount: float | str) -> PreTrainedModel:
             neighbouring inputs of an output, the two smallest (Mishra et al. 2021).
 
     Raises:
-        ModelError: another amount, or a matrix whose width is no multiple of four for ``"2:4"``.
+        ModelError: another amount, a matrix whose width is no multiple of four for ``"2:4"``, or an adapted model.
     """
-    if amount != "2:4" and (isinstance(amount, str) or not 0 <= amount < 1):
+    if amount != "2:4" and not (isinstance(amount, int | float) and 0 <= amount < 1):
         raise ModelError(f"amount is {amount}; expected a share of zeros in [0, 1), or '2:4'")
-    model = copy.deepcopy(model)
-    matrices = _matrices(model)
+    with_masks = copy.deepcopy(model)
+    matrices = _matrices(with_masks)
     if amount == "2:4":
         for name, module in matrices.items():
             if module.in_features % 4:
@@ -43,7 +44,9 @@ def sparsify(model: PreTrainedModel, amount: float | str) -> PreTrainedModel:
         weights = [(module, "weight") for module in matrices.values()]
         prune.global_unstructured(weights, prune.L1Unstructured, amount=float(amount))
     for module in matrices.values():
-        prune.remove(module, "weight")  # the zeros stay, the mask goes: a plain model again
+        prune.remove(module, "weight")  # the zeros stay, the mask goes
+    model = copy.deepcopy(model)  # with_masks has its parameters in another order now
+    model.load_state_dict(with_masks.state_dict())
     return hold_zeros(model)
 
 
@@ -51,12 +54,15 @@ def hold_zeros(model: PreTrainedModel) -> PreTrainedModel:
     """Let no gradient reach the zeros of the Transformer layers, so that training keeps them; returns ``model`` itself.
 
     Hooks are neither saved nor copied: call it again on a sparse model that was loaded, or that
-    ``quantization.prepare`` gave back. ``adapters.merge`` fills the zeros. AdamW leaves a weight of 0 with gradient 0
-    where it is, weight decay included.
+    ``quantization.prepare`` gave back. AdamW leaves a weight of 0 with gradient 0 where it is, weight decay included.
+
+    Raises:
+        ModelError: an adapted model: what it adds begins at zero, and merged it fills the zeros.
     """
     for module in _matrices(model).values():
-        weight = weakref.ref(module.weight)  # or the hook would keep alive what it hangs on
-        module.weight.register_hook(lambda gradient, weight=weight: gradient * (weight().detach() != 0))
+        if module.weight.requires_grad:
+            weight = weakref.ref(module.weight)  # or the hook would keep alive what it hangs on
+            module.weight.register_hook(lambda gradient, weight=weight: gradient * (weight().detach() != 0))
     return model
 
 
@@ -68,6 +74,8 @@ def sparsity(model: PreTrainedModel) -> float:
 
 def _matrices(model: PreTrainedModel) -> dict[str, nn.Linear]:
     """Return the linear modules of all Transformer layers, by name."""
+    if adapted_by(model):
+        raise ModelError("this model is adapted; merge it first, for what an adapter adds would fill the zeros")
     found = stack_of_layers(model).named_modules()
     return {name: module for name, module in found if isinstance(module, nn.Linear)}
 

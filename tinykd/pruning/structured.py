@@ -87,4 +87,4 @@ def _narrowed(model: PreTrainedModel, heads: list[Tensor], neurons: list[Tensor]
         layer.intermediate.dense = prune_linear_layer(layer.intermediate.dense, some_neurons, dim=0)
         layer.output.dense = prune_linear_layer(layer.output.dense, some_neurons, dim=1)
     shapes = {"heads_by_layer": [len(n) for n in heads], "neurons_by_layer": [len(n) for n in neurons]}
-    return reshaped(model.config, shapes, model.state_dict())
+    return reshaped(model, shapes, model.state_dict())

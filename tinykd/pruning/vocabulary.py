@@ -14,8 +14,9 @@ from datasets import Dataset
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from tinykd import models
 from tinykd.data.encode import pieces_of_words
-from tinykd.errors import ModelError
+from tinykd.errors import DataError, ModelError, is_whole
 
 
 def prune_vocabulary(
@@ -43,20 +44,22 @@ def prune_vocabulary(
     Raises:
         ModelError: a tokenizer that is not WordPiece or has no piece for some character of its own, a model of another
             vocabulary, a ``size`` that has no room for the pieces that must stay, a table that is
-            factorized, or a language model.
+            factorized or prepared for quantization, or a language model.
+        DataError: ``corpora`` is no list, or one has neither ``tokens`` nor ``text``.
     """
     state = json.loads(tokenizer.backend_tokenizer.to_str()) if tokenizer.is_fast else {"model": {"type": "slow"}}
     if state["model"]["type"] != "WordPiece":
         raise ModelError(f"only WordPiece vocabularies can be cut, and this is {state['model']['type']}")
-    if model.config.vocab_size < len(tokenizer):
-        raise ModelError(f"the model knows {model.config.vocab_size} word pieces, its tokenizer has {len(tokenizer)}")
+    models.check_vocabulary(model, tokenizer)
     if getattr(model.config, "table_rank", None):
         raise ModelError("the table of this model is factorized; cut its vocabulary before that")
+    if type(model.get_input_embeddings()) is not nn.Embedding:
+        raise ModelError("the table of this model is rounded while it runs; cut its vocabulary before quantization")
     if model.get_output_embeddings() is not None:
         raise ModelError(f"a {type(model).__name__} writes pieces, too; cut a model that has a task's head")
     must_stay = _must_stay(state)
     counts = counts_of(corpora, tokenizer)
-    if size is not None and size < len(must_stay):
+    if size is not None and not is_whole(size, len(must_stay)):
         raise ModelError(f"size is {size}; special tokens and single characters alone are {len(must_stay)} pieces")
     if at_least is None:
         at_least = 1 if size is None else 0
@@ -90,9 +93,15 @@ def _must_stay(state: dict) -> set[int]:
 
 
 def counts_of(corpora: list[Dataset], tokenizer: PreTrainedTokenizerBase) -> Counter[int]:
-    """Return how often each piece, by its id, occurs in ``tokens`` or ``text``."""
+    """Return how often each piece, by its id, occurs in ``tokens`` or ``text``.
+
+    Raises:
+        DataError: no list of corpora, or one without these columns.
+    """
     counts: Counter[int] = Counter()
     for corpus in corpora:
+        if isinstance(corpora, Dataset) or not {"tokens", "text"} & set(corpus.column_names):
+            raise DataError("pieces are counted in a list of corpora, each with a column tokens or text")
         column = "tokens" if "tokens" in corpus.column_names else "text"  # not what a teacher said
         for rows in corpus.select_columns(column).iter(1024):
             if column == "tokens":
@@ -110,8 +119,9 @@ def _smaller_model(model: PreTrainedModel, kept: list[int], new_id: dict[int, in
             setattr(model.config, name, new_id[value])
     model.config.vocab_size = len(kept)
     model.config.name_or_path = model.name_or_path = ""  # what lies there has another vocabulary
-    table = model.get_input_embeddings().weight.detach()[kept]
-    model.set_input_embeddings(nn.Embedding.from_pretrained(table, freeze=False, padding_idx=model.config.pad_token_id))
+    whole = model.get_input_embeddings().weight
+    how = {"freeze": not whole.requires_grad, "padding_idx": model.config.pad_token_id}
+    model.set_input_embeddings(nn.Embedding.from_pretrained(whole.detach()[kept], **how))
     return model
 
 

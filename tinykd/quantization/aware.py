@@ -65,12 +65,14 @@ def prepare(model: PreTrainedModel, bits: int = 8, activations: bool = True) -> 
         activations: round what enters a linear layer too, to 8 bits.
 
     Raises:
-        ModelError: the model is prepared already, or has no such layer.
+        ModelError: the model is prepared already, or adapted, or has no such layer.
         ValueError: ``bits`` out of range.
     """
     integer_range(bits, symmetric=True)
     if is_prepared(model):
         raise ModelError("this model is prepared for quantization already; finish it first")
+    if getattr(model, "adapted_by", None):  # W and B A would be rounded apart, and merged they are one matrix
+        raise ModelError("this model is adapted; merge it first: tinykd.adapters.merge(model)")
     model = copy.deepcopy(model)
     for layer in _layers(model, _ROUNDED):
         layer.__class__ = _ROUNDED[type(layer)]

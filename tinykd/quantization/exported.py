@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tinykd import manifest
-from tinykd.errors import DataError, ModelError
+from tinykd.errors import DataError, ModelError, RunError
 from tinykd.files import new_folder
 from tinykd.quantization.rounding import BLOCK
 from tinykd.runtime import MODEL, OPENVINO, QUANTIZED, load
@@ -32,7 +32,7 @@ def dynamic_int8(
 
     Raises:
         ModelError: a folder that is quantized already, damaged, or not an export.
-        RunError: the disk is full, or the place cannot be written.
+        RunError: the disk is full, the place cannot be written, or one folder would lie inside the other.
         ValueError: ``table_bits`` is neither 8 nor 4.
     """
     if table_bits not in (8, 4):
@@ -159,8 +159,9 @@ def _feeds(folder: str | Path, calibration: Sequence) -> list[dict]:
 
 def _float32(folder: Path) -> dict:
     facts = manifest.read(folder)
-    if facts["precision"] != "fp32":
-        raise ModelError(f"{folder}: quantized already ({facts['precision']}); start from the folder of export.to_onnx")
+    if (there := facts.get("precision")) != "fp32":
+        said = f"quantized already ({there})" if there else f"{manifest.NAME} says nothing of its precision"
+        raise ModelError(f"{folder}: {said}; start from the folder of export.to_onnx")
     return facts
 
 
@@ -176,6 +177,9 @@ def _quantized(
 
     folder, out = Path(folder), Path(out)
     facts = _float32(folder)
+    here, there = folder.resolve(), out.resolve()
+    if here in there.parents or there in here.parents:
+        raise RunError(f"{out}: one of {folder} and this would lie inside the other; put them side by side")
     with new_folder(out, manifest.NAME) as unfinished, silent():
         shutil.copytree(folder, unfinished, dirs_exist_ok=True)
         quantize(unfinished / MODEL, unfinished / name)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from tinykd.errors import is_whole
+
 #: numbers of a row of a table in 4 bits that share a scale
 BLOCK = 32
 
@@ -20,8 +22,8 @@ def integer_range(bits: int, symmetric: bool) -> tuple[int, int]:
     Raises:
         ValueError: less than 2 bits or more than 16.
     """
-    if not 2 <= bits <= 16:
-        raise ValueError(f"bits is {bits}; it must lie between 2 and 16")
+    if not is_whole(bits, 2) or bits > 16:
+        raise ValueError(f"bits is {bits}; it must lie between 2 and 16, and be a whole number")
     return (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if symmetric else (0, 2**bits - 1)
 
 
@@ -32,18 +34,23 @@ def scale_and_zero_point(
     """Return the scale and the zero point that spread the integers over the range of ``tensor``.
 
     Args:
-        tensor: any shape, not empty.
+        tensor: of floating point, any shape, not empty.
         channel_dim: the dimension whose every index gets a scale of its own; without it the whole tensor shares one.
         symmetric: as far below zero as above, zero point 0 (weights); else from the lowest to the highest value, both
             stretched to take in 0 (activations).
 
     Returns:
-        Two tensors that broadcast against ``tensor``: of 1 in every dimension but ``channel_dim``.
+        Two tensors, float32 at least, that broadcast against ``tensor``: of 1 in every dimension but ``channel_dim``.
 
     Raises:
-        ValueError: see :func:`integer_range`.
+        ValueError: see :func:`integer_range`; integers, or a ``channel_dim`` that ``tensor`` has not.
     """
     lowest, highest = integer_range(bits, symmetric)
+    if not tensor.is_floating_point():
+        raise ValueError(f"{tensor.dtype} is not of floating point; there is nothing to round")
+    if channel_dim is not None and tensor.dim() and not -tensor.dim() <= channel_dim < tensor.dim():
+        raise ValueError(f"channel_dim is {channel_dim}; the tensor has {tensor.dim()} dimensions")
+    tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32))  # bfloat16 has no 8 bits to spare
     others = [dim for dim in range(tensor.dim()) if channel_dim is None or dim != channel_dim % tensor.dim()]
     whole = bool(others) or not tensor.dim()  # without a dimension to look along, each number is its own extreme
     low = (tensor.amin(others, keepdim=True) if whole else tensor).clamp(max=0)  # 0 is on the grid: padding holds it
@@ -55,16 +62,16 @@ def scale_and_zero_point(
 
 
 def fake_quantize(tensor: Tensor, bits: int = 8, channel_dim: int | None = None, symmetric: bool = True) -> Tensor:
-    """Return ``tensor`` rounded to its ``2 ** bits`` grid, in its own shape and type; no value moves over scale / 2.
+    """Return ``tensor`` rounded to its ``2 ** bits`` grid, in its own shape and type.
 
+    No value moves over scale / 2; in a type of 16 bits, which has few numbers of its own, up to a whole scale.
     Rounding is flat: its gradient is 0 almost everywhere, and nothing would learn. The gradient goes straight through,
     as if nothing had been rounded (Bengio et al. 2013).
 
     Args, errors: as :func:`scale_and_zero_point`.
     """
-    exact = tensor.to(torch.promote_types(tensor.dtype, torch.float32))  # bfloat16 has no 8 bits to spare
-    scale, zero_point = scale_and_zero_point(exact, bits, channel_dim, symmetric)
-    integers = ((exact / scale).round() + zero_point).clamp(*integer_range(bits, symmetric))
+    scale, zero_point = scale_and_zero_point(tensor, bits, channel_dim, symmetric)
+    integers = ((tensor.to(scale.dtype) / scale).round() + zero_point).clamp(*integer_range(bits, symmetric))
     rounded = ((integers - zero_point) * scale).to(tensor.dtype)
     return tensor + (rounded - tensor).detach()
 

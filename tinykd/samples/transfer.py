@@ -37,7 +37,7 @@ def labelled_by(
     Raises:
         DataError: ``texts`` has not the column that the teacher reads.
     """
-    tagging = task_of(teacher.config) == "tagging"
+    tagging = task_of(teacher) == "tagging"
     column, target = ("tokens", "labels") if tagging else ("text", "label")
     if column not in texts.column_names:
         raise DataError(f"the teacher reads a column {column!r}; the texts have {', '.join(texts.column_names)}")

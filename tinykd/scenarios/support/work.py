@@ -102,7 +102,7 @@ def reader(folder: Path) -> tuple[Callable[[list[str]], list[np.ndarray]], list[
         read = partial(exported.logits, max_length=exported.positions)
     else:
         model, tokenizer = models.load(folder)
-        task, labels = models.task_of(model.config), models.label_names(model.config)
+        task, labels = models.task_of(model), models.label_names(model.config)
         read = partial(_logits, model, tokenizer)
     if task != "classification":
         raise ModelError(f"{folder}: this model tags words; a desk needs one that classifies texts")
