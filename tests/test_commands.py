@@ -136,9 +136,11 @@ def test_fuse_makes_a_folder_that_answers(run, place, tmp_path, how):  # noqa: F
         (["bench", "{nowhere}"], "nowhere: not a model folder; no config.json and no export.json in"),
         (["bench", "--split", "dev"], "has no split 'dev'; it has train, valid, test"),
         (["bench", "--rounds", "0"], "rounds is 0; it must be at least 1"),
+        (["bench", "--max-length", "0"], "max_length is 0; it must be at least 1"),
         (["bench", "{base}"], "have other labels, and labels are matched by name"),
         (["evaluate", "--max-length", "600"], "max_length is 600; this model takes at most 512 word pieces"),
         (["fuse", "--how", "parallel", "--budget", "0.5"], "--budget is for --how cascade; --how is parallel"),
+        (["fuse", "--data", "recommend"], "has no split 'valid'; it has items"),
         (["fuse", "--space", "logits"], "--space is for --how parallel; --how is cascade"),
     ],
 )

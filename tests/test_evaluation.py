@@ -122,7 +122,7 @@ class Watched(torch.nn.Module):
 
 @pytest.mark.parametrize(
     ("rows", "sentences", "drawn"),
-    [(25, 100, list(range(25))), (40, 20, list(range(0, 40, 2))), (6, 4, [0, 1, 2, 3]), (1, 100, [0])],
+    [(25, 100, list(range(25))), (39, 20, list(range(0, 39, 2))), (6, 4, [0, 2, 3, 5]), (1, 100, [0])],
 )
 def test_latency_is_the_median_of_sentences_drawn_evenly_after_a_warm_up(
     tokenizer, monkeypatch, rows, sentences, drawn
@@ -138,6 +138,9 @@ def test_latency_is_the_median_of_sentences_drawn_evenly_after_a_warm_up(
     found = evaluation.latency(model, tokenizer, dataset, 64, sentences)
     assert found == pytest.approx(statistics.median(milliseconds))
     assert model.seen == [min(64, len(tokens[i]) + 2) for i in warm_up + drawn]
+    for rows, sentences in ((dataset.select([]), 5), (dataset, 0)):
+        with pytest.raises(ValueError, match="a latency is that of sentences"):
+            evaluation.latency(model, tokenizer, rows, 64, sentences)
 
 
 def test_token_report():

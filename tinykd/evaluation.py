@@ -10,6 +10,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
+from tinykd.errors import is_whole
 from tinykd.hardware import placed
 from tinykd.inference import signals
 from tinykd.models import check_labels
@@ -142,6 +143,11 @@ def profile(
     }
 
 
+def evenly(rows: list, count: int) -> list:
+    """Return so many rows, all of them if there are no more, from the first to the last in equal steps."""
+    return [rows[i] for i in np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)]
+
+
 @torch.inference_mode()
 def latency(
     model: PreTrainedModel,
@@ -153,9 +159,14 @@ def latency(
     """Return the median milliseconds a sentence, one at a time, tokenization included.
 
     The sentences are evenly drawn from ``dataset``; what is longer than ``max_length`` pieces is cut. Ten warm up.
+
+    Raises:
+        ValueError: no sentences.
     """
+    if not len(dataset) or not is_whole(sentences, 1):
+        raise ValueError(f"a latency is that of sentences; {len(dataset)} are there, and {sentences} were asked for")
     column = dataset["tokens"][:] if data.task(dataset) == "tagging" else [text.split() for text in dataset["text"][:]]
-    texts = column[:: max(1, len(column) // sentences)][:sentences]
+    texts = evenly(column, sentences)
     warm_up = texts[:10]
     placed(model)
     times = []

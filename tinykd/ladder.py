@@ -55,8 +55,9 @@ def climb(
     from tinykd.errors import ModelError, RunError
     from tinykd.models import check_labels
 
-    if rounds < 1:
-        raise RunError(f"rounds is {rounds}; it must be at least 1")
+    for what, number in (("rounds", rounds), ("max_length", max_length)):
+        if number < 1:
+            raise RunError(f"{what} is {number}; it must be at least 1")
     for name, folder in rungs.items():
         if not any((Path(folder) / file).is_file() for file in ("config.json", "export.json")):
             where = Path(folder).resolve()
@@ -129,10 +130,14 @@ def _share(score: float, of: float) -> str:
 def _labels(folder: Path) -> list[str]:
     """Return a rung's labels, without loading it."""
     from tinykd import manifest
+    from tinykd.errors import ModelError
 
     if (folder / "export.json").exists():
         return manifest.read(folder)["labels"]
-    return list(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label", {}).values())
+    try:
+        return list(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label", {}).values())
+    except (ValueError, AttributeError):
+        raise ModelError(f"{folder / 'config.json'}: damaged; train or export the model again") from None
 
 
 def _measure(folder: Path, rows: list, threads: int, max_length: int) -> dict:

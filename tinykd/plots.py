@@ -55,7 +55,7 @@ def comparison(scores: dict[str, dict[str, tuple[float, float]]], floors: dict[s
         means, spreads = zip(*rows.values(), strict=True)
         colours = [COLOURS.get(name, COLOURS["other"]) for name in rows]
         hatches = [HATCHES.get(name, "xx") for name in rows]
-        whiskers = spreads if any(spreads) else None
+        whiskers = [spread or float("nan") for spread in spreads] if any(spreads) else None
         bars = axes.bar(list(rows), means, yerr=whiskers, capsize=3, color=colours, hatch=hatches, edgecolor="white")
         axes.bar_label(bars, [f"{mean:.3f}" for mean in means], padding=3)
         if floors and title in floors:

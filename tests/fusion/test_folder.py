@@ -52,7 +52,8 @@ def test_a_fusion_may_be_saved_again_and_nothing_else_is_lost(fusion, folder, tm
 def test_a_folder_that_is_no_fusion_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"not a fusion; it has no fusion\.json"):
         load(tmp_path)
-    for note in ("{", "[]", "{}", '{"kind": "serial", "members": [], "settings": {}}'):
+    serial, nameless = ({"kind": kind, "members": of, "settings": {}} for kind, of in (("serial", []), ("parallel", 5)))
+    for note in ("{", "[]", "{}", json.dumps(serial), json.dumps(nameless)):
         (tmp_path / "fusion.json").write_text(note)
         with pytest.raises(ModelError, match="damaged"):
             load(tmp_path)
@@ -64,6 +65,11 @@ def test_a_missing_member_or_setting_is_named(fusion, tmp_path):
     note["settings"]["speed"] = 1
     (tmp_path / "one" / "fusion.json").write_text(json.dumps(note))
     with pytest.raises(ModelError, match=r"damaged \(.*'speed'\)"):
+        load(tmp_path / "one")
+    del note["settings"]["speed"]
+    wrong = note["settings"] | ({"threshold": -1} if "threshold" in note["settings"] else {"weights": {"a": 1.0}})
+    (tmp_path / "one" / "fusion.json").write_text(json.dumps(note | {"settings": wrong}))
+    with pytest.raises(ModelError, match=r"damaged \((threshold is -1|weights are for a)"):
         load(tmp_path / "one")
     (tmp_path / "one" / "teacher" / "config.json").unlink()
     with pytest.raises(ModelError, match="teacher: not a model folder"):

@@ -1,4 +1,5 @@
 import logging
+import math
 
 import numpy as np
 import pytest
@@ -144,6 +145,8 @@ def test_classification(tokenizer):
         ({"weights": {"teacher": 1.5, "student": -0.5}}, "at least 0"),
         ({"space": "words"}, "^space is 'words'"),
         ({"temperatures": {"teacher": 1, "student": 0}}, "above 0"),
+        ({"temperatures": {"teacher": 1, "student": math.nan}}, "above 0"),
+        ({"weights": {"teacher": math.nan, "student": math.nan}}, "at least 0"),
     ],
 )
 def test_impossible_settings_are_refused(members, settings, reason):

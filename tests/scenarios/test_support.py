@@ -75,6 +75,8 @@ def test_the_embedded_files_fit_together():
         ("knowledge.txt", "## a\ntext\n", support.knowledge, ":1: expected '## id | title', not 'a'"),
         ("knowledge.txt", "## a |\ntext\n", support.knowledge, ":1: expected '## id | title', not 'a |'"),
         ("questions.txt", "## b\nwhy?\n", support.questions, ":1: knowledge.txt has no article 'b'"),
+        ("knowledge.txt", "## a | A\ntext\n## a | B\nmore\n", support.knowledge, ":3: a second article 'a'"),
+        ("questions.txt", "## a\nwhy?\nwhy?\n", support.questions, ":3: asked already, of 'a'"),
         ("messages.txt", "## a\nhi\n", support.out_of_scope, ": no block '## out_of_scope'"),
     ],
 )
@@ -95,6 +97,10 @@ def test_a_faulty_file_is_named_with_its_line(write, name, text, read, message):
         ("eta for 48833? 🙏", {"order_number": "HS-48833"}),
         ("HS 47110 hs47111 hs-47110", {"order_number": "HS-47110, HS-47111"}),
         ("I paid £12345 and 12345.60, ring 07700 900142, card 123456", {}),
+        ("07700 900 123, $ 12345, 12345 pounds, 12345 €, 12345eur, １２３４５", {}),
+        ("40817 euphoric", {"order_number": "HS-40817"}),
+        ("I bought 2 marquees, 2 decent chairs and 3 octagonal tables, 2 maybe", {}),
+        ("since 3 sept and 11 March", {"purchase_date": "3 sept, 11 March"}),
         ("mail jo.pike+x@post.example, thanks", {"email": "jo.pike+x@post.example"}),
         ("MUDDY15 fails", {"code": "MUDDY15"}),
         ("bought on the 2nd of May", {"purchase_date": "2nd of May"}),
@@ -155,6 +161,13 @@ def test_the_fused_ranking_adds_the_scores():
     assert retrieval.ranking(words, cosines, "dense").tolist() == [[1, 0]]
 
 
+def test_what_cannot_be_searched_is_one_clear_error(base):
+    with pytest.raises(DataError, match="no article has a word"):
+        support.KnowledgeBase([support.Article("x", "It", "the")], base.encoder)
+    with pytest.raises(DataError, match="no article 'nope'"):
+        retrieval.recall(base, [support.Question("why?", "nope")])
+
+
 # thresholds
 
 
@@ -162,6 +175,9 @@ def test_the_threshold_parts_what_can_be_parted():
     assert support.threshold([0.7, 0.8], [0.1, 0.6]) == 0.7
     assert support.threshold([0.9, 0.8, 0.4], [0.5, 0.3]) == 0.8
     assert math.isinf(support.threshold([0.1], [0.2]))  # nothing can be believed
+    for inside, outside in (([0.1], []), ([], [0.1]), ([], [])):
+        with pytest.raises(DataError, match=f"{len(inside)} scores are inside and {len(outside)} outside"):
+            support.threshold(inside, outside)
 
 
 @given(*[st.lists(st.floats(0, 1, width=16), min_size=1, max_size=20)] * 2)
@@ -327,6 +343,19 @@ def test_a_desk_opens_with_the_thresholds_of_valid_and_reopens_the_same(run, sma
     again = support.open_desk(run)
     text = "cancel HS-40817, please"
     assert again.answer(text) == desk.answer(text)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"sure": 0.5}', '{"sure": "a", "close": 0.5}'])
+def test_damaged_thresholds_are_one_clear_error(run, small_encoder, content):
+    note = run / "student" / "desk.json"
+    support.open_desk(run)
+    whole = note.read_text()
+    note.write_text(content)
+    try:
+        with pytest.raises(RunError, match=r"desk\.json: damaged \(.*\); delete it, and the thresholds are set anew"):
+            support.open_desk(run)
+    finally:
+        note.write_text(whole)
 
 
 def test_the_exported_student_reads_alike(run, small_encoder):

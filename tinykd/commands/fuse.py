@@ -25,12 +25,12 @@ def add(commands):
 
 def call(options) -> None:
     """Fit on ``valid``, save one folder, print what was chosen."""
-    from tinykd import fusion, models
+    from tinykd import data, fusion, models
 
     for name, of in (("budget", "cascade"), ("target", "cascade"), ("space", "parallel")):
         if getattr(options, name) is not None and options.how != of:
             raise RunError(f"--{name} is for --how {of}; --how is {options.how}")
-    valid = corpus_of(options)["valid"]
+    valid = data.split_of(corpus_of(options), "valid", options.data)
     teacher, student = models.load(options.teacher), models.load(options.student)
     if options.how == "cascade":
         budget = 1.0 if options.budget is None and options.target is None else options.budget

@@ -24,7 +24,7 @@ def load(folder: str | Path) -> Cascade | Parallel:
     path = Path(folder) / NOTE
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
-        make, names, settings = _KINDS[note["kind"]], note["members"], note["settings"]
+        make, names, settings = _KINDS[note["kind"]], list(note["members"]), note["settings"]
     except OSError:
         raise ModelError(f"{folder}: not a fusion; it has no {NOTE}") from None
     except (ValueError, KeyError, TypeError):
@@ -32,5 +32,7 @@ def load(folder: str | Path) -> Cascade | Parallel:
     members = {name: models.load(Path(folder) / name) for name in names}
     try:
         return make(members, settings)
-    except TypeError as error:
+    except ModelError:
+        raise
+    except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: damaged ({error}); save the fusion again") from None

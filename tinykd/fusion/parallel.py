@@ -50,9 +50,9 @@ class Parallel(Fusion):
         for what, values in (("weights", self.weights), ("temperatures", self.temperatures)):
             if set(values) != set(self.members):
                 raise ValueError(f"{what} are for {', '.join(values)}; the members are {', '.join(self.members)}")
-        if min(self.weights.values()) < 0 or abs(sum(self.weights.values()) - 1) > 1e-6:
+        if not (all(weight >= 0 for weight in self.weights.values()) and abs(sum(self.weights.values()) - 1) <= 1e-6):
             raise ValueError(f"weights are {self.weights}; they must be at least 0 and have the sum 1")
-        if not min(self.temperatures.values()) > 0:
+        if not all(temperature > 0 for temperature in self.temperatures.values()):
             raise ValueError(f"temperatures are {self.temperatures}; they must be above 0")
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,8 @@ def shop(world):
         ({"item": "b2", "title": "x", "categories": 5}, "films.jsonl:2: categories must be a list of words"),
         ({"item": "b2", "title": "x", "year": "1999"}, "films.jsonl:2: year must be a whole number or missing"),
         ({"item": "b2", "title": "x", "text": 3}, "films.jsonl:2: text must be text"),
+        ({"item": "b2", "title": "x", "text": 0}, "films.jsonl:2: text must be text"),
+        ({"item": "b2", "title": "x", "categories": {}}, "films.jsonl:2: categories must be a list of words"),
         ({"item": "b1", "title": "x"}, "films.jsonl:2: there is an item 'b1' already, 'One'"),
     ],
 )
@@ -112,8 +115,15 @@ def test_any_text_is_described_and_nothing_of_it_is_lost(title, text):
     if not row["title"].strip():
         return
     (item,) = recommend.catalogue([row])
-    assert (item.title, item.text) == (row["title"], text)
+    assert (item.title, item.text) == tuple(one.encode("utf-8", "replace").decode() for one in (row["title"], text))
     recommend.describe(item).encode()  # no half characters
+
+
+def test_half_a_character_is_saved_and_read_again(shop, tmp_path):
+    more = recommend.catalogue([*rows(), {"item": "h\udc80", "title": "Half \ud83d", "categories": ["\udfff"]}])[-1]
+    larger = shop.with_items([more])
+    larger.save(tmp_path / "shop")
+    assert load_shop(tmp_path / "shop").items[-1] == larger.items[-1] == Item("h?", "Half ?", ("?",))
 
 
 # likes
@@ -186,6 +196,19 @@ def test_lists_hold_what_was_liked_next_and_what_was_not(world):
     assert (recommend.draw(everything, 9).candidates[:, 1:] != recommend.draw(everything, 9).candidates[:, :1]).all()
 
 
+def test_stretches_that_cross_or_are_empty_are_refused(world):
+    found = world[1]
+    for days in ({"valid": 95.0}, {"valid": 50.0, "test": 40.0}, {"valid": -5.0}, {"test": 500.0}):
+        with pytest.raises(DataError, match="one of these is left empty"):
+            recommend.periods(found, **days)
+
+
+def test_who_liked_everything_cannot_be_asked(world):
+    everything = Case("u", list(range(20)), list(range(20, 40)))
+    with pytest.raises(DataError, match="user 'u' liked every item"):
+        question_lists([everything], world[1])
+
+
 def test_question_lists_ask_for_the_first_target(world):
     _, found, stretches = world
     asked = recommend.cases(found, *stretches["test"])
@@ -221,6 +244,33 @@ def test_an_empty_history_falls_back_to_what_is_liked_of_late_and_says_so(shop):
     assert shop.items.index(next(i for i in shop.items if i.id == found[0].item)) == shop.recent.argmax()
     nobody = Shop(shop.items, shop.vectors, shop.likes.between(end=-1))
     assert len(nobody.recommend([], 3)) == 3 and nobody.recommend([])[0].reasons[1].startswith("new here")
+
+
+def test_nobody_is_said_to_have_liked_what_nobody_liked(shop):
+    """Some trees lift an item *because* no one who liked the history liked it."""
+
+    class Contrary:
+        def predict(self, features, pred_contrib=False):
+            parts = np.zeros((len(features), len(ranking.FEATURES) + 1))
+            parts[:, ranking.FEATURES.index("together")] = features[:, ranking.FEATURES.index("together")] == 0
+            return parts if pred_contrib else parts.sum(1)
+
+    lone = replace(shop, ranker=Contrary(), likes=shop.likes.between(end=20.0))
+    for user in ("u1", "u2", "u3"):
+        for one in lone.recommend(user, 40):
+            place = lone._places[one.item]
+            said = any("liked it, too" in reason for reason in one.reasons)
+            assert not said or lone.together[lone.history(user)[-30:], place].max() > 0
+
+
+def test_a_history_is_not_the_shops_own_list(shop):
+    shop.history("u1").append(99)
+    assert 99 not in shop.history("u1")
+
+
+def test_the_day_of_the_last_like_may_lie_before_1970(shop):
+    early = replace(shop, likes=replace(shop.likes, time=shop.likes.time - 1000.0))
+    assert np.allclose(early.recent, shop.recent)
 
 
 def test_what_is_unknown_is_named(shop):
@@ -347,6 +397,8 @@ def test_a_ranker_needs_somebody_to_learn_from(world):
     items, found, stretches = world
     with pytest.raises(DataError, match="nothing to learn a ranking from"):
         ranking.fit(Shop(items, vectors(), found), found, found.time.max(), math.inf)
+    with pytest.raises(DataError, match="nothing to learn a ranking from"):
+        ranking.fit(Shop(items, vectors(), found), found, 500, 600)
     shares = ranking.importance(ranking.fit(Shop(items, vectors(), found), found, *stretches["ranker"]))
     assert sum(shares.values()) == pytest.approx(1) and set(shares) == set(ranking.FEATURES)
 
@@ -357,6 +409,7 @@ def test_the_best_come_first_and_equals_are_drawn(values, k):
     found = ranking.top(scores, among, k)
     assert len(found) == min(k, among.sum()) == len(set(found.tolist())) and among[found].all()
     assert scores[found].tolist() == sorted(scores[among], reverse=True)[:k]
+    assert not len(ranking.top(scores, among, 0))
     ties = {tuple(ranking.top(np.zeros(6), np.ones(6, bool), 3, seed)) for seed in range(9)}
     assert len(ties) > 3
 
@@ -389,6 +442,11 @@ def test_figures_by_hand():
     shelf = measuring.measure(scores, asked, items, cold)
     assert shelf["recall"][0] == 1.0 and np.isnan(shelf["recall"][1]) and shelf["coverage"] == 1.0
     assert np.isnan(measuring.diversity(np.ones((1, 2))))
+    one = measuring.measure(lambda case, k, among: np.array([0]), [Case("u", [], [0, 1, 2])], items)
+    assert one["ndcg"][0] == pytest.approx(1 / (1 + 1 / np.log2(3) + 1 / 2)), "a short list is no perfect one"
+    assert measuring.summary(one)["diversity"] is None
+    with pytest.raises(ValueError, match="an item is shown twice to user 'u'"):
+        measuring.measure(lambda case, k, among: np.array([0, 0]), [Case("u", [], [0])], items)
 
 
 def test_the_interval_holds_the_mean_and_shrinks_with_users():
@@ -402,6 +460,7 @@ def test_the_interval_holds_the_mean_and_shrinks_with_users():
 
 def test_reciprocal_rank_counts_equals_against_the_answer():
     assert measuring.reciprocal_rank(np.array([[3, 1, 2], [1, 1, 0], [0, 1, 2]])).tolist() == [1, 1 / 2, 1 / 3]
+    assert measuring.reciprocal_rank(np.array([[np.nan, 1, 2], [1, np.nan, 0]])).tolist() == [1 / 3, 1 / 2]
 
 
 def test_a_report_is_json_and_has_every_shelf(shop, world):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -240,9 +241,30 @@ def test_a_finished_run_is_only_opened_and_recommends_the_same(run, world, monke
     for who in ("u1", ["b03"], []):
         assert shop.recommend(who) == again.recommend(who) == opened.recommend(who)
     assert recommend.stretches_of(folder) == world[2]
+    assert (
+        not list(folder.glob("shop/.*")) and recommend.train(folder, *world, setup, progress=False).ranker is not None
+    )
     larger = opened.with_items([Item("new", "Brand new", ("food",), 2031, "bread")])
     expected = towers.embed(*models.load(folder / "student"), ["Brand new (2031). food. bread"])
     assert np.allclose(larger.vectors[-1], expected, atol=1e-6)
+
+
+def test_a_finished_shop_keeps_what_was_put_in_later(run, world, tmp_path):
+    folder, setup, _ = run
+    shutil.copytree(folder, tmp_path / "run")
+    larger = recommend.open_shop(tmp_path / "run").with_items([Item("new", "Brand new")])
+    larger.save(tmp_path / "run" / "shop")
+    assert recommend.train(tmp_path / "run", *world, setup, progress=False).items == larger.items
+
+
+def test_ten_steps_and_none(world, tokenizer):
+    items, found, _ = world
+    texts, student = [item.title for item in items], untrained.classifier(tokenizer, {"no": 0.5, "yes": 0.5})
+    for steps in (1, 9, 10, 11):  # a schedule of the library divides by zero at 10
+        lists = recommend.draw(found, steps, others=2)
+        towers.teach(student, tokenizer, texts, lists, None, Settings(1, batch_size=1), progress=False)
+    with pytest.raises(DataError, match="no lists"):
+        towers.teach(student, tokenizer, texts, recommend.draw(found, 0), None, Settings(1), progress=False)
 
 
 def test_other_settings_or_likes_are_refused(run, world):
@@ -252,6 +274,11 @@ def test_other_settings_or_likes_are_refused(run, world):
         recommend.train(folder, *world, replace(setup, seed=1), progress=False)
     with pytest.raises(RunError, match="made with other settings or data"):
         recommend.train(folder, items, found.between(start=1), stretches, setup, progress=False)
+    other = stretches | {"ranker": (stretches["ranker"][0], stretches["ranker"][1] - 1)}
+    with pytest.raises(RunError, match="made with other settings or data"):
+        recommend.train(folder, items, found, other, setup, progress=False)
+    with pytest.raises(RunError, match="made with other settings or data"):
+        recommend.train(folder, [items[0]._replace(id="z"), *items[1:]], found, stretches, setup, progress=False)
 
 
 @pytest.mark.parametrize(
@@ -366,6 +393,7 @@ def test_no_shop_is_one_clear_line(tmp_path, capsys):
     for step in ("suggest", "measure", "pace"):
         code, _, err = answers(capsys, step, "--shop", tmp_path / "nowhere")
         assert code == 1 and "no shop" in err and "tinykd recommend train" in err
+    (tmp_path / "setup.json").write_text("[]")
     with pytest.raises(ModelError, match="no shop"):
         recommend.stretches_of(tmp_path)
     with pytest.raises(SystemExit) as done:

@@ -87,16 +87,18 @@ def _item(row: dict, where: str) -> Item:
     for name in ("item", "title"):
         if not isinstance(row.get(name), str) or not row[name].strip():
             raise DataError(f"{where}: {name} must be text, at least one character; found {row.get(name)!r}")
-    categories, year, text = row.get("categories") or (), row.get("year"), row.get("text") or ""
+    given = {"categories": (), "text": ""} | {name: value for name, value in row.items() if value is not None}
+    categories, year, text = given["categories"], given.get("year"), given["text"]
     if not isinstance(categories, list | tuple) or not all(isinstance(name, str) for name in categories):
         raise DataError(f"{where}: categories must be a list of words, not {categories!r}")
     if year is not None and (isinstance(year, bool) or not isinstance(year, int)):
         raise DataError(f"{where}: year must be a whole number or missing, not {year!r}")
     if not isinstance(text, str):
         raise DataError(f"{where}: text must be text, not {text!r}")
-    return Item(row["item"], row["title"], tuple(dict.fromkeys(categories)), year, text)
+    names = tuple(dict.fromkeys(map(_readable, categories)))
+    return Item(_readable(row["item"]), _readable(row["title"]), names, year, _readable(text))
 
 
 def _readable(text: str) -> str:
-    """No half characters, which no tokenizer takes."""
+    """No half characters, which no tokenizer takes and no file."""
     return text.encode("utf-8", "replace").decode()

@@ -99,10 +99,10 @@ def periods(likes: Likes, valid: float | None = None, test: float | None = None)
     """Return what each stretch of time is for, as (start, end): ``towers``, ``ranker``, ``valid``, ``test``.
 
     Args:
-        valid, test: the days on which these begin; without them they hold a tenth and a seventh of the likes.
+        valid, test: the days on which these begin; without them they hold 10 % and 15 % of the likes.
 
     Raises:
-        DataError: too few likes, or too few different times.
+        DataError: too few likes, too few different times, or days that leave nothing to a stretch.
     """
     if len(likes) < 40:
         raise DataError(f"{len(likes)} likes are too few to cut in four stretches of time")
@@ -110,11 +110,14 @@ def periods(likes: Likes, valid: float | None = None, test: float | None = None)
         float(np.quantile(likes.time, share)) if day is None else day for day, share in ((valid, 0.75), (test, 0.85))
     )
     before = likes.between(end=valid).time
-    if not len(before):
-        raise DataError("the likes have too few different times to cut them in four stretches")
-    ranker = float(np.quantile(before, 0.7))
-    borders = [-math.inf, ranker, valid, test, math.inf]
-    return dict(zip(("towers", "ranker", "valid", "test"), itertools.pairwise(borders), strict=True))
+    ranker = float(np.quantile(before, 0.7)) if len(before) else valid
+    found = list(itertools.pairwise([-math.inf, ranker, valid, test, math.inf]))
+    if any(not len(likes.between(*stretch)) for stretch in found):
+        raise DataError(
+            f"the likes have too few different times to cut them in four stretches: "
+            f"at {ranker:g}, {valid:g} and {test:g} days one of these is left empty"
+        )
+    return dict(zip(("towers", "ranker", "valid", "test"), found, strict=True))
 
 
 def cases(likes: Likes, start: float, end: float = math.inf, least: int = 3) -> list[Case]:
@@ -149,6 +152,7 @@ class Lists(NamedTuple):
 def draw(likes: Likes, size: int, seed: int = 0, length: int = 10, others: int = 5, least: int = 2) -> Lists:
     """Draw moments in the lives of users: what they had liked, what they liked next, what they never liked.
 
+    Whoever liked over half of all items has hardly an item left to dislike: his others are any but the answer.
     Every user is drawn as often as any other. Of the others one half is drawn from all likes, so that popularity alone
     does not give the answer away; the rest from all items that anybody liked.
 
@@ -173,7 +177,6 @@ def draw(likes: Likes, size: int, seed: int = 0, length: int = 10, others: int =
         while len(chosen) < 1 + others:
             pool = likes.item if len(chosen) % 2 else known
             other = int(pool[random.integers(len(pool))])
-            # Whoever liked nearly everything has nothing left to dislike: then anything but the answer will do.
             if other not in liked or (len(liked) > len(known) // 2 and other != items[place]):
                 chosen.append(other)
         candidates[row] = chosen
@@ -185,6 +188,9 @@ def question_lists(asked: Sequence[Case], likes: Likes, seed: int = 0, length: i
 
     Args:
         likes: the others are items of these, each as likely.
+
+    Raises:
+        DataError: somebody liked all of them.
     """
     random = np.random.default_rng(seed)
     history = np.full((len(asked), length), -1)
@@ -193,6 +199,8 @@ def question_lists(asked: Sequence[Case], likes: Likes, seed: int = 0, length: i
         past = case.history[-length:][::-1]
         history[row, : len(past)] = past
         pool = np.setdiff1d(likes.item, [*case.history, *case.targets])
+        if not len(pool):
+            raise DataError(f"user {case.user!r} liked every item; there is nothing to compare with")
         candidates[row] = [case.targets[0], *random.choice(pool, others, replace=len(pool) < others)]
     return Lists(history, candidates)
 

@@ -41,6 +41,8 @@ def measure(rank: Rank, asked: Sequence[Case], items: Sequence[Item], among: np.
     """Measure a ranking on cases.
 
     Args:
+        rank: shows each item once, at most; a list that is shorter than it could be is judged as if it went on with
+            misses.
         among: (items,), the shelf: only its items are shown, and only its items are to be found.
 
     Returns:
@@ -56,7 +58,10 @@ def measure(rank: Rank, asked: Sequence[Case], items: Sequence[Item], among: np.
             continue
         best = rank(case, K, among)
         shown |= set(best.tolist())
-        hits = np.isin(best, targets)
+        if len(set(best.tolist())) < len(best):
+            raise ValueError(f"an item is shown twice to user {case.user!r}")
+        hits = np.zeros(min(K, int(allowed(len(items), case.history, among).sum())), bool)
+        hits[: len(best)] = np.isin(best, targets)
         found["ndcg"][row] = ndcg(hits, len(targets))
         found["recall"][row] = hits.sum() / len(targets)
         found["diversity"][row] = diversity(categories[best])
@@ -101,12 +106,12 @@ def interval(values: np.ndarray, seed: int = 0, rounds: int = 2000) -> tuple[flo
 
 
 def reciprocal_rank(scores: np.ndarray) -> np.ndarray:
-    """Return 1 / the place of the first candidate of each list; of equals the worst place counts.
+    """Return 1 / the place of the first candidate of each list; of equals, and of what is no number, the worst counts.
 
     Args:
         scores: (lists, candidates), of a teacher or a student.
     """
-    return 1 / (scores >= scores[:, :1]).sum(-1)
+    return 1 / (~(scores < scores[:, :1])).sum(-1)
 
 
 def evaluate(shop: Shop, likes: Likes, start: float, end: float) -> dict:
@@ -124,13 +129,13 @@ def evaluate(shop: Shop, likes: Likes, start: float, end: float) -> dict:
 
 
 def summary(found: dict) -> dict:
-    """Return mean, low and high in place of the values of each user; None where nobody had anything to find."""
-    asked = bool((~np.isnan(found["ndcg"])).any())
-    return {name: list(interval(found[name])) if asked else None for name in METRICS} | {"coverage": found["coverage"]}
+    """Return mean, low and high in place of the values of each user; None where no user has one."""
+    means = {name: None if np.isnan(found[name]).all() else list(interval(found[name])) for name in METRICS}
+    return means | {"coverage": found["coverage"]}
 
 
 def pace(shop: Shop, size: int = 10_000, requests: int = 200, seed: int = 0) -> dict[str, float]:
-    """Return requests a second over a catalogue of ``size`` items, ``ranked`` alone and with ``reasons``; and ``size``.
+    """Return requests a second over a catalogue of ``size`` items: ``ranked`` alone, ``with_reasons``; and ``items``.
 
     The catalogue is the shop's own, repeated as often as needed, each copy's vectors a little shaken. One thread, one
     request after the other, histories of users that there are.

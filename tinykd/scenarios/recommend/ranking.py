@@ -55,8 +55,8 @@ def fit(
     """
     import lightgbm
 
-    random = np.random.default_rng(seed)
-    borders = np.quantile(likes.between(start, end).time, np.linspace(0, 1, folds + 1))
+    random, times = np.random.default_rng(seed), likes.between(start, end).time
+    borders = np.quantile(times, np.linspace(0, 1, folds + 1)) if len(times) else []
     rows, labels, groups = [], [], []
     for first, last in itertools.pairwise(borders):
         then = shop.at(float(first))
@@ -93,7 +93,7 @@ def top(scores: np.ndarray, among: np.ndarray, k: int, seed: int = 0) -> np.ndar
     places = places[np.random.default_rng(seed).permutation(len(places))]
     k = min(k, len(places))
     if k == 0:
-        return places
+        return places[:0]
     best = np.argpartition(-scores[places], k - 1)[:k]
     return places[best[np.lexsort((best, -scores[places[best]]))]]
 

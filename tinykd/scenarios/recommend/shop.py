@@ -92,7 +92,7 @@ class Shop:
                 raise DataError(
                     f"no user {who!r} is known; a list of the items that somebody liked will do, even an empty one"
                 )
-            return self._histories[who]
+            return list(self._histories[who])
         unknown = [item for item in who if item not in self._places]
         if unknown:
             raise DataError(f"item {unknown[0]!r} is not in the catalogue of {len(self.items):,} items")
@@ -223,12 +223,13 @@ class Shop:
     def _why(self, history: Sequence[int], item: int, part: dict[str, float]) -> tuple[str, ...]:
         past = list(history)[-LATEST:]
         near = past[int((self.vectors[past] @ self.vectors[item]).argmax())]
-        beside = past[int(self.together[past, item].toarray().argmax())]
+        often = self.together[past, item].toarray().ravel()
+        beside = past[int(often.argmax())]
         mine = {name for i in past for name in self.items[i].categories}
         shared = [name for name in self.items[item].categories if name in mine]
         said = {
             f"its text is near to {self.items[near].title!r}, which you liked": part["text"] + part["nearest"],
-            f"those who liked {self.items[beside].title!r} liked it, too": part["together"],
+            f"those who liked {self.items[beside].title!r} liked it, too": part["together"] if often.any() else 0,
             self._crowd(item): part["popularity"] + part["recent"],
             f"{', '.join(shared)}, as in what you liked": part["match"] if shared else 0,
             f"of {self.items[item].year}": part["age"] if self.items[item].year else 0,
@@ -247,7 +248,7 @@ class Shop:
 
     @cached_property
     def _now(self) -> float:
-        return self.now if self.now is not None else float(self.likes.time.max(initial=0.0))
+        return self.now if self.now is not None else float(self.likes.time.max() if len(self.likes) else 0)
 
     @cached_property
     def _categories(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from datasets import Dataset
+from scipy.special import softmax
 from scipy.stats import norm
 
 from tinykd.data import items as catalogues
@@ -125,7 +126,7 @@ def oracle(items: Dataset, users: int = 600, seed: int = 0, themes: dict[str, li
     hidden = world(items, users, seed, themes)
     day = (_day(TEST_FROM) + _day(END)) // 2
     pull = hidden.pull(day)
-    taken = np.exp(pull - pull.max(1, keepdims=True))
+    taken = softmax(pull, axis=1)
     return taken * norm.sf(LIKED - 0.5, MIDDLE + WARMTH * hidden.taste(day), MOOD)
 
 

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import losses
-from tinykd.errors import RunError
+from tinykd.errors import DataError, RunError
 from tinykd.files import new_folder, write_json
 from tinykd.hardware import device, keep_memory, placed, prefers_bf16, short_attention, with_dropout
 from tinykd.manifest import sha256
@@ -65,18 +65,22 @@ def teach(
         teacher_scores: (lists, candidates); without them the labels alone teach.
 
     Raises:
+        DataError: no lists.
         RunError: the loss is no longer a number.
     """
+    if not len(lists.history):
+        raise DataError("there are no lists to learn from")
     order = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
     student.to(device())  # before the optimizer is made
     optimizer = torch.optim.AdamW(student.parameters(), settings.learning_rate, fused=True)
     batches = [
-        part
+        part.numpy()  # NumPy takes a tensor of one number for that number
         for _ in range(settings.epochs)
         for part in torch.randperm(len(lists.history), generator=order).split(settings.batch_size)
     ]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, len(batches), pct_start=0.1)
+    rise = 0.1 if len(batches) != 10 else 0.11  # OneCycleLR divides by rise * steps - 1
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, len(batches), pct_start=rise)
     keep_memory()
     student.train()
     for part in tqdm(batches, desc="student   ", unit="step", disable=not progress):

@@ -1,6 +1,5 @@
 """From texts and likes to a shop: teacher, its scores, student, vectors, ranker. Taught in lesson 13."""
 
-import itertools
 import json
 import logging
 import math
@@ -86,7 +85,7 @@ def train(
 ) -> Shop:
     """Train a shop: ``out`` then holds ``teacher``, ``signals.json``, ``student``, ``vectors`` and ``shop``.
 
-    Interrupted, the same call goes on with the step where it stopped; finished, it only looks.
+    Interrupted, the same call goes on with the step where it stopped; finished, it only opens the shop.
 
     Args:
         found: all likes; only those of the stretches ``towers`` and ``ranker`` are learnt from.
@@ -98,7 +97,11 @@ def train(
     texts = [describe(item) for item in items]
     read = {"items": towers.fingerprint(texts), "likes": found.fingerprint()}
     begin = {name: start for name, (start, _) in stretches.items() if start > -math.inf}
-    claim(out / "setup.json", asdict(setup) | read | {"begin": begin})
+    end = {name: end for name, (_, end) in stretches.items() if end < math.inf}
+    ids = towers.fingerprint([item.id for item in items])
+    claim(out / "setup.json", asdict(setup) | read | {"ids": ids, "begin": begin, "end": end})
+    if (out / "shop" / "shop.json").exists():
+        return open_shop(out)
     lists = draw(found.between(*stretches["towers"]), setup.lists, setup.seed)
     large, tokenizer = train_teacher(out / "teacher", items, lists, setup, progress)
     weights = out / "teacher" / "model.safetensors"
@@ -169,11 +172,12 @@ def stretches_of(out: Path) -> dict[str, tuple[float, float]]:
         ModelError: there is none.
     """
     try:
-        begin = json.loads((Path(out) / "setup.json").read_text(encoding="utf-8"))["begin"]
-    except (OSError, ValueError, KeyError):
+        note = json.loads((Path(out) / "setup.json").read_text(encoding="utf-8"))
+        begin, end = dict(note["begin"]), dict(note["end"])
+    except (OSError, ValueError, KeyError, TypeError):
         raise ModelError(f"{out}: no shop; `tinykd recommend train` makes one") from None
-    borders = [-math.inf, *begin.values(), math.inf]
-    return dict(zip(["towers", *begin], itertools.pairwise(borders), strict=True))
+    names = ["towers", *(name for name in begin if name != "towers")]
+    return {name: (begin.get(name, -math.inf), end.get(name, math.inf)) for name in names}
 
 
 def _day(day) -> float:

@@ -71,8 +71,9 @@ class Desk:
     def answer(self, message: str, conversation: Conversation | None = None) -> Reply:
         """Reply to a message. ``conversation`` is brought up to date; without one the message stands alone.
 
-        No message is refused. Without letters (empty, emoji, digits) the desk asks for words; mostly in another script
-        than Latin, or longer than ``LONGEST``, it goes to a person.
+        No message is refused. Short and with what the desk has just asked for, it is taken as the answer. Otherwise:
+        without letters (empty, emoji, digits) the desk asks for words; mostly in another script than Latin, or longer
+        than ``LONGEST``, it goes to a person.
         """
         talk = Conversation() if conversation is None else conversation
         talk.messages.append(message)

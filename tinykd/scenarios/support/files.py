@@ -62,6 +62,8 @@ def knowledge(folder: Path = FOLDER) -> list[Article]:
         name, bar, title = (part.strip() for part in block.name.partition("|"))
         if not (name and bar and title):
             raise DataError(f"{path}:{block.number}: expected '## id | title', not {block.name!r}")
+        if name in {article.id for article in found}:
+            raise DataError(f"{path}:{block.number}: a second article {name!r}")
         found.append(Article(name, title, " ".join(line.text for line in block.lines)))
     return found
 
@@ -76,7 +78,10 @@ def questions(folder: Path = FOLDER) -> dict[str, list[Question]]:
     for block in blocks.read(path):
         if block.name not in known:
             raise DataError(f"{path}:{block.number}: knowledge.txt has no article {block.name!r}")
-        found |= {line.text: Question(line.text, block.name) for line in block.lines}
+        for line in block.lines:
+            if line.text in found:
+                raise DataError(f"{path}:{line.number}: asked already, of {found[line.text].article!r}")
+            found[line.text] = Question(line.text, block.name)
     halves = blocks.divide(list(found), {"valid": 0.5, "test": 0.5})
     return {half: [found[text] for text in texts] for half, texts in halves.items()}
 

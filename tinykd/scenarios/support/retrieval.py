@@ -41,7 +41,7 @@ class KnowledgeBase:
             encoder: a model and its tokenizer; a head, if it has one, is not asked.
 
         Raises:
-            DataError: no article.
+            DataError: no article, or none with a word that is no stop word.
         """
         import bm25s
 
@@ -49,8 +49,11 @@ class KnowledgeBase:
             raise DataError("a knowledge base needs at least one article")
         self.articles, self.encoder = list(articles), encoder
         documents = [f"{article.title}. {article.text}" for article in articles]
+        words = _words(documents)
+        if not any(words):
+            raise DataError("no article has a word that could be searched for")
         self._index = bm25s.BM25()
-        self._index.index(_words(documents), show_progress=False)
+        self._index.index(words, show_progress=False)
         self._vectors = embed(*encoder, documents)
 
     def scores(self, questions: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -125,8 +128,14 @@ def ranking(words: np.ndarray, cosines: np.ndarray, by: str = "fused") -> np.nda
 def recall(
     base: KnowledgeBase, questions: Sequence[Question], limits: Sequence[int] = (1, 5)
 ) -> dict[str, dict[str, float]]:
-    """Return, by kind of search and number of articles shown, the share of questions whose article is among them."""
+    """Return, by kind of search and number of articles shown, the share of questions whose article is among them.
+
+    Raises:
+        DataError: a question to an article that the base has not.
+    """
     ids = [article.id for article in base.articles]
+    if strange := {question.article for question in questions} - set(ids):
+        raise DataError(f"the knowledge base has no article {min(strange)!r}")
     right = np.array([ids.index(question.article) for question in questions])
     words, cosines = base.scores([question.text for question in questions])
     places = {by: (ranking(words, cosines, by) == right[:, None]).argmax(-1) for by in BY}

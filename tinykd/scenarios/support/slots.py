@@ -7,10 +7,17 @@ anybody asks for.
 
 import re
 
-_MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*"
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_MONEY = r"(?:pounds?|euros?|dollars?|gbp|eur|usd)\b|[£€$]"
 PATTERNS = {
     # HS-40817, hs 40817, HS40817 or the five digits alone; no price, no telephone, no part of a longer number.
-    "order_number": re.compile(r"(?<![\w£€$.,/-])(?:hs[-\s]?)?(\d{5})(?!\w|[.,/-]\d|\s\d{6})", re.IGNORECASE),
+    "order_number": re.compile(
+        rf"(?<![\w£€$.,/-])(?<![£€$]\s)(?:hs[-\s]?)?([0-9]{{5}})(?!\w|[.,/-]\d|\s\d{{6}}|\s\d{{3}}\s\d{{3}}|\s?(?:{_MONEY}))",
+        re.IGNORECASE,
+    ),
     "email": re.compile(r"([\w.+-]+@[\w-]+(?:\.[\w-]+)+)"),
     "code": re.compile(r"\b([A-Z]{3,}\d+)\b"),
     "purchase_date": re.compile(rf"\b(\d{{1,2}}(?:st|nd|rd|th)?(?:\s+of)?\s+{_MONTH})\b", re.IGNORECASE),

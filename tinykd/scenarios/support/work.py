@@ -1,6 +1,5 @@
 """Train a desk, set its thresholds on ``valid``, open it again. Taught in lesson 11."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,8 +12,8 @@ from sklearn.metrics import roc_curve
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data, models, runtime, samples
-from tinykd.errors import DataError, ModelError
-from tinykd.files import claim, write_json
+from tinykd.errors import DataError, ModelError, RunError
+from tinykd.files import claim, read_json, write_json
 from tinykd.fusion import confidence_of_row
 from tinykd.hardware import placed
 from tinykd.scenarios.support.desk import Desk
@@ -76,7 +75,8 @@ def open_desk(run: Path, model: str = "student", folder: Path = FOLDER) -> Desk:
 
     Raises:
         ModelError: no such model, or one that knows other intents than ``intents.txt``.
-        DataError: a fault in a file, with its line.
+        DataError: a fault in a file, with its line; or too few messages on ``valid`` to set thresholds with.
+        RunError: ``desk.json`` is damaged.
     """
     read, labels = reader(Path(run) / model)
     frames = intents(folder)
@@ -87,7 +87,11 @@ def open_desk(run: Path, model: str = "student", folder: Path = FOLDER) -> Desk:
     if not note.exists():
         desk = set_thresholds(desk, folder)
         write_json(note, {"sure": desk.sure, "close": desk.close})
-    return replace(desk, **json.loads(note.read_text(encoding="utf-8")))
+    way_out = "delete it, and the thresholds are set anew"
+    there = read_json(note, way_out)
+    if there.keys() != {"sure", "close"} or not all(isinstance(value, float | int) for value in there.values()):
+        raise RunError(f"{note}: damaged (not two numbers, sure and close); {way_out}")
+    return replace(desk, **there)
 
 
 def reader(folder: Path) -> tuple[Callable[[list[str]], list[np.ndarray]], list[str]]:
@@ -134,11 +138,17 @@ def set_thresholds(desk: Desk, folder: Path = FOLDER) -> Desk:
 def threshold(inside: Sequence[float], outside: Sequence[float]) -> float:
     """Return the score t with the largest sum of two shares: of inside at or above t, of outside below it.
 
-    Youden's index (1950). Both kinds weigh the same, however many there are of each.
+    Youden's index (1950). Both kinds weigh the same, however many there are of each. Infinity, where no score is worth
+    more than to believe nothing.
 
     >>> threshold([0.9, 0.8, 0.4], [0.5, 0.3])
     0.8
+
+    Raises:
+        DataError: no score on one of the two sides.
     """
+    if not (len(inside) and len(outside)):
+        raise DataError(f"a threshold parts two kinds; {len(inside)} scores are inside and {len(outside)} outside")
     false, true, scores = roc_curve(*marked(inside, outside))
     return float(scores[np.argmax(true - false)])
 
