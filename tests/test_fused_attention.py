@@ -38,7 +38,7 @@ def test_the_answers_stay_and_the_graph_shrinks(kind, tmp_path):
             torch.nn.init.normal_(layer.bias)
     path = tmp_path / "model.onnx"
     with export.silent():
-        export._export(export._Logits(model), export._examples(config.vocab_size), path)
+        export._export(export._Logits(model), export._examples(config.vocab_size, config.max_position_embeddings), path)
         plain = runtime.session(path, threads=1)
         assert fuse_attention(path) == attentions
     names = [tensor.name for tensor in onnx.load(path).graph.initializer]
