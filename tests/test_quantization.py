@@ -187,7 +187,7 @@ def test_what_cannot_be_prepared_or_finished_is_refused(tokenizer):
     for wrong, message in (
         (lambda: prepare(prepared), "prepared for quantization already"),
         (lambda: prepare(nn.LayerNorm(2)), "no linear layer and no embedding"),
-        (lambda: prepare(adapters.adapt(model)), "adapted; merge it first"),
+        (lambda: prepare(adapters.adapt(model)), "adapted, by lora; merge it first"),
         (lambda: adapters.adapt(prepared), "prepared for quantization; adapt a plain one"),
         (lambda: finish(model), "say how many bits"),
         (lambda: finish(prepared, 8), "prepared with 4 bits, not 8"),

@@ -21,7 +21,6 @@ import copy
 from transformers import PreTrainedModel
 
 from tinykd.errors import ModelError, is_whole
-from tinykd.quantization.aware import is_prepared
 
 METHODS = ("lora", "ia3", "bitfit")
 #: Where each family of encoders keeps its query, key, value and last feed-forward layer.
@@ -49,6 +48,8 @@ def adapt(model: PreTrainedModel, method: str = "lora", rank: int = 8, seed: int
         ModelError: an unknown method, a rank that is no number of columns, a model adapted before or prepared for
             quantization, or a family whose layers we do not know.
     """
+    from tinykd.quantization import is_prepared  # here, for it asks this module in turn
+
     family = model.config.model_type
     if method not in METHODS:
         raise ModelError(f"unknown method {method!r}; expected one of {', '.join(METHODS)}")
@@ -100,6 +101,16 @@ def merge(model: PreTrainedModel) -> PreTrainedModel:
 def adapted_by(model: PreTrainedModel) -> dict[str, str | int]:
     """Return the arguments of :func:`adapt` that made this model; none, an empty ``dict``, if it is plain."""
     return getattr(model, "adapted_by", {})
+
+
+def refuse_adapted(model: PreTrainedModel) -> None:
+    """Refuse an adapted model where a plain one is needed.
+
+    Raises:
+        ModelError: says by what it is adapted, and the way out.
+    """
+    if how := adapted_by(model):
+        raise ModelError(f"this model is adapted, by {how['method']}; merge it first: tinykd.adapters.merge(model)")
 
 
 def trainable_share(model: PreTrainedModel) -> float:

@@ -14,7 +14,7 @@ from tinykd.errors import is_whole
 from tinykd.hardware import placed
 from tinykd.inference import signals
 from tinykd.models import check_labels
-from tinykd.text import entities
+from tinykd.text import entities, evenly
 
 
 def evaluate(
@@ -141,11 +141,6 @@ def profile(
         "size_bytes": sum(f.stat().st_size for f in Path(folder).glob("*.safetensors")),
         "latency_ms": latency(model, tokenizer, dataset, max_length, sentences),
     }
-
-
-def evenly(rows: list, count: int) -> list:
-    """Return so many rows, all of them if there are no more, from the first to the last in equal steps."""
-    return [rows[i] for i in np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)]
 
 
 @torch.inference_mode()

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tinykd.text import evenly
+
 LATENCY_ROWS = 200  #: sentences that are timed one at a time
 PACE_ROWS = 512  #: sentences that are timed in batches of 32
 
@@ -144,7 +146,7 @@ def _measure(folder: Path, rows: list, threads: int, max_length: int) -> dict:
     """Time one rung in this process, whatever it is; with a ``max_length`` its answers too, label names a row."""
     answer, labels, parameters, files = open_rung(folder, threads)
     size = sum(file.stat().st_size for file in files)
-    few = rows[:: max(1, len(rows) // LATENCY_ROWS)][:LATENCY_ROWS]
+    few = evenly(rows, LATENCY_ROWS)
     for row in few[:20]:
         answer([row])
     times = []

@@ -20,7 +20,7 @@ from tinykd import (
     manifest,
     pruned_bert,  # noqa: F401  importing it tells transformers how to load pruned models
 )
-from tinykd.adapters import adapted_by
+from tinykd.adapters import refuse_adapted
 from tinykd.errors import ModelError, RunError
 from tinykd.internals import stack_of_layers
 
@@ -86,7 +86,7 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
     """
     labels = label_names(teacher.config)
     if spec.startswith("cut:"):
-        _refuse_adapted(teacher)
+        refuse_adapted(teacher)
         return _cut(teacher, _parse_layers(spec, teacher.config.num_hidden_layers))
     torch.manual_seed(seed)
     if spec in TINYBERT:
@@ -258,7 +258,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
     """
     from tinykd.files import new_folder
 
-    _refuse_adapted(model)
+    refuse_adapted(model)
     if (Path(folder) / manifest.NAME).exists():
         raise RunError(f"{folder} holds an exported model; choose another folder")
     with new_folder(folder, "config.json") as unfinished, loading.quiet():
@@ -281,11 +281,6 @@ def _pretrained(name: str, labels: list[str], task: str, seed: int) -> tuple[Pre
     _name_labels(model, labels)
     model.was_fine_tuned = tuned
     return model.eval(), tokenizer
-
-
-def _refuse_adapted(model: PreTrainedModel) -> None:
-    if how := adapted_by(model):
-        raise ModelError(f"this model is adapted, by {how['method']}; merge it first: tinykd.adapters.merge(model)")
 
 
 def _name_labels(model: PreTrainedModel, labels: list[str]) -> None:

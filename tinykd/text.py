@@ -153,3 +153,8 @@ def classified(text: str, logits: np.ndarray, names: list[str]) -> dict:
 def _softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)
+
+
+def evenly(rows: list, count: int) -> list:
+    """Return so many rows, all of them if there are no more, from the first to the last in equal steps."""
+    return [rows[i] for i in np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)]

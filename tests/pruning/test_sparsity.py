@@ -82,7 +82,7 @@ def test_a_frozen_model_can_be_sparse_and_an_adapted_one_cannot(parts):
     model, _ = parts
     assert sparsity(sparsify(copy.deepcopy(model).requires_grad_(False), 0.5)) == pytest.approx(0.5, abs=1e-3)
     for function in (lambda one: sparsify(one, 0.5), hold_zeros, sparsity):
-        with pytest.raises(ModelError, match="adapted; merge it first"):
+        with pytest.raises(ModelError, match="adapted, by lora; merge it first"):
             function(adapters.adapt(model))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 from transformers import PreTrainedModel
 
-from tinykd.adapters import adapted_by
+from tinykd.adapters import refuse_adapted
 from tinykd.errors import ModelError
 from tinykd.internals import stack_of_layers
 
@@ -74,8 +74,7 @@ def sparsity(model: PreTrainedModel) -> float:
 
 def _matrices(model: PreTrainedModel) -> dict[str, nn.Linear]:
     """Return the linear modules of all Transformer layers, by name."""
-    if adapted_by(model):
-        raise ModelError("this model is adapted; merge it first, for what an adapter adds would fill the zeros")
+    refuse_adapted(model)
     found = stack_of_layers(model).named_modules()
     return {name: module for name, module in found if isinstance(module, nn.Linear)}
 

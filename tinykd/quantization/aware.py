@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from tinykd.adapters import refuse_adapted
 from tinykd.errors import ModelError
 from tinykd.quantization.rounding import fake_quantize, integer_range
 
@@ -71,8 +72,7 @@ def prepare(model: PreTrainedModel, bits: int = 8, activations: bool = True) -> 
     integer_range(bits, symmetric=True)
     if is_prepared(model):
         raise ModelError("this model is prepared for quantization already; finish it first")
-    if getattr(model, "adapted_by", None):  # W and B A would be rounded apart, and merged they are one matrix
-        raise ModelError("this model is adapted; merge it first: tinykd.adapters.merge(model)")
+    refuse_adapted(model)  # W and B A would be rounded apart, and merged they are one matrix
     model = copy.deepcopy(model)
     for layer in _layers(model, _ROUNDED):
         layer.__class__ = _ROUNDED[type(layer)]

@@ -255,6 +255,11 @@ def test_a_finished_shop_keeps_what_was_put_in_later(run, world, tmp_path):
     larger = recommend.open_shop(tmp_path / "run").with_items([Item("new", "Brand new")])
     larger.save(tmp_path / "run" / "shop")
     assert recommend.train(tmp_path / "run", *world, setup, progress=False).items == larger.items
+    (tmp_path / "run" / "shop" / "items.json").write_text("[]")
+    with pytest.raises(ModelError, match="delete the shop and train again"):
+        recommend.train(tmp_path / "run", *world, setup, progress=False)
+    shutil.rmtree(tmp_path / "run" / "shop")
+    assert recommend.train(tmp_path / "run", *world, setup, progress=False).items == world[0]
 
 
 def test_ten_steps_and_none(world, tokenizer):

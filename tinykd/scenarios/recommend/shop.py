@@ -281,9 +281,13 @@ def load_shop(folder: Path, embed: Callable[[list[str]], np.ndarray] | None = No
         facts = json.loads((folder / "shop.json").read_text(encoding="utf-8"))
         wrong = [name for name, digest in facts.items() if sha256(folder / name) != digest]
     except (OSError, ValueError, AttributeError):
-        raise ModelError(f"{folder}: no shop, or not a whole one; `tinykd recommend train` makes one") from None
+        raise ModelError(
+            f"{folder}: no shop, or not a whole one; delete it, and `tinykd recommend train` makes one"
+        ) from None
     if wrong:
-        raise ModelError(f"{folder / wrong[0]}: cut short or altered since it was written; train again")
+        raise ModelError(
+            f"{folder / wrong[0]}: cut short or altered since it was written; delete the shop and train again"
+        )
     rows = json.loads((folder / "items.json").read_text(encoding="utf-8"))
     items = [Item(**row | {"categories": tuple(row["categories"])}) for row in rows]
     arrays = np.load(folder / "shop.npz")
