@@ -68,8 +68,12 @@ def table(results: dict) -> str:
         weight = f"{size['parameters'] / 1e6:.1f} M | {size['size_bytes'] / 1e6:.1f} MB"
         rows.append(f"| {title} | {scores[0]} | {scores[1]} | {weight} |")
     seeds = f"{len(results)} seeds" if len(results) > 1 else "one seed"
-    first = next(iter(results.values()))
-    return "\n".join([*rows, "", f"{seeds.capitalize()}, {first['precision']}, {first['processor']}."])
+    where: dict = {}
+    for seed, report in results.items():
+        where.setdefault(f"{report['precision']} on {report['processor']}", []).append(seed)
+    if len(where) > 1:
+        where = {f"{place} (seed{'s' * (len(of) > 1)} {', '.join(of)})": of for place, of in where.items()}
+    return "\n".join([*rows, "", f"{seeds.capitalize()}, {'; '.join(where)}."])
 
 
 def _mean_and_spread(values: list[float]) -> str:

@@ -33,6 +33,17 @@ def test_the_readme_shows_the_recorded_results():
     assert experiment.table(results) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_table_says_which_seed_ran_where():
+    experiment = load("conll2003")
+    first = json.loads(experiment.RESULTS.read_text(encoding="utf-8"))["0"]
+    elsewhere = first | {"precision": "fp32", "processor": "another"}
+    same = f"{first['precision']} on {first['processor']}"
+    assert experiment.table({"0": first}).splitlines()[-1] == f"One seed, {same}."
+    assert experiment.table({"0": first, "1": first}).splitlines()[-1] == f"2 seeds, {same}."
+    mixed = experiment.table({"0": first, "1": first, "2": elsewhere}).splitlines()[-1]
+    assert mixed == f"3 seeds, {same} (seeds 0, 1); fp32 on another (seed 2)."
+
+
 def test_three_recorded_rows_came_again_within_their_spread():
     again = load("repeat")
     found = again.compared()
