@@ -316,6 +316,15 @@ def test_what_the_same_people_liked_is_the_cosine_of_who_liked_it(shop):
     assert nobody.together.nnz == 0 and len(nobody.recommend(["b01"], 3)) == 3
 
 
+def test_without_a_ranker_all_items_are_in_the_order_of_the_cosine():
+    items = [Item(f"i{n}", f"I{n}") for n in range(400)]
+    none = Likes(np.array([], object), np.array([], np.int64), np.array([]))
+    bare = Shop(items, vectors(400), none)
+    found, scores = bare.rank([0, 1], 400)
+    assert len(found) == 398 and (np.diff(scores) <= 0).all()
+    assert np.allclose(scores, bare.vectors[found] @ bare.interest([0, 1]))
+
+
 def test_without_a_ranker_the_text_alone_decides(shop):
     plain = Shop(shop.items, shop.vectors, shop.likes)
     found, _scores = plain.rank([1, 5], 10)
@@ -396,9 +405,9 @@ def test_hiding_the_crowd_keeps_new_items_from_being_buried(world):
 def test_a_ranker_needs_somebody_to_learn_from(world):
     items, found, stretches = world
     with pytest.raises(DataError, match="nothing to learn a ranking from"):
-        ranking.fit(Shop(items, vectors(), found), found, found.time.max(), math.inf)
-    with pytest.raises(DataError, match="nothing to learn a ranking from"):
         ranking.fit(Shop(items, vectors(), found), found, 500, 600)
+    last = ranking.fit(Shop(items, vectors(), found), found, found.time.max(), math.inf)
+    assert last.num_trees(), "the last day is learnt from, too"
     shares = ranking.importance(ranking.fit(Shop(items, vectors(), found), found, *stretches["ranker"]))
     assert sum(shares.values()) == pytest.approx(1) and set(shares) == set(ranking.FEATURES)
 
@@ -412,6 +421,18 @@ def test_the_best_come_first_and_equals_are_drawn(values, k):
     assert not len(ranking.top(scores, among, 0))
     ties = {tuple(ranking.top(np.zeros(6), np.ones(6, bool), 3, seed)) for seed in range(9)}
     assert len(ties) > 3
+
+
+def test_equals_are_drawn_for_each_user_anew():
+    """One draw for all would show everybody the same ten items, and their luck would be the mean."""
+    items = [Item(f"i{n}", f"I{n}") for n in range(200)]
+    asked = [Case(f"u{n}", [], [n]) for n in range(200)]
+    nothing = measuring.by_score(lambda case: np.zeros(200))
+    found = measuring.measure(nothing, asked, items)
+    assert found["coverage"] > 0.95
+    _, low, high = recommend.interval(found["recall"])
+    assert low <= 10 / 200 <= high
+    assert nothing(asked[0], 10, None).tolist() == nothing(asked[0], 10, None).tolist()
 
 
 # the figures

@@ -1,6 +1,7 @@
 """What recommendations are worth: NDCG, recall, diversity, coverage; for warm and for cold items. Lesson 13."""
 
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -18,11 +19,15 @@ Rank = Callable[[Case, int, np.ndarray | None], np.ndarray]
 
 
 def by_score(scores: Callable[[Case], np.ndarray]) -> Rank:
-    """Turn scores of all items into a ranking; what the case's user liked already is left out."""
+    """Turn scores of all items into a ranking; what the case's user liked already is left out.
+
+    Equals are drawn for each user anew: one draw for all would be one list, and its luck would look like a result.
+    """
 
     def rank(case: Case, k: int, among: np.ndarray | None = None) -> np.ndarray:
         found = scores(case)
-        return top(found, allowed(len(found), case.history, among), k)
+        seed = zlib.crc32(case.user.encode("utf-8", "surrogatepass"))
+        return top(found, allowed(len(found), case.history, among), k, seed)
 
     return rank
 

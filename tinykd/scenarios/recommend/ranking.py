@@ -56,7 +56,7 @@ def fit(
     import lightgbm
 
     random, times = np.random.default_rng(seed), likes.between(start, end).time
-    borders = np.quantile(times, np.linspace(0, 1, folds + 1)) if len(times) else []
+    borders = [*np.quantile(times, np.linspace(0, 1, folds + 1)[:-1]), end] if len(times) else []
     rows, labels, groups = [], [], []
     for first, last in itertools.pairwise(borders):
         then = shop.at(float(first))

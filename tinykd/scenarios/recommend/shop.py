@@ -41,6 +41,8 @@ class Suggestion:
 class Shop:
     """A catalogue, its vectors, what was liked until now, and a ranker. Without one the cosine alone decides.
 
+    A ranker puts a short list in order, of ``SHORTLIST`` items; nobody gets more than that from it.
+
     Args:
         vectors: (items, hidden), of length 1.
         embed: reads texts that come later; needed by :meth:`with_items` alone.
@@ -108,11 +110,14 @@ class Shop:
         if not len(history):
             found = top(self.recent, allowed(len(self.items), history, among), k)
             return found, self.recent[found]
+        if self.ranker is None:
+            cosines = self.vectors @ self.interest(history)
+            found = top(cosines, allowed(len(self.items), history, among), k)
+            return found, cosines[found]
         found = self.shortlist(history, among)
         if not len(found):
             return found, np.zeros(0)
-        features = self.features(history, found)
-        scores = features[:, 0] if self.ranker is None else self.ranker.predict(features)
+        scores = self.ranker.predict(self.features(history, found))
         best = np.argsort(-scores, kind="stable")[:k]
         return found[best], scores[best]
 
