@@ -1,7 +1,6 @@
 """What recommendations are worth: NDCG, recall, diversity, coverage; for warm and for cold items. Lesson 13."""
 
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from tinykd.scenarios.recommend.items import Item, multi_hot
 from tinykd.scenarios.recommend.likes import Case, Likes, cases
-from tinykd.scenarios.recommend.ranking import allowed, top
+from tinykd.scenarios.recommend.ranking import allowed, seed_of, top
 from tinykd.scenarios.recommend.shop import Shop
 
 K = 10
@@ -21,13 +20,12 @@ Rank = Callable[[Case, int, np.ndarray | None], np.ndarray]
 def by_score(scores: Callable[[Case], np.ndarray]) -> Rank:
     """Turn scores of all items into a ranking; what the case's user liked already is left out.
 
-    Equals are drawn for each user anew: one draw for all would be one list, and its luck would look like a result.
+    Equals are drawn for each history anew: one draw for all would be one list, and its luck would look like a result.
     """
 
     def rank(case: Case, k: int, among: np.ndarray | None = None) -> np.ndarray:
         found = scores(case)
-        seed = zlib.crc32(case.user.encode("utf-8", "surrogatepass"))
-        return top(found, allowed(len(found), case.history, among), k, seed)
+        return top(found, allowed(len(found), case.history, among), k, seed_of(case.history))
 
     return rank
 

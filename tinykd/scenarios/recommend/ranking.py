@@ -5,6 +5,7 @@ items would do to NDCG.
 """
 
 import itertools
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -96,6 +97,11 @@ def top(scores: np.ndarray, among: np.ndarray, k: int, seed: int = 0) -> np.ndar
         return places[:0]
     best = np.argpartition(-scores[places], k - 1)[:k]
     return places[best[np.lexsort((best, -scores[places[best]]))]]
+
+
+def seed_of(history: Sequence[int]) -> int:
+    """Return the seed by which equals are drawn for a history: the same list for the same, and not one for all."""
+    return zlib.crc32(np.asarray(history, np.int64).tobytes())
 
 
 def allowed(items: int, history: Sequence[int], among: np.ndarray | None) -> np.ndarray:

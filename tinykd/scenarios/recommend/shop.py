@@ -15,7 +15,7 @@ from tinykd.files import new_folder, write_json
 from tinykd.manifest import sha256
 from tinykd.scenarios.recommend.items import Item, catalogue, describe, multi_hot
 from tinykd.scenarios.recommend.likes import Likes
-from tinykd.scenarios.recommend.ranking import FEATURES, allowed, top
+from tinykd.scenarios.recommend.ranking import FEATURES, allowed, seed_of, top
 from tinykd.scenarios.recommend.towers import HALF_LIFE
 
 logger = logging.getLogger("tinykd")
@@ -112,7 +112,7 @@ class Shop:
             return found, self.recent[found]
         if self.ranker is None:
             cosines = self.vectors @ self.interest(history)
-            found = top(cosines, allowed(len(self.items), history, among), k)
+            found = top(cosines, allowed(len(self.items), history, among), k, seed_of(history))
             return found, cosines[found]
         found = self.shortlist(history, among)
         if not len(found):
@@ -122,15 +122,18 @@ class Shop:
         return found[best], scores[best]
 
     def shortlist(self, history: Sequence[int], among: np.ndarray | None = None) -> np.ndarray:
-        """Return the places of what the ranker looks at: nearest by text, liked by the same people, liked of late."""
-        may, found = allowed(len(self.items), history, among), []
+        """Return the places of what the ranker looks at: nearest by text, liked by the same people, liked of late.
+
+        Where nobody has liked anything yet, all are equals in the last two, and each history draws its own.
+        """
+        may, found, seed = allowed(len(self.items), history, among), [], seed_of(history)
         scores = {
             "text": self.vectors @ self.interest(history),
             "together": self._beside(history),
             "recent": self.recent,
         }
         for name, count in SHORTLIST.items():
-            found.append(top(scores[name], may, count))
+            found.append(top(scores[name], may, count, seed))
             may[found[-1]] = False
         return np.concatenate(found)
 
