@@ -230,13 +230,14 @@ def keep(path: Path, values: dict) -> None:
 
 
 def joined(corpus: str, seeds: list[int]) -> dict:
-    """Return the report of the means over seeds; the intervals are over users, whom all seeds have in common."""
+    """Return the report of all seeds together; the intervals are over users, whom all have in common, and seeds."""
     arrays = [np.load(users_of(corpus, seed)) for seed in seeds]
     values: dict = {}
     for key in arrays[0].files:
         shelf, method, metric = key.split("|")
-        mean = np.stack([found[key] for found in arrays]).mean(0)
-        values.setdefault(shelf, {}).setdefault(method, {})[metric] = mean if mean.ndim else float(mean)
+        of_seeds = np.stack([found[key] for found in arrays])
+        row = values.setdefault(shelf, {}).setdefault(method, {})
+        row[metric] = of_seeds if of_seeds.ndim == 2 else float(of_seeds.mean())
     return {"seeds": seeds} | report(values)
 
 

@@ -1,5 +1,6 @@
 """Catalogue, likes, shop, ranker, figures: what is read, what is refused, what is recommended and why."""
 
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -488,6 +489,17 @@ def test_the_interval_holds_the_mean_and_shrinks_with_users():
         assert low < mean < high
     assert many[2] - many[1] < 0.2 * (few[2] - few[1]) and abs(many[2] - many[1] - 2 * 1.96 / 2000**0.5) < 0.01
     assert recommend.interval(np.array([1.0, np.nan])) == (1.0, 1.0, 1.0)
+
+
+def test_the_interval_of_several_seeds_has_the_doubt_of_both():
+    people = np.random.default_rng(1).normal(0, 1, 500)
+    alike, apart = np.stack([people] * 3), people + np.array([[-1.0], [0.0], [1.0]])
+    alone, same, wide = recommend.interval(people), recommend.interval(alike), recommend.interval(apart)
+    assert same == pytest.approx(alone)
+    assert wide[0] == pytest.approx(alone[0])
+    drawn = np.array([sum(one) / 3 for one in itertools.product((-1, 0, 1), repeat=3)])
+    assert wide[2] - wide[1] == pytest.approx(2 * 1.96 * np.hypot(drawn.std(), people.std() / 500**0.5), rel=0.15)
+    assert recommend.interval(np.array([[1.0, np.nan], [2.0, 3.0]]))[0] == 1.5, "nan in one seed is nan in all"
 
 
 def test_reciprocal_rank_counts_equals_against_the_answer():
