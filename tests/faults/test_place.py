@@ -1,6 +1,7 @@
 """Where a command runs: no home, no network, another locale, another alphabet in the paths."""
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -92,6 +93,9 @@ def test_paths_with_spaces_and_chinese_characters(forge, room, whole, watched, t
     )
     for step in (done, small, exported, plain, light, stream, alerts):
         assert step["code"] == 0, step["err"]
+    for step, model in ((done, out / "student"), (small, place / "小" / "student"), (exported, onnx)):
+        (copied,) = (line for line in step["out"].splitlines() if "tinykd " in line)
+        assert str(model) in shlex.split(copied), "a line that a shell takes as it stands"
     assert tiny.same_weights(whole[0] / "student", out / "student")
     assert [one["text"] for one in json.loads(plain["out"])["entities"]] == [
         one["text"] for one in json.loads(light["out"])["entities"]

@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import shlex
+import subprocess
 from argparse import ArgumentParser
 
 #: In the order in which a reader needs them.
@@ -29,6 +31,11 @@ def corpus_of(options):
     from tinykd import data
 
     return data.load(options.data, options.columns.split() if options.columns else None)
+
+
+def quoted(word) -> str:
+    """Return a path or a name as a shell takes it for one word, in a line that the reader may copy."""
+    return subprocess.list2cmdline([str(word)]) if os.name == "nt" else shlex.quote(str(word))
 
 
 def progress() -> bool:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinykd.commands import corpus_of, progress, shared
+from tinykd.commands import corpus_of, progress, quoted, shared
 
 
 def add(commands):
@@ -57,4 +57,4 @@ def call(options) -> None:
     for name, folder, scores in (("before", options.model, before), ("after", options.out / "student", after)):
         size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
         print(f"{name:<8}{score.replace('_', ' ')} on valid {scores[score]:.3f}, {size / 1e6:.1f} MB")
-    print(f"\nopen next: tinykd export --model {options.out / 'student'} --int8 --out DIR")
+    print(f"\nopen next: tinykd export --model {quoted(options.out / 'student')} --int8 --out DIR")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinykd.commands import progress, shared
+from tinykd.commands import progress, quoted, shared
 
 
 def add(commands):
@@ -43,4 +43,4 @@ def call(options) -> None:
         return
     print(recipes.table(report))
     print(f"\nopen next: {options.out / 'scoreboard.png'}")
-    print(f'try it:    tinykd predict --model {options.out / "student"} "Mara Hope left Jordan for Nice."')
+    print(f'try it:    tinykd predict --model {quoted(options.out / "student")} "Mara Hope left Jordan for Nice."')

@@ -3,6 +3,8 @@
 import tempfile
 from pathlib import Path
 
+from tinykd.commands import quoted
+
 
 def add(commands):
     """Describe the options."""
@@ -27,4 +29,4 @@ def call(options) -> None:
         export.to_onnx(model, tokenizer, options.out, options.max_length)
     for file in sorted((options.out / "onnx").glob("*.onnx")):
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
-    print(f'try it: tinykd predict --model {options.out} "Mara Hope left Jordan for Nice."')
+    print(f'try it: tinykd predict --model {quoted(options.out)} "Mara Hope left Jordan for Nice."')

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinykd.commands import corpus_of, shared
+from tinykd.commands import corpus_of, quoted, shared
 from tinykd.errors import RunError
 
 
@@ -41,4 +41,4 @@ def call(options) -> None:
         fused = fusion.Parallel.fit(members, valid, options.space or "logits", max_length=options.max_length)
         print("weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in fused.weights.items()))
     fused.save(options.out)
-    print(f'try it: tinykd predict --model {options.out} "Mara Hope left Jordan for Nice."')
+    print(f'try it: tinykd predict --model {quoted(options.out)} "Mara Hope left Jordan for Nice."')

@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tinykd.commands import progress
+from tinykd.commands import progress, quoted
 from tinykd.errors import DataError
 
 
@@ -64,7 +64,8 @@ def _train(options) -> None:
         stretches = recommend.periods(likes)
     shop = recommend.train(options.out, items, likes, stretches, setup, progress())
     print(f"{len(shop.items):,} items, {len(shop.likes):,} likes; try it:")
-    print(f"tinykd recommend suggest --shop {options.out} {shop.items[0].id} {shop.items[-1].id}")
+    first, last = (quoted(shop.items[place].id) for place in (0, -1))
+    print(f"tinykd recommend suggest --shop {quoted(options.out)} {first} {last}")
 
 
 def _suggest(options) -> None:

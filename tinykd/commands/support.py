@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from tinykd.commands import progress
+from tinykd.commands import progress, quoted
 
 
 def add(commands):
@@ -43,7 +43,7 @@ def _train(options) -> None:
     work.train(options.out, student=options.student, settings=settings, progress=progress())
     desk = open_desk(options.out)
     print(f"the student is believed from {desk.sure:.2f} on, an article is shown from a cosine of {desk.close:.2f} on")
-    print(f'try it: tinykd support chat --desk {options.out} "where is my tent?" "HS-40817"')
+    print(f'try it: tinykd support chat --desk {quoted(options.out)} "where is my tent?" "HS-40817"')
 
 
 def _chat(options) -> None:
