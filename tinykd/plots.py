@@ -37,9 +37,10 @@ def scoreboard(report: dict) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write ``figure`` to ``path``, with no display needed and no date inside."""
-    with matplotlib.rc_context({"savefig.dpi": 150}):
-        figure.savefig(path, metadata={"Software": None})
+    """Write ``figure`` to ``path``, as its ending says; no display needed, and no date in a PNG, SVG or PDF."""
+    undated = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with matplotlib.rc_context({"savefig.dpi": 150, "svg.hashsalt": "tinykd"}):
+        figure.savefig(path, metadata=undated.get(Path(path).suffix.lower()))
 
 
 def comparison(scores: dict[str, dict[str, tuple[float, float]]], floors: dict[str, float] | None = None) -> Figure:
