@@ -107,13 +107,10 @@ class Shop:
             history: places of items, the oldest first.
             among: (items,), which items may be shown; all by default.
         """
-        if not len(history):
-            found = top(self.recent, allowed(len(self.items), history, among), k)
-            return found, self.recent[found]
-        if self.ranker is None:
-            cosines = self.vectors @ self.interest(history)
-            found = top(cosines, allowed(len(self.items), history, among), k, seed_of(history))
-            return found, cosines[found]
+        if self.ranker is None or not len(history):
+            scores = self.vectors @ self.interest(history) if len(history) else self.recent
+            found = top(scores, allowed(len(self.items), history, among), k, seed_of(history))
+            return found, scores[found]
         found = self.shortlist(history, among)
         if not len(found):
             return found, np.zeros(0)
