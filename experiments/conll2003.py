@@ -9,11 +9,12 @@ experiments/conll2003.py 0 1 2``.
 
 import json
 import logging
-import re
 import statistics
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+
+import readme
 
 from tinykd import data, evaluation, models, recipes
 from tinykd.files import write_json
@@ -91,9 +92,7 @@ def main() -> None:
     for seed in seeds:
         results[str(seed)] = one_seed(seed) | {"settings": settings}
         write_json(RESULTS, results)
-        readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        block = f"<!-- results -->\n{table(results)}\n<!-- /results -->"
-        (ROOT / "README.md").write_text(re.sub(r"(?s)<!-- results -->.*<!-- /results -->", block, readme), "utf-8")
+        readme.put("results", table(results))
 
 
 if __name__ == "__main__":

@@ -136,6 +136,22 @@ QUESTIONS = {
 }
 
 
+#: what the README shows: the row → the student, what it learns from
+README = {
+    "cut:3, labels only": ("three of the teacher's layers", "labels, three epochs"),
+    "cut:3, logits": ("", "labels and the teacher's answers, three epochs"),
+    "cut:3, labels only, long, augmented": ("", "labels; each sentence in four versions with other names, five epochs"),
+    "cut:3, hidden, long, augmented": ("", "the same sentences, the teacher's answers and hidden states"),
+    "cut:3, hidden, long, outside text": ("", "the same; unlabelled newswire in place of two of the versions"),
+    "cut:2, hidden, long, outside text": ("two of them", "the same"),
+    "tinybert-4, labels only": ("TinyBERT's four layers, all new", "labels, ten epochs"),
+    "tinybert-4, two-stage, augmented, teacher's words": (
+        "all new but for the teacher's words",
+        "four versions, five epochs: first the teacher's layers, then its answers",
+    ),
+}
+
+
 def teacher_of(seed: int, train: Dataset, labels: list[str]):
     """Return the teacher of this seed, trained once, by this experiment or by ``conll2003.py``."""
     teacher, tokenizer = models.teacher("minilm", labels, seed=seed)
@@ -229,6 +245,15 @@ def table(results: dict, questions: tuple[str, ...] = tuple(QUESTIONS)) -> str:
     return re.sub("(?<=±) | (?=[±%])", "\N{NO-BREAK SPACE}", "\n".join(lines))  # a figure stays on one line
 
 
+def readme_table(results: dict) -> str:
+    """Return the rows that the README shows as a Markdown table: entity F1 on ``test``, its share of the teacher's."""
+    lines = ["| student | learns from | runs | entity F1 | of the teacher |", "|---|---|--:|--:|--:|"]
+    for name, titles in README.items():
+        cells = _line(name, [run for run in results["students"].values() if run["row"] == name]).split(" | ")
+        lines.append(" | ".join((f"| {titles[0]}", titles[1], cells[1], *cells[3:])))
+    return "\n".join(lines)
+
+
 def _line(name: str, runs: list[dict], share: str | None = None) -> str:
     f1 = [_mean_and_spread([run[split] for run in runs], "{:.3f}") for split in ("valid", "test")]
     share = share or _mean_and_spread([100 * run["test"] / run["teacher"]["test"] for run in runs], "{:.1f}")
@@ -247,6 +272,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS), metavar="NAME")
     options = parser.parse_args(arguments)
+    import readme  # here, so that a lesson can load this file by its path
+
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"students": {}}
     corpus = data.load("conll2003")
@@ -256,6 +283,7 @@ def main(arguments: list[str] | None = None) -> None:
         for name in missing:
             results["students"][f"{name}, seed {seed}"] = one_row(name, seed, corpus) | {"teacher": teacher}
             write_json(RESULTS, results)
+            readme.put("closer", readme_table(results))
     print(table(results))
 
 

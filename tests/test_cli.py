@@ -84,6 +84,10 @@ def test_what_came_before_a_fault_is_answered_and_a_byte_order_mark_is_no_text(r
           "--out", "{place}/y"], b"", "cannot be mapped"),
         (["distill", "--data", "{place}/corpus", "--alpha", "2", "--out", "{place}/z"], b"", "alpha is 2.0"),
         (["distill", "--data", "{place}/corpus", "--max-train", "0", "--out", "{place}/w"], b"", "max_train is 0"),
+        (["distill", "--data", "{place}/corpus", "--copies", "0", "--out", "{place}/u"], b"", "copies is 0"),
+        (["distill", "--data", "{place}/corpus", "--dropout", "2", "--out", "{place}/t"], b"", "dropout is 2.0"),
+        (["distill", "--data", "{place}/corpus", "--texts", "{place}/more.txt", "--out", "{place}/s"],
+         b"", "more.txt: no such file"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_line_and_exit_code_1(run, place, arguments, stdin, says):

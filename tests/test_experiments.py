@@ -28,9 +28,19 @@ def load(name):
 
 
 def test_the_readme_shows_the_recorded_results():
-    experiment = load("conll2003")
-    results = json.loads(experiment.RESULTS.read_text(encoding="utf-8"))
-    assert experiment.table(results) in (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, table in (("conll2003", "table"), ("distillation", "readme_table")):
+        experiment = load(name)
+        results = json.loads(experiment.RESULTS.read_text(encoding="utf-8"))
+        assert getattr(experiment, table)(results) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_table_takes_the_place_of_the_last_one(tmp_path):
+    readme, page = load("readme"), tmp_path / "README.md"
+    page.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter\n", encoding="utf-8")
+    readme.put("a", r"| \1 |", page)
+    assert page.read_text(encoding="utf-8") == "before\n<!-- a -->\n| \\1 |\n<!-- /a -->\nafter\n"
+    with pytest.raises(ValueError, match="no marks <!-- b -->"):
+        readme.put("b", "| 1 |", page)
 
 
 def test_the_table_says_which_seed_ran_where():

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import filelock
 import pytest
+from datasets import Dataset
 from transformers import BertConfig, BertModel
 
 from tests import tiny
-from tinykd import recipes
+from tinykd import data, recipes
 from tinykd.errors import DataError, RunError
 from tinykd.recipes import Run
 
@@ -68,6 +69,41 @@ def test_classification_runs_end_to_end(place, tmp_path):
         assert 0 <= report[name]["macro_f1"] <= 1 and 0 <= report[name]["accuracy"] <= 1
     assert "accuracy" in recipes.table(report).splitlines()[0]
     assert (tmp_path / "out" / "scoreboard.png").exists()
+
+
+def test_students_read_copies_and_one_of_them_the_teachers_texts(finished, place, tmp_path, caplog):
+    first = data.load(str(place / "corpus"))
+    sentences = ["Mara Hope left Jordan for Nice.", " ".join(first["test"]["tokens"][0])]
+    (tmp_path / "more.txt").write_text("\n".join(sentences) + "\n", encoding="utf-8")
+    more = setup(place, copies=2, texts=str(tmp_path / "more.txt"), dropout=0.0)
+    report = recipes.run(more, tmp_path / "out", progress=False)
+    named = sum(any(labels) for labels in first["train"]["labels"])
+    whole = len(first["train"])
+    assert whole < report["read"]["baseline"] <= whole + 2 * named  # a copy that equals its sentence is none
+    assert report["read"]["student"] == report["read"]["baseline"] + 2
+    assert len(Dataset.from_file(str(tmp_path / "out/signals/signals.arrow"))) == report["read"]["student"]
+    assert "1 of its 2 texts stand in the test split" in caplog.text
+    assert "the student read 2 texts that the teacher labelled" in recipes.table(report)
+    assert tiny.same_weights(tmp_path / "out" / "teacher", finished[0] / "teacher")
+    assert not tiny.same_weights(tmp_path / "out" / "baseline", finished[0] / "baseline")
+    assert recipes.run(more, tmp_path / "out", progress=False) == json.loads(json.dumps(report))
+    with open(tmp_path / "more.txt", "a", encoding="utf-8") as file:
+        file.write("Nice beat Jordan.\n")
+    with pytest.raises(RunError, match=r"holds another run .*texts_digest is"):
+        recipes.run(more, tmp_path / "out", progress=False)
+
+
+def test_a_text_that_is_missing_or_empty_is_told_before_any_work(place, tmp_path):
+    (tmp_path / "more.txt").write_text("Mara left.\n\nNice won.\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"more\.txt:2: the text is empty"):
+        recipes.run(setup(place, texts=str(tmp_path / "more.txt")), tmp_path / "out", progress=False)
+    with pytest.raises(DataError, match="the corpus has no split 'transfer'"):
+        recipes.run(setup(place, texts="transfer"), tmp_path / "out", progress=False)
+    with pytest.raises(DataError, match=r"nowhere\.txt: no such file"):
+        recipes.run(setup(place, texts="nowhere.txt"), tmp_path / "out", progress=False)
+    with pytest.raises(DataError, match="copies is 0"):
+        recipes.run(setup(place, copies=0), tmp_path / "out", progress=False)
+    assert {f.name for f in (tmp_path / "out").iterdir()} <= {".lock"}
 
 
 def test_retention_is_student_over_teacher():

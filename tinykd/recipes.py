@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import checkpoints, data, evaluation, methods, models, samples
@@ -33,7 +33,11 @@ Trained = dict[str, tuple[PreTrainedModel, PreTrainedTokenizerBase]]
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that decides the outcome of a run. ``None`` means: what suits the size of the corpus."""
+    """Everything that decides the outcome of a run. ``None`` means: what suits the size of the corpus, or nothing more.
+
+    Student and baseline read ``copies`` of each sentence with other entities (:func:`tinykd.samples.swap_entities`),
+    the student also ``texts`` (:func:`tinykd.data.texts`), which the teacher labels. ``dropout`` is of both.
+    """
 
     data: str = "newswire"
     teacher: str = "minilm"
@@ -49,6 +53,9 @@ class Run:
     seed: int = 0
     max_train: int | None = None
     columns: tuple[str, ...] | None = None
+    copies: int | None = None
+    texts: str | None = None
+    dropout: float | None = None
 
 
 def suited(sentences: int) -> tuple[Settings, Settings]:
@@ -85,25 +92,27 @@ def run(setup: Run, out: Path, progress: bool = True, report_to: str = "none") -
     out = Path(out)
     corpus = data.load(setup.data, list(setup.columns or []) or None, setup.max_train, setup.seed)
     digest = data.digest(corpus)
+    texts = data.texts(setup.texts, corpus) if setup.texts is not None else None
     if len(labels := data.label_names(corpus)) < 2:
         raise DataError(f"{setup.data}: all that train says is {labels[0]!r}; there is nothing to tell apart")
     settings = _settings(setup, len(corpus["train"]))  # impossible values are refused here
     methods.stages(setup.losses)
     first = PartialState(cpu=not torch.accelerator.is_available()).is_main_process
-    same = {key: value for key, value in asdict(setup).items() if key != "data"}  # however its folder is spelled
-    with claimed(out, same | {"corpus_digest": digest}) if first else contextlib.nullcontext():
+    same = {key: value for key, value in asdict(setup).items() if key not in ("data", "texts")}  # however spelled
+    same |= {"corpus_digest": digest, "texts_digest": data.texts_digest(texts) if texts else None}
+    with claimed(out, same) if first else contextlib.nullcontext():
         report = _report(out)
         if report:
             logger.info("%s holds this run, finished; delete the folder to run it again", out)
             return report
-        trained, knew = _train_all(setup, settings, corpus, out, progress and first, report_to)
+        trained, told = _train_all(setup, settings, corpus, texts, out, progress and first, report_to)
         if not first:
             return None
         scores = _score_all(trained, corpus["test"], out, setup.max_length, progress)
         report = _summary(scores) | {
             "setup": asdict(setup) | {"data": str(setup.data)},
             "seed": setup.seed,
-            "baseline_knew_the_task": knew,
+            **told,
             "corpus": {split: len(part) for split, part in corpus.items()} | {"digest": digest},
             **provenance(),
         }
@@ -115,10 +124,20 @@ def run(setup: Run, out: Path, progress: bool = True, report_to: str = "none") -
 
 
 def _train_all(
-    setup: Run, settings: tuple[Settings, Settings], corpus: DatasetDict, out: Path, progress: bool, report_to: str
-) -> tuple[Trained, bool]:
+    setup: Run,
+    settings: tuple[Settings, Settings],
+    corpus: DatasetDict,
+    texts: Dataset | None,
+    out: Path,
+    progress: bool,
+    report_to: str,
+) -> tuple[Trained, dict]:
     labels, task, train = data.label_names(corpus), data.task(corpus), corpus["train"]
     for_teacher, for_student = settings
+    read = {"baseline": train}
+    if setup.copies is not None:
+        copies = samples.swap_entities(train, setup.copies, setup.seed)
+        read["baseline"] = concatenate_datasets([train, copies])
     teacher, tokenizer = models.teacher(setup.teacher, labels, task, setup.seed)
     # The twin owes the teacher nothing: it is cut before the teacher learns the task, the student after. Unless
     # somebody brings a teacher that has learnt it.
@@ -133,14 +152,21 @@ def _train_all(
     elif PartialState().is_main_process:
         models.save(teacher, tokenizer, out / "teacher")
     student = models.student(setup.student, teacher, setup.seed)
+    read["student"] = read["baseline"]
+    if texts:
+        bar = "labels    " if progress else None
+        labelled = samples.labelled_by(teacher, tokenizer, texts, setup.max_length, bar)
+        both = [read["baseline"].select_columns(labelled.column_names), labelled]
+        read["student"] = concatenate_datasets(both)
     bar = "signals   " if progress else None
     transfer = samples.with_teacher(
-        train, teacher, tokenizer, out / "signals", setup.max_length, bar, layers, bf16=True
+        read["student"], teacher, tokenizer, out / "signals", setup.max_length, bar, layers, bf16=True
     )
     how = (progress, report_to)
     student = distill_by(setup.losses, student, own, transfer, out / "student", for_student, "student", *how)
-    baseline = fine_tune(baseline, own, train, out / "baseline", for_student, "baseline", *how)
-    return {"teacher": (teacher, tokenizer), "student": (student, own), "baseline": (baseline, own)}, knew
+    baseline = fine_tune(baseline, own, read["baseline"], out / "baseline", for_student, "baseline", *how)
+    trained = {"teacher": (teacher, tokenizer), "student": (student, own), "baseline": (baseline, own)}
+    return trained, {"baseline_knew_the_task": knew, "read": {name: len(rows) for name, rows in read.items()}}
 
 
 def _score_all(trained: Trained, test: Dataset, out: Path, max_length: int, progress: bool) -> dict:
@@ -161,7 +187,7 @@ def _settings(setup: Run, sentences: int) -> tuple[Settings, Settings]:
         "max_length": setup.max_length,
         "seed": setup.seed,
     }
-    mix = {"alpha": setup.alpha, "temperature": setup.temperature}
+    mix = {"alpha": setup.alpha, "temperature": setup.temperature, "dropout": setup.dropout}
     teacher, student = suited(sentences)
     return (
         replace(teacher, **_given(chosen | {"epochs": setup.teacher_epochs})),
@@ -199,6 +225,9 @@ def table(report: dict) -> str:
     kept = f"{100 * report['retention']:.1f} %"
     twin = "cut from a teacher that knew the task" if report.get("baseline_knew_the_task") else "without a teacher"
     lines.append(f"the student keeps {kept} of the teacher; baseline is the same student {twin}")
+    read = report.get("read", {"student": 0, "baseline": 0})
+    if more := read["student"] - read["baseline"]:
+        lines.append(f"the student read {more} texts that the teacher labelled; the baseline has no labels for them")
     return "\n".join(lines)
 
 

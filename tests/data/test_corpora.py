@@ -55,6 +55,20 @@ def test_inline_corpora_keep_kind_story_and_transfer(write):
     assert (corpus["transfer"]["kind"][:], corpus["test"]["story"][:]) == (["a"], ["a-1"])
 
 
+def test_texts_without_labels_are_what_the_teacher_reads(write, tmp_path):
+    (tmp_path / "more.txt").write_bytes(b"Orkla's J. Ilves won.\r\nIt rained.\n")
+    tagging = data.load(str(write(FOLDER, "tagging")))
+    assert data.texts(str(tmp_path / "more.txt"), tagging).to_dict() == {
+        "tokens": [["Orkla", "'s", "J.", "Ilves", "won", "."], ["It", "rained", "."]]
+    }
+    labels = data.load(str(write({f"{split}.csv": csv("ba") for split in corpora.SPLITS}, "labels")))
+    assert data.texts(str(tmp_path / "more.txt"), labels)["text"][:] == ["Orkla's J. Ilves won.", "It rained."]
+    newswire = data.load("newswire")
+    assert data.texts("transfer", newswire).to_dict() == newswire["transfer"].select_columns("tokens").to_dict()
+    with pytest.raises(DataError, match="the corpus has no split 'transfer'; it has train, valid, test"):
+        data.texts("transfer", tagging)
+
+
 def test_named_columns_reach_the_reader(write):
     folder = write({f"{split}.conll": "B-PER Mara O\n" for split in corpora.SPLITS})
     assert data.load(str(folder), ["tag", "token", "other"])["train"]["tokens"][:] == [["Mara"]]

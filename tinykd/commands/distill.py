@@ -24,8 +24,17 @@ def add(commands):
         ("lr", float, "learning rate"),
         ("batch-size", int, "sentences a step"),
         ("max-train", int, "use only so many training sentences"),
+        ("dropout", float, "of student and baseline, 0 to 1"),
     ):
         parser.add_argument(f"--{name}", type=kind, metavar="N", help=f"{meaning} (default: what suits the corpus)")
+    parser.add_argument(
+        "--copies", type=int, metavar="N", help="of each sentence, with other entities, for student and baseline"
+    )
+    parser.add_argument(
+        "--texts",
+        metavar="FILE|transfer",
+        help="one a line, or the corpus's split: the teacher labels them for the student",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     boards = "curves to tensorboard, wandb or trackio"
     parser.add_argument("--report-to", default="none", metavar="NAME", help=f"{boards} (default: %(default)s)")

@@ -1,6 +1,6 @@
 """Corpora in, batches out: named corpora, readers, word alignment. Taught in lesson 06."""
 
-from tinykd.data.corpora import digest, label_names, load, split_of, task, texts_digest
+from tinykd.data.corpora import digest, label_names, load, split_of, task, texts, texts_digest
 from tinykd.data.encode import IGNORE, collate, encode
 from tinykd.data.readers import read_file
 from tinykd.text import Word, windows, words
@@ -16,6 +16,7 @@ __all__ = [
     "read_file",
     "split_of",
     "task",
+    "texts",
     "texts_digest",
     "windows",
     "words",

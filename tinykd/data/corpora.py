@@ -11,8 +11,9 @@ from pathlib import Path
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, concatenate_datasets, load_dataset
 
 from tinykd.data import blocks, items
-from tinykd.data.readers import SUFFIXES, read_file
+from tinykd.data.readers import SUFFIXES, read_file, read_lines
 from tinykd.errors import DataError
+from tinykd.text import words
 
 logger = logging.getLogger("tinykd")
 
@@ -122,6 +123,29 @@ def split_of(corpus: DatasetDict, split: str, name: str) -> Dataset:
     if split not in corpus:
         raise DataError(f"{name} has no split {split!r}; it has {', '.join(corpus)}")
     return corpus[split]
+
+
+def texts(source: str, corpus: DatasetDict) -> Dataset:
+    """Return unlabelled texts as what a teacher of ``corpus`` reads: a column ``tokens`` or ``text``. Lesson 04.
+
+    Args:
+        source: a file with one text a line; or ``"transfer"``, the corpus's split of that name.
+
+    Raises:
+        DataError: no such file or split, not UTF-8, or an empty line; names the line.
+    """
+    column = "tokens" if task(corpus) == "tagging" else "text"
+    if source == TRANSFER and not Path(source).is_file():
+        found = split_of(corpus, TRANSFER, "the corpus").select_columns(column)
+    else:
+        lines = read_lines(Path(source))
+        found = Dataset.from_dict(
+            {column: [[w.text for w in words(x)] for x in lines] if column == "tokens" else lines}
+        )
+    tested = {json.dumps(text) for text in corpus["test"][column]}
+    if known := sum(json.dumps(text) in tested for text in found[column]):
+        logger.warning("%s: %d of its %d texts stand in the test split; scores will flatter", source, known, len(found))
+    return found
 
 
 def texts_digest(rows: Dataset) -> str:

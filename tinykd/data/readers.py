@@ -52,6 +52,18 @@ def read_file(path: Path, columns: list[str] | None = None) -> list[dict]:
     return rows
 
 
+def read_lines(path: Path) -> list[str]:
+    """Return the texts of a file, one a line, without labels.
+
+    Raises:
+        DataError: no such file, not UTF-8, or an empty line; names the line.
+    """
+    lines = read_text(path).removesuffix("\n").split("\n")
+    if empty := next((number for number, line in enumerate(lines, 1) if not line.strip()), None):
+        raise DataError(f"{path}:{empty}: the text is empty; the file holds one text a line")
+    return lines
+
+
 def read_text(path: Path) -> str:
     """Return the text of a UTF-8 file, with plain line ends.
 
