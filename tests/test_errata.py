@@ -1,10 +1,15 @@
 """What the errata page says of the article's code and table, run. The functions are the article's, word for word."""
 
+import dis
+import importlib.metadata
 import importlib.util
 
 import pytest
 import torch
 import transformers
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from tests import tiny, untrained
 
@@ -15,6 +20,19 @@ def generate_distillation_samples(large_model, tokenizer, max_seq_length, batch_
     with torch.no_grad():
         outputs = large_model(inputs)
     return outputs.logits.argmax(dim=1)  # the article goes on; it never comes to this line
+
+
+def train_small_model(large_model, small_model, distillation_samples, optimizer, max_epochs, batch_size):
+    large_model.eval()
+    small_model.train()
+    for epoch in range(max_epochs):
+        for batch in distillation_samples:
+            inputs = tokenizer(batch[0], padding=True, truncation=True, max_length=max_seq_length, return_tensors="pt")  # noqa: F821  the article's
+            optimizer.zero_grad()
+            loss = large_model(inputs) + small_model(inputs)
+            loss.backward()
+            optimizer.step()
+        print(f"Epoch {epoch + 1}, loss: {loss.item()}")
 
 
 def fuse_models(large_model, small_model):
@@ -38,6 +56,20 @@ def test_what_the_code_imports_is_not_there():
     for name in ("AdamW", "TinyBertForSequenceClassification", "TinyBertTokenizer"):
         assert not hasattr(transformers, name)
     assert importlib.util.find_spec("tinybert") is None
+
+
+def test_what_the_section_installs_is_too_old():
+    asked = importlib.metadata.metadata("transformers")["Requires-Python"], importlib.metadata.requires("transformers")
+    assert Version("3.7") not in SpecifierSet(asked[0])
+    torch_asked = next(Requirement(line) for line in asked[1] if line.startswith("torch>="))
+    assert Version("1.8") not in torch_asked.specifier
+
+
+def test_the_training_function_does_not_use_what_it_takes():
+    code = train_small_model.__code__
+    read = {one.argval for one in dis.get_instructions(code)}
+    assert set(code.co_varnames[: code.co_argcount]) - read == {"batch_size"}
+    assert {"tokenizer", "max_seq_length"} <= set(code.co_names)  # from outside
 
 
 def test_a_model_wants_its_inputs_by_name(parts):

@@ -121,12 +121,31 @@ def test_headings_go_down_one_step_at_a_time(path):
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_picture_comes_before_the_first_equation(path):
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            break
+        assert cell["cell_type"] == "code" or "$$" not in "".join(cell["source"])
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_what_is_not_compared_asserts_something_and_is_not_quoted(path):
+    for place, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
+        if "nbval-ignore-output" in cell["metadata"].get("tags", []):
+            source = "".join(cell["source"])
+            only_draws = [set(output.get("data", {})) for output in cell["outputs"]] == [{"image/png", "text/plain"}]
+            assert "glue(" not in source, f"cell {place}: the text quotes a figure that nothing compares"
+            assert "assert" in source or only_draws, f"cell {place}: nothing is compared and nothing asserted"
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_has_all_its_parts(path):
     lesson = text(path)
     opening = lesson.split("\n## ")[0]
     for part in ("**You will learn**", "**You need**", "**It takes**"):
         assert part in opening, part
     assert re.search(r"\b[Gg]uess", lesson), "nothing is guessed before it is shown"
+    assert "inspect.getsource(" in path.read_text(encoding="utf-8"), "no source of the package is shown"
     parts = {name: body for name, _, body in (part.partition("\n") for part in lesson.split("\n## ")[1:])}
     exercises, questions = parts["Exercises"], parts["Check yourself"]
     assert 2 <= exercises.count("{admonition} Solution") == len(re.findall(r"^\*\*\d\.\*\*", exercises, re.MULTILINE))

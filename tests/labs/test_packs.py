@@ -1,6 +1,7 @@
 """What goes to the students holds no answer, and works in an empty folder; what goes to the teacher holds all."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -26,6 +27,22 @@ def pack(tmp_path_factory):
         patch.setattr(sys, "argv", ["build_labs.py", "--out", str(out)])
         build_labs.main()
     return out
+
+
+SPOKEN = {
+    15: "a quarter of an hour",
+    20: "twenty minutes",
+    25: "twenty-five minutes",
+    30: "half an hour",
+    35: "thirty-five minutes",
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_lesson_says_how_long_its_words_take(name):
+    minutes = 5 * math.ceil(build_labs.words(name) / build_labs.WORDS_A_MINUTE / 5)
+    opening = nbformat.read(build_labs.ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells[0].source
+    assert f"**It takes** {SPOKEN[minutes]} to read" in opening
 
 
 @pytest.fixture(scope="module")

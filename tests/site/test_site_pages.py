@@ -39,9 +39,9 @@ NOT_DRAWN = """() => [
   ...[...document.querySelectorAll("mjx-merror")].map((m) => "wrong formula " + m.textContent),
 ]"""
 
-#: tables of the text without a caption; what a cell prints is told by the text around it
+#: tables without a caption; that of a table that a cell makes stands in the cell's metadata
 NO_CAPTION = """() => [...document.querySelectorAll(".bd-article table:not(.indextable, .modindextable)")]
-  .filter((t) => !t.closest(".cell_output") && !t.caption?.textContent.trim())
+  .filter((t) => !t.caption?.textContent.trim())
   .map((t) => t.innerText.slice(0, 80))"""
 #: on a phone: pictures so small that their words cannot be read
 TOO_SMALL = """() => [

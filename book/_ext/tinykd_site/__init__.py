@@ -26,6 +26,8 @@ def read(app, name: str, source: list[str]) -> None:
     """Fill the generated places of a page; end a lesson with the functions that it calls."""
     if name.startswith("notebooks/"):
         notebook = json.loads(source[0])
+        captions = ((place, cell["metadata"].get("caption")) for place, cell in enumerate(notebook["cells"]))
+        app.env.temp_data["captions"] = {place: text for place, text in captions if text}
         cell = {"cell_type": "markdown", "metadata": {}, "source": reference.calls(name)}
         if notebook["nbformat_minor"] >= 5:
             cell["id"] = "calls"
@@ -51,6 +53,7 @@ def setup(app) -> dict:
     app.connect("autodoc-skip-member", reference.skip)
     app.connect("object-description-transform", reference.brief)
     app.connect("missing-reference", reference.resolve)
+    app.connect("doctree-read", pages.caption)
     app.connect("html-page-context", pages.describe)
     app.connect("html-page-context", pages.fold, priority=400)  # before the theme makes them its own
     app.connect("html-page-context", pages.mend, priority=900)  # after the theme, which makes the contents

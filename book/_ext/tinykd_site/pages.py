@@ -33,6 +33,15 @@ def describe(app, name: str, template: str, context: dict, doctree: nodes.docume
         context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{safe}" />'
 
 
+def caption(app, doctree: nodes.document) -> None:
+    """Give the table that a cell makes the caption in the cell's metadata, as myst-nb does for a figure."""
+    captions = app.env.temp_data.get("captions", {})
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") == "cell_code" and cell["cell_index"] in captions:
+            for table in cell.findall(nodes.table):
+                table.insert(0, nodes.title("", captions[cell["cell_index"]]))
+
+
 def fold(app, name: str, template: str, context: dict, doctree: nodes.document | None) -> None:
     """Let a module's long name in the contents of its page go on in a second line, after a dot."""
     names = re.compile(r'(?<=<span class="pre">)tinykd\.[\w.]+')
