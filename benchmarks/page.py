@@ -16,10 +16,10 @@ PAGE = Path(__file__).resolve().parent.parent / "book" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
 
-`make bench` wrote this page; do not edit it. Each contestant ran in a process of its own, the contestants
+How fast tinykd trains and answers, beside other libraries. Each contestant ran in a process of its own, the contestants
 taking turns, so that whatever else the machine was doing hit all of them alike. A cell is the median of the
 rounds, with the lowest and the highest behind it. Your machine will give other numbers, and we hope the same
-order.
+order. `make bench` wrote this page; do not edit it.
 """
 
 #: Of results that were measured before every step counted

@@ -40,6 +40,7 @@ def caption(app, doctree: nodes.document) -> None:
         if cell.get("nb_element") == "cell_code" and cell["cell_index"] in captions:
             for table in cell.findall(nodes.table):
                 table.insert(0, nodes.title("", captions[cell["cell_index"]]))
+                doctree.set_id(table)
 
 
 def fold(app, name: str, template: str, context: dict, doctree: nodes.document | None) -> None:
@@ -72,12 +73,11 @@ def slug(heading: str) -> str:
 
 
 def description(doctree: nodes.document) -> str:
-    """Return the first paragraph that has more than a few words, without markup, at most ``LENGTH`` characters."""
-    for paragraph in doctree.findall(nodes.paragraph):
-        text = re.sub(r"\s+", " ", _text(paragraph)).strip()
-        if len(text) > 60:
-            return text if len(text) <= LENGTH else text[: LENGTH - 1].rsplit(" ", 1)[0] + " …"
-    return ""
+    """Return what a lesson teaches, or the first paragraph of more than a few words: no markup, ``LENGTH`` at most."""
+    texts = [re.sub(r"\s+", " ", _text(paragraph)).strip() for paragraph in doctree.findall(nodes.paragraph)]
+    taught = [text for text in texts if text.startswith("You will learn")]
+    text = next(iter(taught + [text for text in texts if len(text) > 40]), "")
+    return text if len(text) <= LENGTH else text[: LENGTH - 1].rsplit(" ", 1)[0] + " …"
 
 
 def _text(node: nodes.Node) -> str:
