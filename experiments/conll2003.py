@@ -3,8 +3,8 @@
 The question: how much of the student's gain comes from the teacher's soft labels, and how much from being cut out of
 the fine-tuned teacher? A third student, ``weights only``, is cut like the student but learns from labels alone.
 
-Needs the corpus (``$TINYKD_DATA/conll2003`` or the Hub). Interrupted, it goes on where it stopped. Seeds: ``python
-experiments/conll2003.py 0 1 2``.
+Needs the corpus (``$TINYKD_DATA/conll2003`` or the Hub). Interrupted, it goes on where it stopped; what is recorded is
+kept. Seeds: ``python experiments/conll2003.py 0 1 2``.
 """
 
 import json
@@ -83,13 +83,13 @@ def _mean_and_spread(values: list[float]) -> str:
 
 
 def main() -> None:
-    """Run the seeds named on the command line (0, 1 and 2 without any) and merge them into the results file."""
+    """Run the seeds named on the command line (0, 1 and 2 without any) that are not recorded, and record them."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     seeds = [int(argument) for argument in sys.argv[1:]] or [0, 1, 2]
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     teacher, student = recipes.suited(14041)
     settings = {"teacher": asdict(teacher), "student": asdict(student)}
-    for seed in seeds:
+    for seed in (seed for seed in seeds if str(seed) not in results):
         results[str(seed)] = one_seed(seed) | {"settings": settings}
         write_json(RESULTS, results)
         readme.put("results", table(results))

@@ -12,7 +12,7 @@ import logging
 import re
 import statistics
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from datasets import Dataset, concatenate_datasets
@@ -117,14 +117,17 @@ ROWS = {
 }
 
 
+DIALS = "logits, one setting changed"
+#: the row in which none is changed, once more
+BASE = f"cut:3, T {SHORT.temperature:g}, alpha {SHORT.alpha:g}, rate {SHORT.learning_rate:g}: the logits above"
+#: what the table calls a row whose name does not say it
+TITLES = {"cut:3, alpha 0.8": "cut:3, alpha 0.8: the article's"}
 #: what the table asks → the rows that answer it
 QUESTIONS = {
     "three layers, three epochs: which loss?": [
         f"cut:3, {losses}" for losses in ("labels only", "logits", "hidden", "attention", "relations", "two-stage")
     ],
-    "logits, one setting changed": [
-        name for name in ROWS if name.startswith(("cut:3, T ", "cut:3, rate", "cut:3, alpha"))
-    ],
+    DIALS: [name for name in ROWS if name.startswith(("cut:3, T ", "cut:3, rate", "cut:3, alpha"))],
     "three layers: which sentences?": [
         name for name in ROWS if re.fullmatch(r"cut:3, (dynamic|(hidden, )?augmented|a quarter, \w+)", name)
     ],
@@ -213,7 +216,8 @@ def one_row(name: str, seed: int, corpus) -> dict:
                 models.save(student, tokenizer, out)
     seconds = time.perf_counter() - start
     scores = {split: evaluation.evaluate(student, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
-    return {"row": name, "seed": seed, **scores, "minutes": seconds / 60, **recipes.provenance()}
+    about = {"row": name, "seed": seed, "minutes": seconds / 60, "settings": asdict(settings)}
+    return about | scores | recipes.provenance()
 
 
 def with_others(transfer: Dataset, train: Dataset, seeds: list[int], corpus, store: Path) -> Dataset:
@@ -240,7 +244,9 @@ def table(results: dict, questions: tuple[str, ...] = tuple(QUESTIONS)) -> str:
     lines.append(_line("teacher", list(teachers.values()), "100"))
     for question in questions:
         of = {name: [run for run in runs if run["row"] == name] for name in QUESTIONS[question]}
-        answers = [_line(name, found) for name, found in of.items() if found]
+        answers = [_line(TITLES.get(name, name), found) for name, found in of.items() if found]
+        if question == DIALS and answers:
+            answers.insert(0, _line(BASE, [run for run in runs if run["row"] == "cut:3, logits"]))
         lines += [f"| **{question}** | | | | |", *answers] if answers else []
     return re.sub("(?<=±) | (?=[±%])", "\N{NO-BREAK SPACE}", "\n".join(lines))  # a figure stays on one line
 

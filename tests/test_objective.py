@@ -9,6 +9,7 @@ from tinykd import losses
 from tinykd.errors import ModelError, RunError
 from tinykd.internals import Layers, Watched
 from tinykd.objective import Objective, Weights
+from tinykd.pruned_bert import PrunedBertConfig, PrunedBertForTokenClassification
 
 IDS = torch.tensor([[2, 6, 7, 8, 3], [2, 11, 3, 0, 0]])
 BATCH = {
@@ -110,6 +111,15 @@ def test_relations_need_no_common_number_of_heads_but_attention_does():
     for name in ("attention", "minilm"):
         with pytest.raises(ModelError, match="the teacher has 2 attention heads, the student 4"):
             Weights(**{name: 1.0}).teacher_layers(teacher.config, student.config)
+
+
+def test_the_relation_heads_of_a_pruned_student_divide_what_is_left():
+    like, parts = bert(3, heads=8, seed=2), {"heads_by_layer": [8, 6], "neurons_by_layer": [32, 32]}
+    pruned = PrunedBertForTokenClassification(PrunedBertConfig.from_dict(bert(2, heads=8).config.to_dict() | parts))
+    objective = Objective(pruned.eval(), Weights(relations=1))
+    assert objective.heads == 4  # six heads of 2: a width of 12, which eight do not divide
+    signals = told(like, Weights(relations=1).teacher_layers(like.config, pruned.config))
+    assert objective(**BATCH, **signals)["relations"] > 0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -551,10 +552,22 @@ def test_a_teacher_asked_at_every_step_reads_the_students_pieces(room, tmp_path)
 
 
 def test_of_several_devices_one_process_takes_one(tmp_path, monkeypatch):
-    assert training._arguments(tmp_path, SETTINGS, False, "none").n_gpu <= 1
+    assert training._arguments(tmp_path / "out", SETTINGS, "none").n_gpu <= 1
     monkeypatch.setattr(training.TrainingArguments, "n_gpu", property(lambda self: vars(self).get("_n_gpu", 2)))
     monkeypatch.setattr(training.TrainingArguments, "_setup_devices", None)
-    assert training._arguments(tmp_path, SETTINGS, False, "none").n_gpu == 1
+    assert training._arguments(tmp_path / "out", SETTINGS, "none").n_gpu == 1
+
+
+def test_each_model_has_a_run_of_its_own_on_a_board(tmp_path, monkeypatch):
+    ended = []
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(finish=lambda: ended.append(1)))
+    with pytest.raises(KeyboardInterrupt), training._curves_of(tmp_path / "demo" / "student", "wandb"):
+        raise KeyboardInterrupt
+    assert ended == [1]
+    with training._curves_of(tmp_path / "demo" / "student", "tensorboard"):
+        pass
+    assert ended == [1]
+    assert training._arguments(tmp_path / "demo" / "student", SETTINGS, "none").run_name == "demo/student"
 
 
 def test_models_go_where_the_trainer_takes_them(room, monkeypatch):

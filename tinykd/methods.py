@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
-from datasets import Dataset, List, Value
+from datasets import Dataset, Features, List, Value
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd.adapters import adapt, adapted_by
 from tinykd.errors import RunError
 from tinykd.internals import Layers, Watched
 from tinykd.objective import Weights
+from tinykd.samples.streaming import streamed
 from tinykd.training import Settings, distill
 
 
@@ -113,8 +114,10 @@ def general_stage(
     texts: Dataset,
     out: Path,
     settings: Settings,
-    weights: Weights = Weights(prediction=0.0, hidden=1.0, attention=1.0),
+    weights: Weights = Weights(prediction=0.0, embedding=1.0, hidden=1.0, attention=1.0),
     progress: bool = True,
+    report_to: str = "none",
+    kind: str | tuple[int, ...] = "uniform",
 ) -> PreTrainedModel:
     """Distil on text that nobody has labelled, before any task is known: TinyBERT's general stage (section 3.2).
 
@@ -122,28 +125,32 @@ def general_stage(
     that the student is fine-tuned or distilled on a task like any other.
 
     Args:
-        texts: a column ``tokens`` or ``text``; labels, if there are any, are not looked at.
+        texts: a column ``tokens`` or ``text``, of any size; labels, if there are any, are not looked at.
         weights: without prediction; MiniLMv2's stage would be ``Weights(prediction=0, relations=1)``.
+        kind: which layers of the teacher stand for the student's; see :func:`tinykd.models.layer_map`.
 
     Raises:
         RunError: weights that ask for the teacher's answers.
     """
     if weights.prediction:
         raise RunError("a general stage knows no task: give weights with prediction=0")
-    layers = weights.teacher_layers(teacher.config, student.config)
-    if "tokens" in texts.column_names:
-        blank = [[0] * len(tokens) for tokens in texts["tokens"]]
-        texts = texts.select_columns(["tokens"]).add_column("labels", blank, feature=List(Value("int64")))
-    else:
-        texts = texts.select_columns(["text"]).add_column("label", [0] * len(texts))
+    layers = weights.teacher_layers(teacher.config, student.config, kind)
+    tagging = "tokens" in texts.column_names
+    column, target = ("tokens", "labels") if tagging else ("text", "label")
+    features = Features({column: texts.features[column], target: List(Value("int64")) if tagging else Value("int64")})
+
+    def blank(rows: list[dict], numbers: list[int]) -> list[dict]:
+        return [row | {target: [0] * len(row[column]) if tagging else 0} for row in rows]
+
     return distill(
         student,
         tokenizer,
-        texts,
+        streamed(texts.select_columns(column), blank, features),
         out,
         replace(settings, weights=weights),
         "general",
         progress,
+        report_to,
         teacher=teacher,
         teacher_layers=layers,
     )

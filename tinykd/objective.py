@@ -84,8 +84,8 @@ class Objective(nn.Module):
         student: the model to train.
         weights: which losses, and how much each counts.
         teacher_hidden: width of the teacher's states; the student's own by default.
-        heads: relation heads; the student's attention heads by default. ``attention`` and ``minilm`` look at the real
-            ones.
+        heads: relation heads; by default the student's attention heads, or, if its last layer was pruned, as many of
+            them as divide what is left. ``attention`` and ``minilm`` look at the real ones.
     """
 
     def __init__(
@@ -101,7 +101,8 @@ class Objective(nn.Module):
         self.layers = weights.layers(config.num_hidden_layers)
         self.watched = Watched(student, self.layers)
         self.own = _heads(config)
-        self.heads = config.num_attention_heads if heads is None else heads
+        last = self.own[-1] * (config.hidden_size // config.num_attention_heads)
+        self.heads = math.gcd(config.num_attention_heads, last) if heads is None else heads
         self.lift = nn.ModuleDict()
         if teacher_hidden not in (None, config.hidden_size):
             states = weights.hidden or weights.cosine or weights.patient

@@ -10,6 +10,7 @@ import json
 import logging
 import platform
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -232,11 +233,12 @@ def table(report: dict) -> str:
 
 
 def provenance() -> dict:
-    """Return what a reader needs to run the same again: command, versions, processor, threads, date."""
+    """Return what a reader needs to run the same again: command, versions, revision, processor, threads, date."""
     packages = ("tinykd", "torch", "transformers", "datasets")
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "versions": {name: _version(name) for name in packages} | {"python": platform.python_version()},
+        "revision": _revision(),
         "processor": processor(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else str(device()),
         "threads": torch.get_num_threads(),
@@ -252,6 +254,18 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def _revision() -> str | None:
+    """The commit of this code, if it runs from a clone, with a plus if something has been changed since."""
+    clone = Path(__file__).parent.parent
+    git = ["git", "-C", str(clone), "describe", "--always", "--dirty=+", "--exclude=*"]
+    if not (clone / ".git").exists():  # installed: a repository around it would be the user's
+        return None
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _version(package: str) -> str:

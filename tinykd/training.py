@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -343,11 +344,18 @@ def distill(
             collate = online(collate, teacher, teacher_layers)
         rows = only_used(student, encoded, tokenizer.pad_token_id)
         fast = short_attention(settings.max_length)
-        with rows, with_dropout(student, settings.dropout), quiet(), without_old_garbage(), fast, _curves_of(out):
+        with (
+            rows,
+            with_dropout(student, settings.dropout),
+            quiet(),
+            without_old_garbage(),
+            fast,
+            _curves_of(out, report_to),
+        ):
             torch.manual_seed(settings.seed)  # of a learned projection, too
             trainer = DistillationTrainer(
                 model=Objective(student, settings.weights, _teacher_width(train, teacher), settings.heads),
-                args=_arguments(unfinished, settings, progress, report_to),
+                args=_arguments(out, settings, report_to),
                 train_dataset=encoded,
                 data_collator=collate,
                 settings=settings,
@@ -374,17 +382,19 @@ def distill(
 
 
 @contextlib.contextmanager
-def _curves_of(out: Path) -> Iterator[None]:
-    """Let TensorBoard write into a folder of this model's own, unless the environment names one."""
+def _curves_of(out: Path, report_to: str) -> Iterator[None]:
+    """Give a model curves of its own: TensorBoard a folder, unless the environment names one; W&B a run that ends."""
     name = "TENSORBOARD_LOGGING_DIR"
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = str(out.parent / "tensorboard" / out.name)
+    ours = name not in os.environ
+    if ours:
+        os.environ[name] = str(out.parent / "tensorboard" / out.name)
     try:
         yield
     finally:
-        del os.environ[name]
+        if ours:
+            del os.environ[name]
+        if report_to == "wandb":  # which would write the next model's curves into the same run
+            import_module(report_to).finish()
 
 
 def _teacher_width(train: Dataset, teacher: PreTrainedModel | None) -> int | None:
@@ -393,12 +403,13 @@ def _teacher_width(train: Dataset, teacher: PreTrainedModel | None) -> int | Non
     return teacher.config.hidden_size if teacher is not None else None
 
 
-def _arguments(out: Path, settings: Settings, progress: bool, report_to: str) -> TrainingArguments:
+def _arguments(out: Path, settings: Settings, report_to: str) -> TrainingArguments:
     processes = int(os.environ.get("WORLD_SIZE", 1))
     if settings.batch_size % processes:
         raise RunError(f"batch_size is {settings.batch_size}; it must be a multiple of the {processes} processes")
     arguments = TrainingArguments(
-        output_dir=str(out),
+        output_dir=str(checkpoints.beside(out)),
+        run_name="/".join(out.absolute().parts[-2:]),
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         per_device_train_batch_size=settings.batch_size // processes,

@@ -72,7 +72,8 @@ def fake_quantize(tensor: Tensor, bits: int = 8, channel_dim: int | None = None,
     """
     scale, zero_point = scale_and_zero_point(tensor, bits, channel_dim, symmetric)
     integers = ((tensor.to(scale.dtype) / scale).round() + zero_point).clamp(*integer_range(bits, symmetric))
-    rounded = ((integers - zero_point) * scale).to(tensor.dtype)
+    largest = torch.finfo(tensor.dtype).max  # of which the last mark of a ruler may lie beyond
+    rounded = ((integers - zero_point) * scale).clamp(-largest, largest).to(tensor.dtype)
     return tensor + (rounded - tensor).detach()
 
 

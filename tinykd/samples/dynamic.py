@@ -25,8 +25,8 @@ class Dynamic:
     The student looks at ``candidates`` times as many sentences as these steps will train on, forward only: with a
     forward pass at a third of a training step, 2 candidates add two thirds to the cost. A sentence is drawn with a
     probability that is one part (``uniform``) the same for all and for the rest proportional to the disagreement.
-    ``correction`` 1 weights each sentence by the inverse of its chance to be drawn, so that the expected gradient is
-    that of uniform choice; 0 leaves the emphasis as it is.
+    ``correction`` 1 weights each sentence by the inverse of its chance to be drawn, so that the expected gradient of
+    the prediction loss is that of uniform choice; 0 leaves the emphasis as it is. Losses on layers are not weighted.
     """
 
     refresh: int = 50

@@ -87,7 +87,8 @@ def online(collate: Callable, teacher: PreTrainedModel, layers: Layers = NONE) -
     """Wrap a collate function so that the teacher is asked at every batch, instead of once and for all.
 
     The batch is the same as with stored signals, and costs a teacher's forward pass each time: needed where the text is
-    new each time, and the baseline that stored signals are measured against. Teacher and student share one tokenizer.
+    new each time, and the baseline that stored signals are measured against. Teacher and student share one tokenizer,
+    and the teacher's labels stand in the corpus's order: nothing here puts them into it.
     """
     watched = Watched(placed(teacher), layers)
 

@@ -81,7 +81,7 @@ def few_labels(train: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Da
 def combine(transfer_sets: list[Dataset], weights: list[float]) -> Dataset:
     """Make one transfer set of several teachers': the weighted mean of what they say. Taught in lesson 04.
 
-    An ensemble as teacher (Hinton et al. 2015, section 2). Probabilities are averaged, not logits, so that a teacher
+    An ensemble as teacher (Hinton et al. 2015, section 1). Probabilities are averaged, not logits, so that a teacher
     who is sure counts for more than one who is not.
 
     Args:

@@ -1,6 +1,5 @@
 """Catalogue, likes, shop, ranker, figures: what is read, what is refused, what is recommended and why."""
 
-import itertools
 import json
 import math
 from dataclasses import replace
@@ -497,9 +496,21 @@ def test_the_interval_of_several_seeds_has_the_doubt_of_both():
     alone, same, wide = recommend.interval(people), recommend.interval(alike), recommend.interval(apart)
     assert same == pytest.approx(alone)
     assert wide[0] == pytest.approx(alone[0])
-    drawn = np.array([sum(one) / 3 for one in itertools.product((-1, 0, 1), repeat=3)])
-    assert wide[2] - wide[1] == pytest.approx(2 * 1.96 * np.hypot(drawn.std(), people.std() / 500**0.5), rel=0.15)
+    two_degrees = 4.303  # of Student's distribution: of the three seeds, which decide here
+    assert wide[2] - wide[1] == pytest.approx(2 * two_degrees * np.hypot(1 / 3**0.5, 1 / 500**0.5), rel=0.03)
+    assert recommend.interval(np.ones((3, 5))) == (1.0, 1.0, 1.0)
     assert recommend.interval(np.array([[1.0, np.nan], [2.0, 3.0]]))[0] == 1.5, "nan in one seed is nan in all"
+
+
+@pytest.mark.parametrize("of_seeds", [0.0, 0.1, 1.0])
+def test_the_interval_holds_what_is_true_nineteen_times_in_twenty(of_seeds):
+    random = np.random.default_rng(2)
+    held = 0
+    for _ in range(400):
+        parts = random.normal(0, of_seeds, (3, 1)), random.exponential(1, 60) - 1, random.normal(0, 0.5, (3, 60))
+        _, low, high = recommend.interval(sum(parts))
+        held += low <= 0 <= high
+    assert 0.90 * 400 <= held <= 0.98 * 400
 
 
 def test_reciprocal_rank_counts_equals_against_the_answer():

@@ -20,7 +20,7 @@ from tinykd.scenarios.recommend.towers import HALF_LIFE
 
 logger = logging.getLogger("tinykd")
 
-LATEST = 30  #: so many of the last likes make up an interest; more weigh next to nothing
+LATEST = 30  #: so many of the last likes make up an interest; the one before them would weigh a third of the last
 RECENT = 30.0  #: days after which a like counts half among the recent ones
 SHORTLIST = {"text": 150, "together": 100, "recent": 50}  #: how many candidates come from where
 LEFT = "nothing lifts it; the rest of the short list ranks lower"
@@ -154,7 +154,7 @@ class Shop:
         return np.stack([columns[name] for name in FEATURES], axis=1)
 
     def interest(self, history: Sequence[int]) -> np.ndarray:
-        """Return the vector of what somebody likes: the same sum as ``towers.interest``, without torch."""
+        """Return the vector of what somebody likes: the sum of ``towers.interest`` over the latest, without torch."""
         past = list(history)[-LATEST:][::-1]
         mean = 0.5 ** (np.arange(len(past)) / HALF_LIFE) @ self.vectors[past]
         return mean / max(float(np.linalg.norm(mean)), 1e-9)
