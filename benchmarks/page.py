@@ -48,8 +48,8 @@ than PyTorch does; *by hand* uses PyTorch's own dropout.
         "The same on other machines",
         """\
 Before we began we set ourselves two marks: 4.5 times TextBrewer, and 0.95 of plain fine-tuning. Here are the ratios of
-the table above and of earlier measurements with the same bench, each beside the commit that holds it, round by round: what
-was timed in one round is compared. The first mark is kept by the one machine on which bf16 is fast and TextBrewer
+the table above and of earlier measurements with the same bench, each beside the commit that holds it, round by round:
+what was timed in one round is compared. The first mark is kept by the one machine on which bf16 is fast and TextBrewer
 computes in fp32. It is missed on the two others, and everywhere when TextBrewer's calls are wrapped in bf16, too. The
 second lies within the noise of a round; two of the four medians reach it. What is slower than labels alone is
 reading the store's columns, and a second softmax.
