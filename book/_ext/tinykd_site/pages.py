@@ -76,7 +76,8 @@ def description(doctree: nodes.document) -> str:
     """Return what a lesson teaches, or the first paragraph of more than a few words: no markup, ``LENGTH`` at most."""
     texts = [re.sub(r"\s+", " ", _text(paragraph)).strip() for paragraph in doctree.findall(nodes.paragraph)]
     taught = [text for text in texts if text.startswith("You will learn")]
-    text = next(iter(taught + [text for text in texts if len(text) > 40]), "")
+    found = taught + [text for text in texts if len(text) > 40]
+    text = " ".join(found[: 1 if found and len(found[0]) > 60 else 2])
     return text if len(text) <= LENGTH else text[: LENGTH - 1].rsplit(" ", 1)[0] + " …"
 
 
