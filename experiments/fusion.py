@@ -234,7 +234,7 @@ def lines(run: dict) -> dict[str, dict | None]:
 def table(results: dict, student: str) -> str:
     """Return one student's fusions as a Markdown table: means over the seeds, and their spread if there are more."""
     runs = [lines(run) for run in results.values() if run["student"] == student]
-    rows = ["| answered by | cost | time | test entity F1 | of the teacher |", "|---|---|---|---|---|"]
+    rows = ["| answered by | cost | time, reckoned | test entity F1 | of the teacher |", "|---|---|---|---|---|"]
     for name in runs[0]:
         of_seeds = [run[name] for run in runs]
         if None in of_seeds:
