@@ -178,7 +178,7 @@ def _train(name, student, teacher, tokenizer, train, settings, folder, clock) ->
         elif name in ("online", "layers, online"):
             layers = settings.weights.teacher_layers(teacher.config, student.config)
             asked = {"teacher": teacher, "teacher_layers": layers}
-        training._Bar = lambda title: clock.callback()
+        training.Bar = lambda title: clock.callback()
         training.distill(student, tokenizer, train, Path(folder) / "out", settings, **asked)
 
 

@@ -86,7 +86,7 @@ def measure(name: str, options) -> dict:
         else:
             transfer = samples.with_teacher(train, model, tokenizer, options.work / f"signals-{size}")
             student = models.student("cut:1", model)
-            training._Bar = lambda title: _after_one_step()
+            training.Bar = lambda title: _after_one_step()
             with contextlib.suppress(Started):
                 training.distill(student, tokenizer, transfer, Path(place) / "out", training.Settings(epochs=1))
         seconds = time.perf_counter() - start

@@ -305,7 +305,7 @@ def test_an_interrupted_run_has_no_optimizer_state_of_frozen_weights_and_resumes
     model = fresh(room)
     fine_tune(adapt(model, method), *room[1:3], tmp_path / "whole", SETTINGS, progress=False)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_Bar", lambda title: Stop())
+        patch.setattr(training, "Bar", lambda title: Stop())
         with pytest.raises(KeyboardInterrupt):
             fine_tune(adapt(model, method), *room[1:3], tmp_path / "parts", SETTINGS)
 

@@ -35,7 +35,7 @@ def small(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _bar(monkeypatch):
-    monkeypatch.setattr(training, "_Bar", training._Bar)  # the benches replace these in their own process
+    monkeypatch.setattr(training, "Bar", training.Bar)  # the benches replace these in their own process
     monkeypatch.setattr(runtime, "session", runtime.session)
 
 

@@ -19,7 +19,19 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from tests import tiny
-from tinykd import checkpoints, data, evaluation, hardware, inference, losses, models, pruning, samples, training
+from tinykd import (
+    callbacks,
+    checkpoints,
+    data,
+    evaluation,
+    hardware,
+    inference,
+    losses,
+    models,
+    pruning,
+    samples,
+    training,
+)
 from tinykd.errors import DataError, ModelError, RunError
 from tinykd.objective import Objective, Weights
 from tinykd.samples import DisagreementSampler, Dynamic
@@ -263,7 +275,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(room, tmp_path, monkeypa
     _, tokenizer, _, transfer = room
     distill(fresh(room), tokenizer, transfer, tmp_path / "whole", SETTINGS, progress=False)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_Bar", lambda title: Stop())
+        patch.setattr(training, "Bar", lambda title: Stop())
         with pytest.raises(KeyboardInterrupt):
             distill(fresh(room), tokenizer, transfer, tmp_path / "parts", SETTINGS)
     checkpoints = tmp_path / "parts-unfinished"
@@ -303,7 +315,7 @@ def test_a_finished_model_is_not_trained_again_and_other_settings_are_refused(ro
 def test_an_interrupted_run_does_not_go_on_with_other_settings_or_labels(room, tmp_path, monkeypatch):
     _, tokenizer, train, _ = room
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_Bar", lambda title: Stop())
+        patch.setattr(training, "Bar", lambda title: Stop())
         with pytest.raises(KeyboardInterrupt):
             fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS)
     slower = replace(SETTINGS, learning_rate=1e-5)
@@ -360,8 +372,8 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_chec
             if state.global_step == 8:
                 model.student.classifier.weight.data.fill_(math.nan)
 
-    original = training._Bar
-    training._Bar = lambda title: Poison()
+    original = training.Bar
+    training.Bar = lambda title: Poison()
     try:
         with pytest.raises(
             RunError,
@@ -369,7 +381,7 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_chec
         ):
             fine_tune(fresh(room), tokenizer, train, tmp_path / "out", SETTINGS)
     finally:
-        training._Bar = original
+        training.Bar = original
     assert (tmp_path / "out-unfinished" / "checkpoint-6" / "finished.json").exists()
     assert not (tmp_path / "out").exists()
 
@@ -561,10 +573,10 @@ def test_of_several_devices_one_process_takes_one(tmp_path, monkeypatch):
 def test_each_model_has_a_run_of_its_own_on_a_board(tmp_path, monkeypatch):
     ended = []
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(finish=lambda: ended.append(1)))
-    with pytest.raises(KeyboardInterrupt), training._curves_of(tmp_path / "demo" / "student", "wandb"):
+    with pytest.raises(KeyboardInterrupt), callbacks.curves_of(tmp_path / "demo" / "student", "wandb"):
         raise KeyboardInterrupt
     assert ended == [1]
-    with training._curves_of(tmp_path / "demo" / "student", "tensorboard"):
+    with callbacks.curves_of(tmp_path / "demo" / "student", "tensorboard"):
         pass
     assert ended == [1]
     assert training._arguments(tmp_path / "demo" / "student", SETTINGS, "none").run_name == "demo/student"
@@ -640,7 +652,7 @@ def test_dynamic_samples_resume_to_the_same_weights(room, tmp_path, monkeypatch)
     _, tokenizer, _, transfer = room
     distill(fresh(room), tokenizer, transfer, tmp_path / "whole", DYNAMIC, progress=False)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_Bar", lambda title: Stop())
+        patch.setattr(training, "Bar", lambda title: Stop())
         with pytest.raises(KeyboardInterrupt):
             distill(fresh(room), tokenizer, transfer, tmp_path / "parts", DYNAMIC)
     distill(fresh(room), tokenizer, transfer, tmp_path / "parts", DYNAMIC, progress=False)

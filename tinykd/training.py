@@ -4,29 +4,25 @@ Checkpoints, resuming, mixed precision, logging and many processes are the Train
 run is either finished, resumable or not there. Taught in lesson 01; the same loop by hand in lesson 02.
 """
 
-import contextlib
 import logging
 import math
 import os
 import shutil
-import time
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from datasets import Dataset
 from torch import Tensor
-from tqdm.auto import tqdm
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from tinykd import checkpoints, data, losses
 from tinykd.adapters import adapted_by, merge, trainable_share
+from tinykd.callbacks import Bar, Rarely, curves_of
 from tinykd.embeddings import only_used
 from tinykd.errors import DataError, ModelError, RunError, is_whole
 from tinykd.files import check_place, clear_disk_errors, write_json
@@ -225,43 +221,6 @@ class _ByLength(LengthGroupedSampler):
         return super().__iter__()
 
 
-class _Rarely(TrainerCallback):
-    """Save no checkpoint within ``checkpoints.SECONDS`` of the last, or of the start: it costs several steps.
-
-    The clocks of several processes differ, and all must save or none: they save after every epoch.
-    """
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.last = time.monotonic()
-
-    def on_epoch_end(self, args, state, control, **kwargs):
-        if args.world_size == 1 and time.monotonic() - self.last < checkpoints.SECONDS:
-            control.should_save = False
-
-    def on_save(self, args, state, control, **kwargs):
-        self.last = time.monotonic()
-
-
-class _Bar(TrainerCallback):
-    """One progress bar a model: its title, its steps, its mean loss in the last epoch."""
-
-    def __init__(self, title: str):
-        self.title = title
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=f"{self.title:<10}", unit="step")
-
-    def on_step_end(self, args, state, control, **kwargs):
-        self.bar.update(1)
-
-    def on_log(self, args, state, control, logs, **kwargs):
-        if "loss" in logs:
-            self.bar.set_postfix(epoch=round(state.epoch), loss=f"{logs['loss']:.3f}")
-
-    def on_train_end(self, args, state, control, **kwargs):
-        self.bar.close()
-
-
 def fine_tune(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -350,7 +309,7 @@ def distill(
             quiet(),
             without_old_garbage(),
             fast,
-            _curves_of(out, report_to),
+            curves_of(out, report_to),
         ):
             torch.manual_seed(settings.seed)  # of a learned projection, too
             trainer = DistillationTrainer(
@@ -362,9 +321,9 @@ def distill(
                 texts=asked["texts"],
             )
             trainer.remove_callback(PrinterCallback)
-            trainer.add_callback(_Rarely())
+            trainer.add_callback(Rarely())
             if progress and trainer.is_world_process_zero():
-                trainer.add_callback(_Bar(title))
+                trainer.add_callback(Bar(title))
             if how:
                 share = 100 * trainable_share(student)
                 logger.info("%s: %s trains %.2f %% of the parameters", title, how["method"], share)
@@ -379,22 +338,6 @@ def distill(
             shutil.rmtree(unfinished, ignore_errors=True)
         trainer.accelerator.wait_for_everyone()
         return student
-
-
-@contextlib.contextmanager
-def _curves_of(out: Path, report_to: str) -> Iterator[None]:
-    """Give a model curves of its own: TensorBoard a folder, unless the environment names one; W&B a run that ends."""
-    name = "TENSORBOARD_LOGGING_DIR"
-    ours = name not in os.environ
-    if ours:
-        os.environ[name] = str(out.parent / "tensorboard" / out.name)
-    try:
-        yield
-    finally:
-        if ours:
-            del os.environ[name]
-        if report_to == "wandb":  # which would write the next model's curves into the same run
-            import_module(report_to).finish()
 
 
 def _teacher_width(train: Dataset, teacher: PreTrainedModel | None) -> int | None:

@@ -199,7 +199,7 @@ def backwards(base, corpus, out) -> list[list[str]]:
             day = 2e9 - 86400 * state.global_step
             os.utime(folders[-1], (day, day))
 
-    training._Bar = lambda title: Back()
+    training.Bar = lambda title: Back()
     train = data.load(str(corpus))["train"]
     model, tokenizer = models.teacher(str(base), data.label_names(train))
     settings = replace(training.Settings(), epochs=5, batch_size=8)
