@@ -142,8 +142,15 @@ def test_an_error_of_the_disk_becomes_one_line(code, why):
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match=r"cannot write .*/file/model: "), new_folder(tmp_path / "file" / "model"):
+    with pytest.raises(RunError, match=r"cannot write .*/file: "), new_folder(tmp_path / "file" / "model"):
         pytest.fail("entered")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="a place of Linux where nobody can make a file")
+@pytest.mark.parametrize("path", ["/proc/a.json", "/proc/a/b.json"])
+def test_where_no_file_can_be_made_nobody_waits(path):
+    with pytest.raises(RunError, match=r"cannot write /proc.*: no file can be made there"):
+        write_json(Path(path), {})
 
 
 def test_other_errors_pass():

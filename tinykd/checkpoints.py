@@ -14,12 +14,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-import filelock
 from transformers import PreTrainedModel, Trainer
 
 from tinykd.adapters import adapted_by
 from tinykd.errors import RunError
-from tinykd.files import check_name, clear_disk_errors, read_json, write_json
+from tinykd.files import check_name, read_json, waiting, write_json
 from tinykd.manifest import sha256
 from tinykd.models import load
 
@@ -86,23 +85,6 @@ def alone(checkpoints: Path, title: str) -> Iterator[None]:
         finally:
             with contextlib.suppress(OSError):  # Windows removes it when it is released
                 path.unlink()
-
-
-@contextlib.contextmanager
-def waiting(lock: Path, why: str) -> Iterator[None]:
-    """Hold ``lock``; if another process has it, say ``why`` and wait."""
-    held = filelock.FileLock(lock)
-    with clear_disk_errors(lock):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            held.acquire(timeout=0)
-        except filelock.Timeout:
-            logger.info("%s; waiting for it", why)
-            held.acquire()
-    try:
-        yield
-    finally:
-        held.release()
 
 
 def mark(checkpoint: Path, model: PreTrainedModel, settings: dict, texts: str, keep: int = 2) -> None:

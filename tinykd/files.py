@@ -4,6 +4,7 @@ import contextlib
 import errno
 import glob
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ import filelock
 
 from tinykd.errors import RunError
 
+logger = logging.getLogger("tinykd")
 #: How torch and safetensors, whose errors are no ``OSError``, speak of a disk that takes no more
 _FULL = (
     "No space left",
@@ -141,12 +143,37 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def waiting(lock: Path, why: str) -> Iterator[None]:
+    """Hold ``lock``, a file; if another process has it, say ``why`` and wait.
+
+    Raises:
+        RunError: no file can be made there.
+    """
+    lock = Path(lock)
+    held = filelock.FileLock(lock)
+    with clear_disk_errors(lock.parent):
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            lock.touch()  # where no file can be made the lock itself would wait for ever
+        except FileNotFoundError:
+            raise RunError(f"cannot write {lock.parent}: no file can be made there") from None
+        try:
+            held.acquire(timeout=0)
+        except filelock.Timeout:
+            logger.info("%s; waiting for it", why)
+            held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
+
+
+@contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """Yield a new hidden name beside ``path``; before that, clear away what killed processes left under such names.
 
     A lock tells the dead from the living: the system takes it from a process that ends, however it ends.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}-{8 * '[0-9a-f]'}.lock"):  # not those of NAME-more
         with contextlib.suppress(filelock.Timeout), filelock.FileLock(left, timeout=0):
             unfinished = left.with_name(left.name.removesuffix(".lock"))
@@ -154,7 +181,7 @@ def _beside(path: Path) -> Iterator[Path]:
                 unfinished.rename(path)
             _clear(unfinished)
     unfinished = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    with filelock.FileLock(f"{unfinished}.lock"):
+    with waiting(Path(f"{unfinished}.lock"), f"another process writes {path}"):
         try:
             yield unfinished
         finally:

@@ -21,9 +21,9 @@ from accelerate import PartialState
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import checkpoints, data, evaluation, methods, models, samples
+from tinykd import data, evaluation, methods, models, samples
 from tinykd.errors import DataError, RunError, TinykdError
-from tinykd.files import clear_disk_errors, read_json, write_json
+from tinykd.files import clear_disk_errors, read_json, waiting, write_json
 from tinykd.hardware import device, prefers_bf16
 from tinykd.methods import distill_by
 from tinykd.training import Settings, fine_tune
@@ -285,8 +285,7 @@ def claimed(out: Path, setup: dict) -> Iterator[None]:
         # Look for the lock last: whoever holds it may write its note while we list the folder.
         if out.exists() and any(out.iterdir()) and not lock.exists() and not note.exists():
             raise strange
-        out.mkdir(parents=True, exist_ok=True)
-    with clear_disk_errors(out), checkpoints.waiting(lock, f"another process is at work in {out}"):
+    with clear_disk_errors(out), waiting(lock, f"another process is at work in {out}"):
         if not note.exists() and any(f != lock for f in out.iterdir()):
             raise strange
         if note.exists():

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import filelock
 import numpy as np
 import torch
 from datasets import Array2D, Array3D, Dataset, Features, concatenate_datasets
@@ -22,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import inference, models
 from tinykd.data import label_names
 from tinykd.errors import DataError, RunError
-from tinykd.files import clear_disk_errors, new_folder, write_json
+from tinykd.files import clear_disk_errors, new_folder, waiting, write_json
 from tinykd.hardware import placed, prefers_bf16
 from tinykd.internals import Layers, Watched
 from tinykd.manifest import sha256
@@ -71,9 +70,8 @@ def with_teacher(
     dataset = flat(without_teacher(dataset))
     bf16 = bf16 and prefers_bf16()
     key = _fingerprint(dataset, teacher, tokenizer, max_length, layers, order, bf16)
-    with clear_disk_errors(store):
-        store.parent.mkdir(parents=True, exist_ok=True)
-    with clear_disk_errors(store), filelock.FileLock(store.with_name(f".{store.name}.lock")):
+    lock = store.with_name(f".{store.name}.lock")
+    with clear_disk_errors(store), waiting(lock, f"another process asks the teacher for {store}"):
         if not _is_sound(store, key):
             with new_folder(store, "signal.json", "signals.arrow") as unfinished:
                 rows = inference.signals(teacher, tokenizer, dataset, layers, max_length, progress=progress, bf16=bf16)
