@@ -22,7 +22,6 @@ import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import reuters
 from datasets import concatenate_datasets
 
 from tinykd import data, evaluation, methods, models, recipes, samples
@@ -95,6 +94,8 @@ def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, 
         train = concatenate_datasets([train, samples.swap_entities(train, copies, seed)])
         settings = replace(WITH_MORE, seed=seed)
         if outside:
+            import reuters  # here, so that a lesson can load this file by its path
+
             texts = reuters.sentences(outside, seed)
             labelled = samples.labelled_by(teacher, tokenizer, texts, progress="labels")
             train = concatenate_datasets([train, labelled.cast(train.features)])
@@ -117,20 +118,33 @@ def scored(model, tokenizer, corpus) -> dict:
     return {split: evaluation.evaluate(model, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
 
 
+def by_row(results: dict) -> dict[tuple[str, str], list[dict]]:
+    """Return the scores of each student, by its shape and losses: one a seed, with the ``share`` of its teacher's."""
+    rows = {(shape, losses): [] for shape in SHAPES for losses in LOSSES}
+    for run in results["students"].values():
+        teacher = results["teachers"][str(run["seed"])]
+        share = 100 * run["scores"]["test"] / teacher["test"]
+        rows[run["shape"], run["losses"]].append(run["scores"] | {"share": share})
+    return {row: runs for row, runs in rows.items() if runs}
+
+
 def table(results: dict) -> str:
-    """Return the scores on ``test`` as a Markdown table: means over the seeds, and the share of the teacher's."""
-    lines = ["| student | learns from | test entity F1 | of the teacher | seeds |", "|---" * 5 + "|"]
-    teachers = results["teachers"]
-    for shape in SHAPES:
-        for losses in LOSSES:
-            runs = [run for run in results["students"].values() if (run["shape"], run["losses"]) == (shape, losses)]
-            if runs:
-                values = [run["scores"]["test"] for run in runs]
-                spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-                kept = statistics.mean(run["scores"]["test"] / teachers[str(run["seed"])]["test"] for run in runs)
-                score = f"{statistics.mean(values):.3f}{spread}"
-                lines.append(f"| {shape} | {losses} | {score} | {kept:.1%} | {len(runs)} |")
+    """Return the entity F1 as a Markdown table: means over the seeds, their spread, and the share of the teacher's."""
+    lines = ["| model | learns from | valid | test | of the teacher | seeds |", "|---|---|--:|--:|--:|--:|"]
+    lines.append(_line("the teacher, 12 layers", "labels", list(results["teachers"].values()), "100"))
+    for (shape, losses), runs in by_row(results).items():
+        lines.append(_line(shape, losses, runs, _mean_and_spread([run["share"] for run in runs], ".1f")))
     return "\n".join(lines)
+
+
+def _line(model: str, losses: str, runs: list[dict], share: str) -> str:
+    valid, test = (_mean_and_spread([run[split] for run in runs], ".3f") for split in ("valid", "test"))
+    return f"| {model} | {losses} | {valid} | {test} | {share} % | {len(runs)} |"
+
+
+def _mean_and_spread(values: list[float], form: str) -> str:
+    spread = f" ± {statistics.stdev(values):{form}}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):{form}}{spread}"
 
 
 def main() -> None:

@@ -62,15 +62,14 @@ def test_a_student_of_another_tokenizer_from_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "pretrained", lambda: other)
     for name in ("TEACHER", "STUDENT", "WITH_MORE"):
         monkeypatch.setattr(experiment, name, replace(getattr(experiment, name), epochs=1, batch_size=8))
-    monkeypatch.setattr(
-        experiment.reuters, "sentences", lambda *_: Dataset.from_dict({"tokens": corpus["train"]["tokens"][:5]})
-    )
+    monkeypatch.setattr("reuters.sentences", lambda *_: Dataset.from_dict({"tokens": corpus["train"]["tokens"][:5]}))
     large, tokenizer = experiment.teacher_of(0, data.label_names(corpus), corpus["train"], tmp_path / "out")
-    results = {"teachers": {"0": {"test": 0.5}}, "students": {}}
+    results = {"teachers": {"0": {"valid": 0.6, "test": 0.5}}, "students": {}}
     for shape in ("MiniLM, 6 layers", "MiniLM, cut:3"):
         for losses in experiment.LOSSES:
             run = experiment.one_student(shape, losses, 0, corpus, large, tokenizer, tmp_path / "out")
             results["students"][f"{shape} {losses}"] = run
     assert {run["losses"] for run in results["students"].values()} == set(experiment.LOSSES)
-    assert len(experiment.table(results).splitlines()) == 2 + 10
+    assert len(experiment.by_row(results)) == 2 * len(experiment.LOSSES)
+    assert len(experiment.table(results).splitlines()) == 2 + 1 + 10
     json.dumps(results)
