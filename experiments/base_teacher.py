@@ -144,7 +144,7 @@ def _line(model: str, losses: str, runs: list[dict], share: str) -> str:
 
 def _mean_and_spread(values: list[float], form: str) -> str:
     spread = f" ± {statistics.stdev(values):{form}}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):{form}}{spread}"
+    return f"{statistics.mean(values):{form}}{spread}".replace(" ", "\N{NO-BREAK SPACE}")  # a figure stays on one line
 
 
 def main() -> None:
