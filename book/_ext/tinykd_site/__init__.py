@@ -18,6 +18,7 @@ GENERATED = {
     "lessons": reference.table,
     "costs": recorded.costs,
     "minutes": recorded.minutes,
+    "builds": recorded.builds,
 }
 _PLACE = re.compile(r"^<!-- tinykd: (\w+) ?(.*?) -->$", re.MULTILINE)
 

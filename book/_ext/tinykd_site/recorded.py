@@ -1,4 +1,4 @@
-"""What pages show of recorded runs: the data of the cost explorer, and how long the lessons take."""
+"""What pages show of recorded runs: the cost explorer's data, the lessons' minutes, the microscope's builds."""
 
 import json
 import statistics
@@ -102,4 +102,25 @@ def minutes(*_: str) -> str:
     if took := times.get("together"):
         rows += ["* - together", f"  - {took['clock_seconds'] / 60:.1f}"]
         rows += [f"  - {took['processor']}, {took['cores']} cores, {took['date']}"]
+    return "\n".join([*rows, "```"])
+
+
+def builds(*_: str) -> str:
+    """Return what each recorded build of the microscope's models took, and what its smallest rung keeps, as a table."""
+    found = _read(RESULTS / "microscope_builds.json").values()
+    if not found:
+        return "No builds are recorded yet."
+    rows = ["```{list-table} One recipe, several builds: what the smallest rung keeps of its teacher's F1"]
+    rows += [":header-rows: 1", "", "* - built on", "  - seeds from", "  - minutes"]
+    rows += ["  - on *valid*", "  - on *test*"]
+    shares = defaultdict(list)
+    for build in found:
+        rows += [f"* - {build['processor']}, {build['precision']}", f"  - {build['seed']}"]
+        rows += [f"  - {build['minutes']:.0f}" if build["minutes"] else "  - not alone"]
+        for split in ("valid_f1", "entity_f1"):
+            shares[split].append(100 * build["rungs"]["pruned-int8"][split] / build["rungs"]["teacher-int8"][split])
+            rows += [f"  - {shares[split][-1]:.1f} %"]
+    if len(found) > 1:
+        rows += ["* - mean", "  -", "  -"]
+        rows += [f"  - {statistics.mean(share):.1f} ± {statistics.stdev(share):.1f} %" for share in shares.values()]
     return "\n".join([*rows, "```"])
