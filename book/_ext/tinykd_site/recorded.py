@@ -110,10 +110,10 @@ def builds(*_: str) -> str:
     found = _read(RESULTS / "microscope_builds.json").values()
     if not found:
         return "No builds are recorded yet."
-    rows = ["```{list-table} One recipe, several builds: what the smallest rung keeps of its teacher's F1"]
+    rows = ["```{list-table} The models built again: what the smallest rung keeps of its teacher's F1"]
     rows += [":header-rows: 1", "", "* - built on", "  - seeds from", "  - rounded in training", "  - minutes"]
     rows += ["  - on *valid*", "  - on *test*"]
-    shares = {True: ([], []), False: ([], [])}
+    shares = {False: ([], []), True: ([], [])}
     for build in sorted(found, key=lambda build: build["rounded"]):
         rows += [f"* - {build['processor']}, {build['precision']}", f"  - {build['seed']}"]
         rows += [f"  - {'two epochs' if build['rounded'] else 'no'}"]
