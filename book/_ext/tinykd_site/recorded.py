@@ -124,5 +124,6 @@ def builds(*_: str) -> str:
     for rounded, of in shares.items():
         if len(of[0]) > 1:
             rows += ["* - mean", "  -", f"  - {'two epochs' if rounded else 'no'}", "  -"]
-            rows += [f"  - {statistics.mean(share):.1f} ± {statistics.stdev(share):.1f} %" for share in of]
+            told = (f"  - {statistics.mean(share):.1f}_±_{statistics.stdev(share):.1f}_%" for share in of)
+            rows += [cell.replace("_", "\N{NO-BREAK SPACE}") for cell in told]
     return "\n".join([*rows, "```"])
