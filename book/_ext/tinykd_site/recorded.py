@@ -111,19 +111,18 @@ def builds(*_: str) -> str:
     if not found:
         return "No builds are recorded yet."
     rows = ["```{list-table} The models built again: what the smallest rung keeps of its teacher's F1"]
-    rows += [":header-rows: 1", "", "* - built on", "  - seeds from", "  - rounded in training", "  - minutes"]
+    rows += [":header-rows: 1", "", "* - built on", "  - seeds from", "  - rounded epochs", "  - minutes"]
     rows += ["  - on *valid*", "  - on *test*"]
-    shares = {False: ([], []), True: ([], [])}
-    for build in sorted(found, key=lambda build: build["rounded"]):
+    shares: dict[int, tuple[list, list]] = defaultdict(lambda: ([], []))  # rounded epochs → on valid, on test
+    for build in sorted(found, key=lambda build: build["rounded_epochs"]):
         rows += [f"* - {build['processor']}, {build['precision']}", f"  - {build['seed']}"]
-        rows += [f"  - {'two epochs' if build['rounded'] else 'no'}"]
-        rows += [f"  - {build['minutes']:.0f}" if build["minutes"] else "  - not alone"]
-        for share, split in zip(shares[build["rounded"]], ("valid_f1", "entity_f1"), strict=True):
+        rows += [f"  - {build['rounded_epochs']}", f"  - {build['minutes']:.0f}" if build["minutes"] else "  - –"]
+        for share, split in zip(shares[build["rounded_epochs"]], ("valid_f1", "entity_f1"), strict=True):
             share.append(100 * build["rungs"]["pruned-int8"][split] / build["rungs"]["teacher-int8"][split])
             rows += [f"  - {share[-1]:.1f} %"]
-    for rounded, of in shares.items():
+    for epochs, of in shares.items():
         if len(of[0]) > 1:
-            rows += ["* - mean", "  -", f"  - {'two epochs' if rounded else 'no'}", "  -"]
+            rows += ["* - mean", "  -", f"  - {epochs}", "  -"]
             told = (f"  - {statistics.mean(share):.1f}_±_{statistics.stdev(share):.1f}_%" for share in of)
             rows += [cell.replace("_", "\N{NO-BREAK SPACE}") for cell in told]
     return "\n".join([*rows, "```"])
