@@ -97,7 +97,7 @@ def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, 
             import reuters  # here, so that a lesson can load this file by its path
 
             texts = reuters.sentences(outside, seed)
-            labelled = samples.labelled_by(teacher, tokenizer, texts, progress="labels")
+            labelled = samples.labelled_by(teacher, tokenizer, texts, progress="labels", bf16=True)
             train = concatenate_datasets([train, labelled.cast(train.features)])
     folder = out / f"{shape}, {losses}".replace(", ", "-").replace(" ", "-").replace(":", "")
     start = time.perf_counter()

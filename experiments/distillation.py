@@ -184,7 +184,7 @@ def one_row(name: str, seed: int, corpus) -> dict:
 
         unlabelled.append(reuters.sentences(row.outside, seed))
     for texts in unlabelled:
-        labelled = samples.labelled_by(teacher, tokenizer, texts, progress="labels")
+        labelled = samples.labelled_by(teacher, tokenizer, texts, progress="labels", bf16=True)
         train = concatenate_datasets([train, labelled.cast(train.features)])
     if row.words:
         models.inherit_words(student, teacher)

@@ -71,7 +71,7 @@ def same_steps(settings: Settings, rows: int, fewer: int) -> int:
 
 def all_texts(labelled: Dataset, unlabelled: Dataset, teacher, tokenizer) -> Dataset:
     """Return the labelled rows and the others with the teacher's labels; the label names in the corpus's order."""
-    guessed = samples.labelled_by(teacher, tokenizer, unlabelled, progress="labelling")
+    guessed = samples.labelled_by(teacher, tokenizer, unlabelled, progress="labelling", bf16=True)
     return concatenate_datasets([labelled, guessed.cast(labelled.features)])
 
 

@@ -77,9 +77,11 @@ def logits(
     max_length: int = 128,
     batch_size: int = 32,
     progress: str | None = None,
+    bf16: bool = False,
 ) -> list[np.ndarray]:
     """Return only the logits of :func:`signals`: one float32 array a row, (words, classes) or (1, classes)."""
-    found = signals(model, tokenizer, dataset, max_length=max_length, batch_size=batch_size, progress=progress)
+    how = {"max_length": max_length, "batch_size": batch_size, "progress": progress, "bf16": bf16}
+    found = signals(model, tokenizer, dataset, **how)
     return [row["logits"] for row in found]
 
 

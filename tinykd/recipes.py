@@ -156,7 +156,7 @@ def _train_all(
     read["student"] = read["baseline"]
     if texts:
         bar = "labels    " if progress else None
-        labelled = samples.labelled_by(teacher, tokenizer, texts, setup.max_length, bar)
+        labelled = samples.labelled_by(teacher, tokenizer, texts, setup.max_length, bar, bf16=True)
         both = [read["baseline"].select_columns(labelled.column_names), labelled]
         read["student"] = concatenate_datasets(both)
     bar = "signals   " if progress else None

@@ -35,6 +35,20 @@ def test_hard_labels_are_the_argmax_of_the_logits(tokenizer, count):
     assert labelled.features["labels"].feature.names == untrained.LABELS
 
 
+def test_hard_labels_are_computed_as_training_computes_if_asked_and_if_that_is_faster(tokenizer, monkeypatch):
+    teacher, corpus = untrained.tagger(tokenizer), sentences(4)
+    asked = []
+    autocast = torch.autocast
+    monkeypatch.setattr(
+        torch, "autocast", lambda *how, enabled: asked.append(enabled) or autocast(*how, enabled=enabled)
+    )
+    for faster in (True, False):
+        monkeypatch.setattr(inference, "prefers_bf16", lambda faster=faster: faster)
+        samples.labelled_by(teacher, tokenizer, corpus)
+        samples.labelled_by(teacher, tokenizer, corpus, bf16=True)
+    assert asked == [False, True, False, False]
+
+
 def test_what_the_labels_were_does_not_matter_and_other_columns_stay(tokenizer):
     teacher, corpus = untrained.tagger(tokenizer), sentences(4)
     with_kind = corpus.add_column("kind", ["a", "b", "c", "d"])
