@@ -146,7 +146,8 @@ README = {
     "cut:3, labels only, long, augmented": ("", "labels; each sentence in four versions with other names, five epochs"),
     "cut:3, hidden, long, augmented": ("", "the same sentences, the teacher's answers and hidden states"),
     "cut:3, hidden, long, outside text": ("", "the same; unlabelled newswire in place of two of the versions"),
-    "cut:2, hidden, long, outside text": ("two of them", "the same"),
+    "cut:3, hidden, two epochs, all outside text": ("", "four times as much newswire, two versions, two epochs"),
+    "cut:2, hidden, long, outside text": ("two of them", "a quarter of that newswire, two versions, five epochs"),
     "tinybert-4, labels only": ("TinyBERT's four layers, all new", "labels, ten epochs"),
     "tinybert-4, two-stage, augmented, teacher's words": (
         "all new but for the teacher's words",
