@@ -57,6 +57,10 @@ NO_HINT = """() => [...document.querySelectorAll(".cell_output figure")].filter(
     (figure.scrollWidth > figure.clientWidth)
     !== (parseFloat(getComputedStyle(figure.querySelector("figcaption"), "::before").fontSize) > 0))
   .map((figure) => figure.innerText.slice(0, 60))"""
+#: on a phone: captions of tables that are not wholly on the screen
+CUT_OFF = """() => [...document.querySelectorAll(".bd-article caption")]
+  .filter((c) => c.getBoundingClientRect().right > innerWidth || c.getBoundingClientRect().left < 0)
+  .map((c) => c.innerText.slice(0, 60))"""
 #: links of a self-check that do not lead to a section of the same page in which a cell stands
 SELF_CHECK = """() => [...document.querySelectorAll("#check-yourself .admonition a.reference.internal[href^='#']")]
   .map((a) => [a, document.getElementById(decodeURIComponent(a.getAttribute("href").slice(1)))])
@@ -99,7 +103,7 @@ def seen(browser, address, site):
         note["description"] = description.first.get_attribute("content") if description.count() else ""
         page.set_viewport_size({"width": 360, "height": 780})
         note["width"] = page.evaluate("document.documentElement.scrollWidth")
-        note["too small"] = page.evaluate(TOO_SMALL)
+        note["too small"], note["cut off"] = page.evaluate(TOO_SMALL), page.evaluate(CUT_OFF)
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         note["no hint"] = page.evaluate(NO_HINT)
         page.set_viewport_size({"width": 1280, "height": 900})
@@ -150,6 +154,10 @@ def test_a_picture_that_goes_on_sideways_says_so(seen):
 
 def test_every_table_has_a_caption(seen):
     assert not wrong(seen, "no caption")
+
+
+def test_a_caption_is_wholly_seen_on_a_phone(seen):
+    assert not wrong(seen, "cut off")
 
 
 def test_every_wrong_answer_of_a_self_check_leads_to_a_cell(seen):
