@@ -526,11 +526,23 @@ def test_a_report_is_json_and_has_every_shelf(shop, world):
     assert early["cold"]["shop"]["ndcg"] is None, "nothing was new then"
 
 
-def test_the_pace_is_measured_over_a_catalogue_of_any_size(shop):
+def test_the_pace_is_measured_over_a_catalogue_of_any_size(shop, monkeypatch):
     with pytest.raises(ValueError, match="a catalogue of 1 items; the shop has"):
         recommend.pace(shop, 1, 5)
-    found = recommend.pace(shop, 500, 5)
-    assert found["items"] == 500 and found["ranked"] > found["with_reasons"] > 0
+    clock, rank, reasons = [0.0], Shop.rank, Shop._reasons
+
+    def taking(seconds, call):
+        def slow(shop, *asked):
+            clock[0] += seconds
+            assert len(shop.items) == 500
+            return call(shop, *asked)
+
+        return slow
+
+    monkeypatch.setattr(Shop, "rank", taking(0.25, rank))
+    monkeypatch.setattr(Shop, "_reasons", taking(0.75, reasons))
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: clock[0])
+    assert recommend.pace(shop, 500, 5) == {"items": 500, "ranked": 4, "with_reasons": 1}
 
 
 # baselines
