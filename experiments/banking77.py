@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from tinykd import data, export, fusion, models, recipes
+from tinykd import data, evaluation, export, fusion, models, recipes
 from tinykd.files import write_json
 from tinykd.quantization import dynamic_int8
 from tinykd.scenarios import support
@@ -161,8 +161,7 @@ def table(results: dict, name: str) -> str:
             f"{mean['messages_a_second']:.0f}",
             f"{mean['size_bytes'] / 1e6:.1f} MB",
         )
-        spread = [report[model]["accuracy"] for report in seeds.values()]
-        score = f"{mean['accuracy']:.3f}" + (f" ± {statistics.stdev(spread):.3f}" if len(spread) > 1 else "")
+        score = evaluation.mean_and_spread([report[model]["accuracy"] for report in seeds.values()])
         lines.append(f"{model:<12}{score:>14}" + "".join(f"{cell:>11}" for cell in cells))
     return "\n".join(lines)
 

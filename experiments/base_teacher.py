@@ -6,7 +6,7 @@ The students begin as MiniLM and read with its tokenizer, which is not the teach
 trained on labels alone, on the teacher's logits, on its hidden states, too, and so on copies with other names, or on
 one such copy and real newswire that the teacher has labelled, eleven thousand sentences or four times as many.
 ``python experiments/base_teacher.py [--seeds 0 1 2] [--students …] [--losses …]``; interrupted, it goes on where it
-stopped. A teacher takes an hour on two cores.
+stopped. A teacher takes 23 minutes on one core of a processor that computes in bf16.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import io
 import json
 import logging
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -133,18 +132,13 @@ def table(results: dict) -> str:
     lines = ["| model | learns from | valid | test | of the teacher | seeds |", "|---|---|--:|--:|--:|--:|"]
     lines.append(_line("the teacher, 12 layers", "labels", list(results["teachers"].values()), "100"))
     for (shape, losses), runs in by_row(results).items():
-        lines.append(_line(shape, losses, runs, _mean_and_spread([run["share"] for run in runs], ".1f")))
+        lines.append(_line(shape, losses, runs, evaluation.mean_and_spread([run["share"] for run in runs], 1)))
     return "\n".join(lines)
 
 
 def _line(model: str, losses: str, runs: list[dict], share: str) -> str:
-    valid, test = (_mean_and_spread([run[split] for run in runs], ".3f") for split in ("valid", "test"))
-    return f"| {model} | {losses} | {valid} | {test} | {share} % | {len(runs)} |"
-
-
-def _mean_and_spread(values: list[float], form: str) -> str:
-    spread = f" ± {statistics.stdev(values):{form}}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):{form}}{spread}".replace(" ", "\N{NO-BREAK SPACE}")  # a figure stays on one line
+    valid, test = (evaluation.mean_and_spread([run[split] for run in runs]) for split in ("valid", "test"))
+    return f"| {model} | {losses} | {valid} | {test} | {share}\N{NO-BREAK SPACE}% | {len(runs)} |"
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ kept. Seeds: ``python experiments/conll2003.py 0 1 2``.
 
 import json
 import logging
-import statistics
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -55,7 +54,7 @@ def one_seed(seed: int) -> dict:
 
 def table(results: dict) -> str:
     """Return the results as the README's table: means over the seeds, and their spread if there is more than one."""
-    rows = ["| | entity F1 | token accuracy | parameters | on disk |", "|---|---|---|---|---|"]
+    rows = ["| | entity F1 | token accuracy | parameters | on disk |", "|---|--:|--:|--:|--:|"]
     titles = {
         "teacher": "teacher, 6 layers",
         "student": "student: cut from the teacher, soft labels",
@@ -65,7 +64,7 @@ def table(results: dict) -> str:
     for name, title in titles.items():
         runs = [report[name] for report in results.values()]
         size = runs[0] if "parameters" in runs[0] else results[next(iter(results))]["student"]
-        scores = [_mean_and_spread([run[key] for run in runs]) for key in ("entity_f1", "token_accuracy")]
+        scores = [evaluation.mean_and_spread([run[key] for run in runs]) for key in ("entity_f1", "token_accuracy")]
         weight = f"{size['parameters'] / 1e6:.1f} M | {size['size_bytes'] / 1e6:.1f} MB"
         rows.append(f"| {title} | {scores[0]} | {scores[1]} | {weight} |")
     seeds = f"{len(results)} seeds" if len(results) > 1 else "one seed"
@@ -75,11 +74,6 @@ def table(results: dict) -> str:
     if len(where) > 1:
         where = {f"{place} (seed{'s' * (len(of) > 1)} {', '.join(of)})": of for place, of in where.items()}
     return "\n".join([*rows, "", f"{seeds.capitalize()}, {'; '.join(where)}."])
-
-
-def _mean_and_spread(values: list[float]) -> str:
-    mean = f"{statistics.mean(values):.3f}"
-    return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ import argparse
 import json
 import logging
 import re
-import statistics
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -249,7 +248,7 @@ def table(results: dict, questions: tuple[str, ...] = tuple(QUESTIONS)) -> str:
         if question == DIALS and answers:
             answers.insert(0, _line(BASE, [run for run in runs if run["row"] == "cut:3, logits"]))
         lines += [f"| **{question}** | | | | |", *answers] if answers else []
-    return re.sub("(?<=±) | (?=[±%])", "\N{NO-BREAK SPACE}", "\n".join(lines))  # a figure stays on one line
+    return "\n".join(lines)
 
 
 def readme_table(results: dict) -> str:
@@ -262,15 +261,10 @@ def readme_table(results: dict) -> str:
 
 
 def _line(name: str, runs: list[dict], share: str | None = None) -> str:
-    f1 = [_mean_and_spread([run[split] for run in runs], "{:.3f}") for split in ("valid", "test")]
-    share = share or _mean_and_spread([100 * run["test"] / run["teacher"]["test"] for run in runs], "{:.1f}")
-    cells = " | ".join((name, str(len(runs)), *f1, f"{share} %"))
+    f1 = [evaluation.mean_and_spread([run[split] for run in runs]) for split in ("valid", "test")]
+    share = share or evaluation.mean_and_spread([100 * run["test"] / run["teacher"]["test"] for run in runs], 1)
+    cells = " | ".join((name, str(len(runs)), *f1, f"{share}\N{NO-BREAK SPACE}%"))
     return f"| {cells} |"
-
-
-def _mean_and_spread(values: list[float], form: str) -> str:
-    mean = form.format(statistics.mean(values))
-    return f"{mean} ± {form.format(statistics.stdev(values))}" if len(values) > 1 else mean
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,6 @@ import argparse
 import json
 import logging
 import math
-import statistics
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -82,14 +81,12 @@ def scored(model, tokenizer, corpus) -> dict:
 
 def table(results: dict) -> str:
     """Return the scores on ``test`` as a Markdown table: means over the seeds, with their spread."""
-    lines = ["| labels | teacher | " + " | ".join(STUDENTS) + " | seeds |", "|---" * 6 + "|"]
+    lines = ["| labels | teacher | " + " | ".join(STUDENTS) + " | seeds |", "|--:" * 6 + "|"]
     for share in sorted({run["share"] for run in results.values()}):
         runs = [run for run in results.values() if run["share"] == share]
         cells = []
         for name in ("teacher", *STUDENTS):
-            values = [run["scores"][name]["test"] for run in runs]
-            spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-            cells.append(f"{statistics.mean(values):.3f}{spread}")
+            cells.append(evaluation.mean_and_spread([run["scores"][name]["test"] for run in runs]))
         lines.append(f"| {share:.0%} | " + " | ".join(cells) + f" | {len(runs)} |")
     return "\n".join(lines)
 

@@ -234,7 +234,7 @@ def lines(run: dict) -> dict[str, dict | None]:
 def table(results: dict, student: str) -> str:
     """Return one student's fusions as a Markdown table: means over the seeds, and their spread if there are more."""
     runs = [lines(run) for run in results.values() if run["student"] == student]
-    rows = ["| answered by | cost | time, reckoned | test entity F1 | of the teacher |", "|---|---|---|---|---|"]
+    rows = ["| answered by | cost | time, reckoned | test entity F1 | of the teacher |", "|---|--:|--:|--:|--:|"]
     for name in runs[0]:
         of_seeds = [run[name] for run in runs]
         if None in of_seeds:
@@ -242,14 +242,9 @@ def table(results: dict, student: str) -> str:
             continue
         cost, time, score = ([row[key] for row in of_seeds] for key in ("cost", "time", "score"))
         kept = [100 * row["score"] / run["teacher alone"]["score"] for row, run in zip(of_seeds, runs, strict=True)]
-        cells = (_mean(cost, 2), _mean(time, 2), _mean(score, 3), f"{_mean(kept, 1)} %")
-        rows.append(f"| {name} | {' | '.join(cells)} |")
+        cells = [evaluation.mean_and_spread(*of) for of in ((cost, 2), (time, 2), (score, 3), (kept, 1))]
+        rows.append(f"| {name} | {' | '.join(cells)}\N{NO-BREAK SPACE}% |")
     return "\n".join(rows)
-
-
-def _mean(values: list[float], digits: int) -> str:
-    mean = f"{statistics.mean(values):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
 def main() -> None:

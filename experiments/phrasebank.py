@@ -67,8 +67,7 @@ def table(results: dict) -> str:
             cells = []
             for key in ("accuracy", "macro_f1"):
                 values = [report["scores"][model]["test"][key] for report in seeds.values()]
-                spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-                cells.append(f"{statistics.mean(values):.3f}{spread}")
+                cells.append(evaluation.mean_and_spread(values))
             kept = statistics.mean(
                 report["scores"][model]["test"]["accuracy"] / report["scores"]["teacher"]["test"]["accuracy"]
                 for report in seeds.values()

@@ -10,7 +10,6 @@ has the same epoch. Needs the models of ``conll2003.py`` and ``distillation.py``
 import copy
 import json
 import logging
-import statistics
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -68,19 +67,13 @@ def one(teacher: Path, student: Path, out: Path, seed: int, corpus: DatasetDict)
     return found | {"settings": asdict(settings)}
 
 
-def mean(values: list[float]) -> str:
-    """Return the mean, and the spread if there is one."""
-    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3f}{spread}"
-
-
 def table(results: dict) -> str:
     """Return, by measure, what a cut of both costs before and after distilling again, as a Markdown table."""
     runs = list(results.values())
-    lines = ["| importance | cut | distilled again |", "|---|---|---|"]
+    lines = ["| importance | cut | distilled again |", "|---|--:|--:|"]
     for by in ("nothing cut", *MEASURES):
-        before = [run["gap"].get(by, run["student"]) for run in runs]
-        lines.append(f"| {by} | {mean(before)} | {mean([run['again'][by] for run in runs])} |")
+        scores = [[run["gap"].get(by, run["student"]) for run in runs], [run["again"][by] for run in runs]]
+        lines.append(f"| {by} | {' | '.join(evaluation.mean_and_spread(values) for values in scores)} |")
     return "\n".join(lines)
 
 

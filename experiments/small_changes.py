@@ -65,12 +65,11 @@ def best_rate(way: str, results: dict) -> float:
 
 def table(results: dict) -> str:
     """Return trained share, rate, entity F1 on ``test`` and seconds by way as a Markdown table."""
-    lines = ["| way | trained | learning rate | test entity F1 | seconds |", "|---|---|---|---|---|"]
+    lines = ["| way | trained | learning rate | test entity F1 | seconds |", "|---|--:|--:|--:|--:|"]
     for way in RATES:
         runs = [run for run in results["runs"].values() if run["way"] == way]
-        values = [run["test"] for run in runs]
-        spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-        cells = f"{runs[0]['share']:.3%} | {runs[0]['rate']:g} | {statistics.mean(values):.3f}{spread}"
+        score = evaluation.mean_and_spread([run["test"] for run in runs])
+        cells = f"{runs[0]['share']:.3%} | {runs[0]['rate']:g} | {score}"
         lines.append(f"| {way} | {cells} | {statistics.median(run['seconds'] for run in runs):.0f} |")
     return "\n".join(lines)
 

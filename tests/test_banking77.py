@@ -55,7 +55,7 @@ def test_one_seed_from_end_to_end(small):
     assert experiment.trained(out, data.load("banking77"), tuple(experiment.SETTINGS["banking77"]))
     assert (out / "cut-1" / "model.safetensors").stat().st_mtime_ns == finished
     shown = experiment.table({"banking77": {"3": report, "4": report}}, "banking77")
-    assert all(name in shown for name in experiment.MODELS) and "± 0.000" in shown
+    assert all(name in shown for name in experiment.MODELS) and "±\N{NO-BREAK SPACE}0.000" in shown
     json.dumps(report)
 
 

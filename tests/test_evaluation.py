@@ -165,6 +165,14 @@ def corpus(names):
     return Dataset.from_dict(columns, features=features)
 
 
+def test_several_seeds_are_written_with_their_spread_and_one_without():
+    assert evaluation.mean_and_spread([0.85, 0.86, 0.87]) == "0.860\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.010"
+    assert evaluation.mean_and_spread([95.0, 98.0], digits=1) == "96.5\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}2.1"
+    assert evaluation.mean_and_spread([0.85]) == "0.850"
+    with pytest.raises(statistics.StatisticsError):
+        evaluation.mean_and_spread([])
+
+
 def test_evaluate_matches_labels_by_name(tokenizer):
     model, other_order = tagger(tokenizer, always="B-PER"), ["O", "I-PER", "B-PER"]
     for names in (LABELS, other_order):

@@ -42,7 +42,7 @@ def test_one_share_runs_and_the_teacher_labels_the_rest(tmp_path, monkeypatch):
     assert len(seen["all"]) == len(corpus["train"])
     assert seen["all"]["labels"][:12] == labelled["labels"][:]
     assert seen["all"].features == labelled.features
-    assert "± 0.000" in experiment.table({"a": run, "b": run})
+    assert "±\N{NO-BREAK SPACE}0.000" in experiment.table({"a": run, "b": run})
     json.dumps(run | recipes.provenance())
 
 

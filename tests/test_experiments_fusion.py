@@ -50,7 +50,7 @@ def run_of(seed, score, milliseconds=5.0, refused=True):
 
 
 def test_the_table_of_one_seed():
-    rows = experiment.table({"a": run_of(0, 0.76)}, "cut:3").splitlines()
+    rows = experiment.table({"a": run_of(0, 0.76)}, "cut:3").replace("\N{NO-BREAK SPACE}", " ").splitlines()
     assert rows[2] == "| teacher alone | 1.00 | 1.00 | 0.800 | 100.0 % |"
     assert rows[3] == "| student alone | 0.50 | 0.50 | 0.600 | 75.0 % |"
     assert rows[6] == "| cascade, budget 0.35 | out of reach | | | |"
@@ -60,7 +60,7 @@ def test_the_table_of_one_seed():
 
 def test_the_table_of_two_seeds():
     results = {"a": run_of(0, 0.76, refused=False), "b": run_of(1, 0.78, milliseconds=6.0), "c": {"student": "other"}}
-    rows = experiment.table(results, "cut:3").splitlines()
+    rows = experiment.table(results, "cut:3").replace("\N{NO-BREAK SPACE}", " ").splitlines()
     assert rows[3].startswith("| student alone | 0.50 ± 0.00 | 0.55 ± 0.07 |")
     assert "out of reach" in rows[6]  # of one seed is of none
     assert "| 0.770 ± 0.014 | 96.2 ± 1.8 % |" in rows[7]

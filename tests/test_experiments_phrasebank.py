@@ -63,5 +63,5 @@ def test_one_seed_from_end_to_end(bank, tmp_path, monkeypatch):
     assert set(report["scores"]) == {"teacher", "cut:3", "cut:2"} and report["seed"] == 3
     assert all(0 <= found["test"]["macro_f1"] <= 1 for found in report["scores"].values())
     shown = experiment.table({"AllAgree": {"3": report, "4": report}})
-    assert "± 0.000" in shown and "cut:2" in shown
+    assert "±\N{NO-BREAK SPACE}0.000" in shown and "cut:2" in shown
     json.dumps(report)

@@ -23,7 +23,7 @@ def test_every_measure_cuts_and_is_taught_again(tmp_path, monkeypatch):
         assert sum(again.config.heads_by_layer) == 2 and sum(again.config.neurons_by_layer) == 16
         assert all(len(found["cut"][by][part]) == len(experiment.SHARES) for part in ("heads", "neurons"))
     lines = experiment.table({"0": found, "1": found}).splitlines()
-    assert len(lines) == 2 + 5 and lines[2].startswith("| nothing cut | ") and "± 0.000" in lines[2]
+    assert len(lines) == 2 + 5 and lines[2].startswith("| nothing cut | ") and "±\N{NO-BREAK SPACE}0.000" in lines[2]
 
 
 def test_every_way_is_searched_and_scored_once(tmp_path, monkeypatch):
