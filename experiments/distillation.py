@@ -84,17 +84,12 @@ ROWS = {
     **{f"cut:2, {losses}": Row("cut:2", losses) for losses in ("hidden", "attention", "relations", "two-stage")},
     "cut:2, hidden, long": Row("cut:2", "hidden", LONG),
     "cut:2, hidden, long, augmented": Row("cut:2", "hidden", FULL, 3),
-    "cut:3, hidden, long, new names": Row("cut:3", "hidden", replace(FULL, epochs=3), 3, 1),
     "cut:2, hidden, long, new names": Row("cut:2", "hidden", replace(FULL, epochs=3), 3, 1),
     "cut:3, hidden, long, outside text": Row("cut:3", "hidden", FULL, 1, outside=OUTSIDE),
     "cut:2, hidden, long, outside text": Row("cut:2", "hidden", FULL, 1, outside=OUTSIDE),
     "cut:3, hidden, two epochs, all outside text": Row(
         "cut:3", "hidden", replace(FULL, epochs=2), 1, outside=ALL_OUTSIDE
     ),
-    "cut:2, hidden, two epochs, all outside text": Row(
-        "cut:2", "hidden", replace(FULL, epochs=2), 1, outside=ALL_OUTSIDE
-    ),
-    "cut:3, hidden, long, augmented, three teachers": Row("cut:3", "hidden", FULL, 3, teachers=3),
     "cut:2, hidden, long, augmented, three teachers": Row("cut:2", "hidden", FULL, 3, teachers=3),
     "cut:2, hidden, long, augmented, half": Row(
         "cut:2", "hidden", replace(FULL, epochs=2), 3, of="cut:2, hidden, long, augmented"
