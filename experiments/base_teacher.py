@@ -125,12 +125,12 @@ def scored(model, tokenizer, corpus) -> dict:
 
 
 def by_row(results: dict) -> dict[tuple[str, str], list[dict]]:
-    """Return the scores of each student, by its shape and losses: one a seed, with the ``share`` of its teacher's."""
+    """Return the scores of each student, by shape and losses: one a ``seed``, with the ``share`` of its teacher's."""
     rows = {(shape, losses): [] for shape in SHAPES for losses in LOSSES}
     for run in results["students"].values():
         teacher = results["teachers"][str(run["seed"])]
         share = 100 * run["scores"]["test"] / teacher["test"]
-        rows[run["shape"], run["losses"]].append(run["scores"] | {"share": share})
+        rows[run["shape"], run["losses"]].append(run["scores"] | {"seed": run["seed"], "share": share})
     return {row: runs for row, runs in rows.items() if runs}
 
 
