@@ -94,8 +94,8 @@ def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, 
     student = minilm if shape == SHAPES[0] else models.student(shape.removeprefix("MiniLM, "), minilm, seed)
     train, settings = corpus["train"], replace(STUDENT, seed=seed)
     method, _, more = losses.partition(", ")
+    copies, outside, epochs = MORE.get(more, (0, 0, STUDENT.epochs))
     if more:
-        copies, outside, epochs = MORE[more]
         train = concatenate_datasets([train, samples.swap_entities(train, copies, seed)])
         settings = replace(WITH_MORE, epochs=epochs, seed=seed)
         if outside:
@@ -110,8 +110,7 @@ def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, 
         student = fine_tune(student, own, train, folder, settings, shape)
     else:
         layers = methods.needed(method, teacher, student)
-        text = "-".join(str(count) for count in MORE[more][:2]) if more else "0-0"  # of one text, one store
-        store = out / f"signals-{method}-{text}-{student.config.num_hidden_layers}"
+        store = out / f"signals-{method}-{copies}-{outside}-{student.config.num_hidden_layers}"  # one a text
         transfer = samples.with_teacher(train, teacher, tokenizer, store, 128, "signals", layers, bf16=True)
         student = methods.distill_by(method, student, own, transfer, folder, settings, shape)
     minutes = (time.perf_counter() - start) / 60
