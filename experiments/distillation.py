@@ -16,7 +16,7 @@ from pathlib import Path
 
 from datasets import Dataset, concatenate_datasets
 
-from tinykd import data, evaluation, methods, models, pruning, recipes, samples
+from tinykd import data, evaluation, methods, models, recipes, samples
 from tinykd.files import write_json
 from tinykd.samples import Dynamic
 from tinykd.training import Settings, fine_tune
@@ -34,8 +34,6 @@ OUTSIDE = 22000
 ALL_OUTSIDE = 87000
 #: What a static selection keeps of the corpus: a quarter, read four times as often, so that the steps are as many
 QUARTER = 3510
-#: Half the heads and neurons go, in two rounds, each followed by distilling: a student cheap enough for a cascade
-HALF = {"rounds": 2, "heads": 0.5, "neurons": 0.5, "by": "distillation"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,7 @@ class Row:
     ``teachers`` above 1 asks those of the next seeds, too, and takes the mean of their answers; layers are its own's.
     ``new_names`` adds as many copies of all those with names drawn from the vocabulary, ``outside`` so many sentences
     of real newswire (``reuters.py``), both labelled by the teacher; ``words`` begins with the teacher's words
-    (``models.inherit_words``). ``chosen`` keeps a ``QUARTER`` by that rule of ``samples.select``. ``of`` names a row
-    whose student is pruned as ``HALF`` says, in place of training a new one.
+    (``models.inherit_words``). ``chosen`` keeps a ``QUARTER`` by that rule of ``samples.select``.
     """
 
     student: str = "cut:3"
@@ -58,7 +55,20 @@ class Row:
     teachers: int = 1
     words: bool = False
     chosen: str | None = None
-    of: str | None = None
+
+
+def sampled(student: str, settings: Settings) -> dict[str, Row]:
+    """Return the rows of one student that differ by its sentences: chosen as it learns, written anew, or a quarter."""
+    dynamic = replace(settings, dynamic=Dynamic(), teacher_share=0.5, teacher_share_end=1.0)
+    longer = replace(settings, epochs=4 * settings.epochs)
+    return {
+        f"{student}, dynamic": Row(student, settings=dynamic),
+        f"{student}, augmented": Row(student, settings=settings, copies=1),
+        **{
+            f"{student}, a quarter, {by}": Row(student, settings=longer, chosen=by)
+            for by in ("random", "stratified", "uncertain")
+        },
+    }
 
 
 ROWS = {
@@ -68,12 +78,7 @@ ROWS = {
     "cut:3, attention": Row(losses="attention"),
     "cut:3, relations": Row(losses="relations"),
     "cut:3, two-stage": Row(losses="two-stage"),
-    "cut:3, dynamic": Row(settings=replace(SHORT, dynamic=Dynamic(), teacher_share=0.5, teacher_share_end=1.0)),
-    "cut:3, augmented": Row(copies=1),
-    **{
-        f"cut:3, a quarter, {by}": Row(settings=replace(SHORT, epochs=4 * SHORT.epochs), chosen=by)
-        for by in ("random", "stratified", "uncertain")
-    },
+    **sampled("cut:3", SHORT),
     "cut:3, hidden, no dropout": Row(losses="hidden", settings=replace(SHORT, dropout=0.0)),
     "cut:3, hidden, augmented": Row(losses="hidden", settings=replace(FULL, epochs=2), copies=1),
     "cut:3, hidden, long": Row(losses="hidden", settings=LONG),
@@ -82,6 +87,7 @@ ROWS = {
     "cut:2, labels only": Row("cut:2", None),
     "cut:2, logits": Row("cut:2"),
     **{f"cut:2, {losses}": Row("cut:2", losses) for losses in ("hidden", "attention", "relations", "two-stage")},
+    **sampled("cut:2", SHORT),
     "cut:2, hidden, long": Row("cut:2", "hidden", LONG),
     "cut:2, hidden, long, augmented": Row("cut:2", "hidden", FULL, 3),
     "cut:2, hidden, long, new names": Row("cut:2", "hidden", replace(FULL, epochs=3), 3, 1),
@@ -91,15 +97,13 @@ ROWS = {
         "cut:3", "hidden", replace(FULL, epochs=2), 1, outside=ALL_OUTSIDE
     ),
     "cut:2, hidden, long, augmented, three teachers": Row("cut:2", "hidden", FULL, 3, teachers=3),
-    "cut:2, hidden, long, augmented, half": Row(
-        "cut:2", "hidden", replace(FULL, epochs=2), 3, of="cut:2, hidden, long, augmented"
-    ),
     "tinybert-4, labels only": Row("tinybert-4", None, LONG),
     "tinybert-4, logits": Row("tinybert-4", "logits", LONG),
     **{
         f"tinybert-4, {losses}": Row("tinybert-4", losses, LONG)
         for losses in ("hidden", "attention", "relations", "two-stage")
     },
+    **sampled("tinybert-4", LONG),
     "tinybert-4, two-stage, augmented": Row("tinybert-4", "two-stage", FULL, 3),
     "tinybert-4, two-stage, augmented, teacher's words": Row("tinybert-4", "two-stage", FULL, 3, words=True),
     **{
@@ -199,16 +203,7 @@ def one_row(name: str, seed: int, corpus) -> dict:
             transfer = samples.select(transfer, QUARTER, row.chosen, seed)
         if row.teachers > 1:
             transfer = with_others(transfer, train, [(seed + n) % 3 for n in range(1, row.teachers)], corpus, store)
-        if row.of is None:
-            student = methods.distill_by(row.losses, student, tokenizer, transfer, out, settings, name)
-        else:
-            student, _ = models.load(folder_of(row.of, seed))
-            settings = replace(settings, weights=methods.stages(row.losses)[0].weights)
-            valid = samples.with_teacher(corpus["valid"], teacher, tokenizer, store.parent / "valid")
-            rounds = out.with_name(f"{out.name}-rounds")
-            student = pruning.gradually(student, tokenizer, transfer, valid, rounds, settings, **HALF)
-            if not out.exists():
-                models.save(student, tokenizer, out)
+        student = methods.distill_by(row.losses, student, tokenizer, transfer, out, settings, name)
     seconds = time.perf_counter() - start
     scores = {split: evaluation.evaluate(student, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
     about = {"row": name, "seed": seed, "minutes": seconds / 60, "settings": asdict(settings)}

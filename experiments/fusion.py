@@ -34,7 +34,6 @@ STUDENTS = {
     "cut:3, hidden, long, augmented, ladder": "ladder/distillation-cut3-hidden-long-augmented-seed{}/pruned",
     "cut:3, hidden, long, augmented, deeper": "ladder/distillation-cut3-hidden-long-augmented-seed{}/deeper",
     "cut:2, hidden, long, augmented": "distillation/cut2-hidden-long-augmented-seed{}",
-    "cut:2, hidden, long, augmented, half": "distillation/cut2-hidden-long-augmented-half-seed{}",
     "tinybert-4, two-stage, augmented": "distillation/tinybert-4-two-stage-augmented-seed{}",
 }
 BUDGETS = (0.3, 0.325, 0.35, 0.6, 0.8)

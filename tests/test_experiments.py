@@ -172,7 +172,6 @@ def test_one_row_runs_from_end_to_end_and_goes_on(tmp_path, monkeypatch):
     rows["outside"] = experiment.Row("cut:1", "hidden", quick, 1, outside=2)
     rows["chosen"] = experiment.Row("cut:1", "logits", quick, chosen="uncertain")
     monkeypatch.setattr(experiment, "QUARTER", 2)
-    rows["half"] = experiment.Row("cut:1", "hidden", quick, 1, of="more")
     monkeypatch.setattr(experiment, "ROWS", rows)
     monkeypatch.setattr(load("reuters"), "archive", lambda: archive(tmp_path / "archive.tgz"))
     for name in rows:
