@@ -120,20 +120,25 @@ DIALS = "logits, one setting changed"
 BASE = f"cut:3, T {SHORT.temperature:g}, alpha {SHORT.alpha:g}, rate {SHORT.learning_rate:g}: the logits above"
 #: what the table calls a row whose name does not say it
 TITLES = {"cut:3, alpha 0.8": "cut:3, alpha 0.8: the article's"}
+#: the names of the rows that differ by their sentences
+SENTENCES = re.compile(r"[^,]+, (dynamic|(hidden, )?augmented|a quarter, \w+)")
 #: what the table asks → the rows that answer it
 QUESTIONS = {
     "three layers, three epochs: which loss?": [
         f"cut:3, {losses}" for losses in ("labels only", "logits", "hidden", "attention", "relations", "two-stage")
     ],
     DIALS: [name for name in ROWS if name.startswith(("cut:3, T ", "cut:3, rate", "cut:3, alpha"))],
-    "three layers: which sentences?": [
-        name for name in ROWS if re.fullmatch(r"cut:3, (dynamic|(hidden, )?augmented|a quarter, \w+)", name)
-    ],
+    "which sentences?": [name for name in ROWS if SENTENCES.fullmatch(name)],
     "three layers: how long, and what else to read?": [
         name for name in ROWS if re.match(r"cut:3, .*(long|two epochs|no dropout)", name)
     ],
-    "two layers": [name for name in ROWS if name.startswith("cut:2")],
-    "four layers of 312, not cut out of the teacher": [name for name in ROWS if name.startswith("tinybert-4")],
+    **{
+        question: [name for name in ROWS if name.startswith(shape) and not SENTENCES.fullmatch(name)]
+        for question, shape in {
+            "two layers": "cut:2",
+            "four layers of 312, not cut out of the teacher": "tinybert-4",
+        }.items()
+    },
 }
 
 
@@ -147,10 +152,11 @@ README = {
     "cut:3, hidden, two epochs, all outside text": ("", "four times as much newswire, two versions, two epochs"),
     "cut:2, hidden, long, outside text": ("two of them", "a quarter of that newswire, two versions, five epochs"),
     "tinybert-4, labels only": ("TinyBERT's four layers, all new", "labels, ten epochs"),
-    "tinybert-4, two-stage, augmented, teacher's words": (
-        "all new but for the teacher's words",
+    "tinybert-4, two-stage, augmented": (
+        "",
         "four versions, five epochs: first the teacher's layers, then its answers",
     ),
+    "tinybert-4, two-stage, augmented, teacher's words": ("all new but for the teacher's words", "the same"),
 }
 
 
