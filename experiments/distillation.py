@@ -110,7 +110,7 @@ ROWS = {
         f"cut:3, T {temperature}": Row(settings=replace(SHORT, temperature=float(temperature)))
         for temperature in (1, 4, 8)
     },
-    **{f"cut:3, rate {rate:g}": Row(settings=replace(SHORT, learning_rate=rate)) for rate in (2e-4, 5e-4)},
+    "cut:3, rate 0.0005": Row(settings=replace(SHORT, learning_rate=5e-4)),
     **{f"cut:3, alpha {alpha}": Row(settings=replace(SHORT, alpha=alpha)) for alpha in (0.0, 0.5, 0.8, 1.0)},
 }
 
