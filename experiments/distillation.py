@@ -168,11 +168,6 @@ def teacher_of(seed: int, train: Dataset, labels: list[str]):
     return teacher, tokenizer
 
 
-def folder_of(name: str, seed: int) -> Path:
-    """Return where the student of a row is kept."""
-    return RUNS / "distillation" / f"{name.replace(', ', '-').replace(' ', '-').replace(':', '')}-seed{seed}"
-
-
 def one_row(name: str, seed: int, corpus) -> dict:
     """Train and score one student; return what is recorded of it."""
     row = ROWS[name]
@@ -193,7 +188,7 @@ def one_row(name: str, seed: int, corpus) -> dict:
         train = concatenate_datasets([train, labelled.cast(train.features)])
     if row.words:
         models.inherit_words(student, teacher)
-    out = folder_of(name, seed)
+    out = RUNS / "distillation" / f"{name.replace(', ', '-').replace(' ', '-').replace(':', '')}-seed{seed}"
     settings = replace(row.settings, seed=seed)
     start = time.perf_counter()
     if row.losses is None:
