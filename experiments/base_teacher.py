@@ -120,7 +120,10 @@ def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, 
 
 def scored(model, tokenizer, corpus) -> dict:
     """Return the entity F1 on ``valid`` and ``test``."""
-    return {split: evaluation.evaluate(model, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
+    return {
+        split: evaluation.evaluate(model, tokenizer, corpus[split], word_by_word=True)["entity_f1"]
+        for split in ("valid", "test")
+    }
 
 
 def by_row(results: dict) -> dict[tuple[str, str], list[dict]]:

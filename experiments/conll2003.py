@@ -43,18 +43,26 @@ def one_seed(seed: int) -> dict:
     report["weights_only"] = evaluation.evaluate(
         weights_only, tokenizer, corpus["test"], progress="weights only on test"
     )
+    trained = {name: models.load(out / name)[0] for name in ("teacher", "student", "baseline")}
+    for name, model in (trained | {"weights_only": weights_only}).items():
+        report[name]["word_by_word"] = {
+            split: evaluation.evaluate(model, tokenizer, corpus[split], word_by_word=True)["entity_f1"]
+            for split in ("valid", "test")
+        }
     for name in ("teacher", "student"):
-        model, _ = models.load(out / name)
         report[name]["token_report"] = evaluation.token_report(
-            *evaluation.predictions(model, tokenizer, corpus["test"])
+            *evaluation.predictions(trained[name], tokenizer, corpus["test"])
         )
-        report[name]["valid_entity_f1"] = evaluation.evaluate(model, tokenizer, corpus["valid"])["entity_f1"]
+        report[name]["valid_entity_f1"] = evaluation.evaluate(trained[name], tokenizer, corpus["valid"])["entity_f1"]
     return report
 
 
 def table(results: dict) -> str:
     """Return the results as the README's table: means over the seeds, and their spread if there is more than one."""
-    rows = ["| | entity F1 | token accuracy | parameters | on disk |", "|---|--:|--:|--:|--:|"]
+    rows = [
+        "| | entity F1 | each word alone | token accuracy | parameters | on disk |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
     titles = {
         "teacher": "teacher, 6 layers",
         "student": "student: cut from the teacher, soft labels",
@@ -64,9 +72,11 @@ def table(results: dict) -> str:
     for name, title in titles.items():
         runs = [report[name] for report in results.values()]
         size = runs[0] if "parameters" in runs[0] else results[next(iter(results))]["student"]
-        scores = [evaluation.mean_and_spread([run[key] for run in runs]) for key in ("entity_f1", "token_accuracy")]
+        alone = [run["word_by_word"]["test"] for run in runs]
+        columns = [run["entity_f1"] for run in runs], alone, [run["token_accuracy"] for run in runs]
+        scores = [evaluation.mean_and_spread(column) for column in columns]
         weight = f"{size['parameters'] / 1e6:.1f} M | {size['size_bytes'] / 1e6:.1f} MB"
-        rows.append(f"| {title} | {scores[0]} | {scores[1]} | {weight} |")
+        rows.append(f"| {title} | {' | '.join(scores)} | {weight} |")
     seeds = f"{len(results)} seeds" if len(results) > 1 else "one seed"
     where: dict = {}
     for seed, report in results.items():

@@ -206,7 +206,10 @@ def one_row(name: str, seed: int, corpus) -> dict:
             transfer = with_others(transfer, train, [(seed + n) % 3 for n in range(1, row.teachers)], corpus, store)
         student = methods.distill_by(row.losses, student, tokenizer, transfer, out, settings, name)
     seconds = time.perf_counter() - start
-    scores = {split: evaluation.evaluate(student, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
+    scores = {
+        split: evaluation.evaluate(student, tokenizer, corpus[split], word_by_word=True)["entity_f1"]
+        for split in ("valid", "test")
+    }
     about = {"row": name, "seed": seed, "minutes": seconds / 60, "settings": asdict(settings)}
     return about | scores | recipes.provenance()
 
@@ -224,7 +227,10 @@ def with_others(transfer: Dataset, train: Dataset, seeds: list[int], corpus, sto
 def teachers_scores(seed: int, corpus) -> dict:
     """Return what the students of this seed are measured by; kept with each, for it differs between processors."""
     teacher, tokenizer = teacher_of(seed, corpus["train"], data.label_names(corpus))
-    return {split: evaluation.evaluate(teacher, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
+    return {
+        split: evaluation.evaluate(teacher, tokenizer, corpus[split], word_by_word=True)["entity_f1"]
+        for split in ("valid", "test")
+    }
 
 
 def table(results: dict, questions: tuple[str, ...] = tuple(QUESTIONS)) -> str:

@@ -76,7 +76,10 @@ def all_texts(labelled: Dataset, unlabelled: Dataset, teacher, tokenizer) -> Dat
 
 def scored(model, tokenizer, corpus) -> dict:
     """Return the entity F1 on ``valid`` and ``test``."""
-    return {split: evaluation.evaluate(model, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
+    return {
+        split: evaluation.evaluate(model, tokenizer, corpus[split], word_by_word=True)["entity_f1"]
+        for split in ("valid", "test")
+    }
 
 
 def table(results: dict) -> str:

@@ -2,8 +2,9 @@
 
 The models are those of ``conll2003.py``, ``distillation.py`` and ``ladder.py``, which come first; a student that is not
 there yet is left out. Every model is asked once about ``valid`` and ``test``. Temperatures, thresholds and weights are
-fitted on ``valid``; ``test`` is only scored. A pair is recorded when it is done. ``python experiments/fusion.py [SEED
-...]``.
+fitted on ``valid``; ``test`` is only scored. A pair is recorded when it is done. Those that are recorded took the
+likeliest tag of each word alone, as the code did then; it decodes sequences now, so remove them before you record
+others. ``python experiments/fusion.py [SEED ...]``.
 """
 
 import json
@@ -85,7 +86,7 @@ def counts(rows: list[np.ndarray], dataset) -> np.ndarray:
     """Return, for each row, how many entities are right, found and gold: (rows, 3)."""
     names, found = data.label_names(dataset), []
     for gold, row in zip(dataset["labels"][:], rows, strict=True):
-        there, said = (set(text.entities([names[k] for k in tags])) for tags in (gold, row.argmax(-1)))
+        there, said = (set(text.entities([names[k] for k in tags])) for tags in (gold, text.decode(row, names)))
         found.append((len(there & said), len(said), len(there)))
     return np.array(found)
 

@@ -4,7 +4,9 @@ The rungs: the teacher, in torch and in ONNX; the student; its table of pieces c
 student distilled again, and that in int8; heads and neurons cut in rounds, each followed by distilling; ONNX; dynamic
 int8. The student is the best one on ``valid`` of ``distillation.py`` for this seed, or that of ``conll2003.py``. Needs
 their models. Each rung is kept when it is done, so an interrupted call goes on where it stopped; a seed's measurement
-is added to those of the others; measure on a quiet machine. ``python experiments/ladder.py [--seed 0] [--threads 2]``.
+is added to those of the others; measure on a quiet machine. What is recorded took the likeliest tag of each word alone,
+as the code did then; it decodes sequences now, so record all seeds anew or none. ``python experiments/ladder.py [--seed
+0] [--threads 2]``.
 """
 
 import argparse

@@ -49,7 +49,7 @@ def one(teacher: Path, student: Path, out: Path, seed: int, corpus: DatasetDict)
     settings = replace(AGAIN, seed=seed)
 
     def f1(smaller) -> float:
-        return evaluation.evaluate(smaller, tokenizer, corpus["test"])["entity_f1"]
+        return evaluation.evaluate(smaller, tokenizer, corpus["test"], word_by_word=True)["entity_f1"]
 
     found = {"teacher": f1(read_by[0]), "student": f1(model), "cut": {}, "gap": {}, "again": {}}
     twin = distill(copy.deepcopy(model), tokenizer, transfer, out / "twin", settings, "nothing cut")

@@ -52,7 +52,9 @@ def one(way: str, rate: float, seed: int, corpus, splits: tuple[str, ...]) -> di
     out, start = RUNS / "small-changes" / f"{way.replace(' ', '-')}-{rate:g}-seed{seed}", time.perf_counter()
     model = fine_tune(model, tokenizer, labelled, out, settings, f"{way}, {rate:g}")
     seconds = time.perf_counter() - start
-    scores = {split: evaluation.evaluate(model, tokenizer, corpus[split])["entity_f1"] for split in splits}
+    scores = {
+        split: evaluation.evaluate(model, tokenizer, corpus[split], word_by_word=True)["entity_f1"] for split in splits
+    }
     about = {"way": way, "seed": seed, "rate": rate, "share": share, "sentences": len(labelled), "seconds": seconds}
     return about | scores | {"corpus": data.digest(corpus)} | recipes.provenance()
 

@@ -1,18 +1,63 @@
+import itertools
 import random
 import statistics
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, List, Value
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.untrained import LABELS, tagger
 from tinykd import evaluation
 from tinykd.errors import ModelError
 from tinykd.evaluation import entity_scores, evaluate, predictions, token_accuracy, token_report
+from tinykd.text import decode
 
 GOLD = [["B-PER", "I-PER", "O", "O"], ["B-LOC", "O"]]
 FOUND = [["B-PER", "O", "O", "O"], ["B-LOC", "B-LOC"]]
+
+
+TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+
+
+def allowed(tags):
+    pairs = zip(["O", *tags], tags, strict=False)
+    return all(tag[0] != "I" or before[2:] == tag[2:] for before, tag in pairs)
+
+
+@given(st.lists(st.lists(st.integers(-50, 50), min_size=5, max_size=5), min_size=1, max_size=4))
+def test_the_best_sequence_is_the_best_of_all_that_are_allowed(rows):
+    found = decode(np.array(rows, np.float32), TAGS)
+    assert allowed([TAGS[k] for k in found])
+
+    def worth(path):
+        return sum(row[k] for row, k in zip(rows, path, strict=True))
+
+    every = itertools.product(range(5), repeat=len(rows))
+    assert worth(found) == max(worth(path) for path in every if allowed([TAGS[k] for k in path]))
+    alone = np.argmax(rows, -1).tolist()
+    if allowed([TAGS[k] for k in alone]):
+        assert worth(found) == worth(alone)
+    shifted = np.array(rows) + np.arange(len(rows))[:, None]  # a constant a row, as between logits and probabilities
+    assert worth(decode(shifted, TAGS)) == worth(found)
+
+
+@pytest.mark.parametrize("names", [["cat", "dog", "I-5"], ["O", "I-PER", "I-LOC"]])
+def test_labels_that_are_not_iob2_are_free(names):
+    logits = np.random.default_rng(0).normal(size=(20, 3))
+    assert decode(logits, names) == logits.argmax(-1).tolist()
+
+
+def test_word_by_word_takes_the_likeliest_tag_of_each_word(tokenizer):
+    model = tagger(tokenizer, always="I-PER")
+    dataset = corpus(LABELS)
+    assert predictions(model, tokenizer, dataset, word_by_word=True)[1] == [["I-PER", "I-PER"], ["I-PER"]]
+    assert predictions(model, tokenizer, dataset)[1] == [["B-PER", "I-PER"], ["O"]]
+    alone = evaluate(model, tokenizer, dataset, word_by_word=True)
+    assert alone["token_accuracy"] == 0 and evaluate(model, tokenizer, dataset)["token_accuracy"] > 0
 
 
 def conlleval(gold, found):

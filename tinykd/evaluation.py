@@ -14,7 +14,7 @@ from tinykd.errors import is_whole
 from tinykd.hardware import placed
 from tinykd.inference import signals
 from tinykd.models import check_labels
-from tinykd.text import entities, evenly
+from tinykd.text import decode, entities, evenly
 
 
 def evaluate(
@@ -24,8 +24,13 @@ def evaluate(
     max_length: int = 128,
     batch_size: int = 32,
     progress: str | None = None,
+    word_by_word: bool = False,
 ) -> dict:
     """Score a model on a corpus split.
+
+    Args:
+        word_by_word: take the likeliest tag of each word alone; otherwise the best sequence (:func:`text.decode`),
+            which is what ``predict`` answers.
 
     Returns:
         For tagging ``entity_f1`` (strict: type and both borders), ``entity_precision``, ``entity_recall``,
@@ -36,7 +41,9 @@ def evaluate(
     """
     names = data.label_names(dataset)
     check_labels(list(model.config.id2label.values()), names, "the model", "the corpus")
-    return scores(data.task(dataset), *predictions(model, tokenizer, dataset, max_length, batch_size, progress))
+    return scores(
+        data.task(dataset), *predictions(model, tokenizer, dataset, max_length, batch_size, progress, word_by_word)
+    )
 
 
 def scores(task: str, gold: list[list[str]], found: list[list[str]]) -> dict:
@@ -59,11 +66,18 @@ def predictions(
     max_length: int = 128,
     batch_size: int = 32,
     progress: str | None = None,
+    word_by_word: bool = False,
 ) -> tuple[list[list[str]], list[list[str]]]:
-    """Return the gold and the predicted label names of every row (one name a row for classification)."""
+    """Return the gold and the predicted label names of every row (one name a row for classification).
+
+    Args:
+        word_by_word: as in :func:`evaluate`.
+    """
     rows = signals(model, tokenizer, dataset, max_length=max_length, batch_size=batch_size, progress=progress)
-    found = [[model.config.id2label[int(k)] for k in row["logits"].argmax(-1)] for row in rows]
-    return gold(dataset), found
+    names = list(model.config.id2label.values())
+    return gold(dataset), [
+        [names[k] for k in (row["logits"].argmax(-1) if word_by_word else decode(row["logits"], names))] for row in rows
+    ]
 
 
 def gold(dataset: Dataset) -> list[list[str]]:

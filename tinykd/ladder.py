@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tinykd.text import evenly
+from tinykd.text import decode, evenly
 
 LATENCY_ROWS = 200  #: sentences that are timed one at a time
 PACE_ROWS = 512  #: sentences that are timed in batches of 32
@@ -168,7 +168,7 @@ def _measure(folder: Path, rows: list, threads: int, max_length: int) -> dict:
             answered = [logits for first in range(0, len(rows), 32) for logits in answer(rows[first : first + 32])]
         else:
             answered = _answers(folder, rows, max_length)
-        found["answers"] = [[labels[k] for k in logits.argmax(-1).tolist()] for logits in answered]
+        found["answers"] = [[labels[k] for k in decode(logits, labels)] for logits in answered]
     return found
 
 

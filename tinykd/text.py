@@ -7,6 +7,7 @@ initials keep their full stop (``U.S.``, ``J.``), the possessive is a word of it
 ``'s``), hyphenated words and scores stay whole (``left-wing``, ``2-1``), every other mark stands alone.
 """
 
+import functools
 import itertools
 import re
 from typing import NamedTuple
@@ -123,6 +124,43 @@ def entities(tags: list[str]) -> list[tuple[str, int, int]]:
     return found
 
 
+def decode(logits: np.ndarray, names: list[str]) -> list[int]:
+    """Return the labels of a sentence: the best sequence that IOB2 allows, by Viterbi's algorithm (1967).
+
+    A tagger judges each word by itself, and the likeliest tags of the words alone may be ``B-ORG I-LOC``, which is no
+    entity. Here an ``I-`` follows the ``B-`` or ``I-`` of its own type, or it is not chosen; among the sequences that
+    are left, the most probable one is found, as if the words were independent. Labels that are not IOB2 are free: for
+    them the answer is the ``argmax`` of each row. Taught in lesson 06.
+
+    >>> names = ["O", "B-ORG", "I-ORG", "I-LOC", "B-LOC"]
+    >>> decode(np.array([[0, 5, 0, 0, 4], [0, 0, 3, 3.5, 0]]), names)  # "B-ORG I-LOC" would be 8.5
+    [1, 2]
+
+    Args:
+        logits: (words, classes); probabilities' logarithms do as well, for each row may have a constant added.
+        names: the label of each class.
+    """
+    forbidden = _forbidden(tuple(names))
+    score, best_before = logits[0] + forbidden[-1], []
+    for row in logits[1:]:
+        paths = score[:, None] + forbidden[:-1]  # (label before, label)
+        best_before.append(paths.argmax(0))
+        score = paths.max(0) + row
+    labels = [int(score.argmax())]
+    for before in reversed(best_before):
+        labels.append(int(before[labels[-1]]))
+    return labels[::-1]
+
+
+@functools.cache
+def _forbidden(names: tuple[str, ...]) -> np.ndarray:
+    """Return minus infinity where a label must not follow another, else 0; the last row: where a sentence begins."""
+    begun = {name[2:] for name in names if name.startswith("B-")}
+    bound = np.array([name.startswith("I-") and name[2:] in begun for name in names])
+    other = np.array([[before[2:] != name[2:] for name in names] for before in (*names, "O")])
+    return np.where(bound & other, -np.inf, 0.0)
+
+
 def tagged(text: str, split: list[Word], logits: np.ndarray, names: list[str]) -> dict:
     """Return ``{"text", "entities": [{"type", "text", "start", "end", "score"}]}``: half-open character offsets.
 
@@ -134,7 +172,7 @@ def tagged(text: str, split: list[Word], logits: np.ndarray, names: list[str]) -
         names: the label of each class.
     """
     scores = _softmax(logits)
-    best = scores.argmax(-1)
+    best = np.array(decode(logits, names))
     found = []
     for type_, first, last in entities([names[k] for k in best]):
         start, end = split[first].start, split[last - 1].end

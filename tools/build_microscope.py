@@ -136,7 +136,7 @@ def describe(out: Path) -> dict:
     from tinykd import data, evaluation, models, runtime
     from tinykd.data import inline
     from tinykd.data.corpora import EMBEDDED
-    from tinykd.text import entities
+    from tinykd.text import decode, entities
 
     corpus = data.load("newswire")
     labels = data.label_names(corpus)
@@ -147,8 +147,8 @@ def describe(out: Path) -> dict:
     for key, (name, title) in RUNGS.items():
         loaded = runtime.load(out / key, threads=1)
         answers[key] = [(row, _lengths(loaded, text)) for text, row in zip(texts, _read(loaded, texts), strict=True)]
-        tags[key] = [[labels[k] for k in row.argmax(-1)] for row, _ in answers[key]]
-        valid = [[labels[k] for k in row.argmax(-1)] for row in _read(loaded, corpus["valid"]["tokens"][:])]
+        tags[key] = [[labels[k] for k in decode(row, labels)] for row, _ in answers[key]]
+        valid = [[labels[k] for k in decode(row, labels)] for row in _read(loaded, corpus["valid"]["tokens"][:])]
         model, _ = models.load(out / name)
         rungs.append(
             {

@@ -82,7 +82,14 @@ def mixture(members, rows=60):
     dataset, draw = sentences(rows), np.random.default_rng(0)
     answers = zip(*(logits_by_name(one, LABELS, dataset) for one in members), strict=True)
     odds = [softmax(np.mean(row, 0), -1) for row in answers]
-    return tagged(dataset["tokens"][:], [[int(draw.choice(len(LABELS), p=p)) for p in row] for row in odds])
+    labels, goes_on = [], LABELS.index("I-PER")
+    for row in odds:
+        labels.append([])
+        for p in row:
+            if not labels[-1] or labels[-1][-1] == 0:  # "O": no name can go on, in a corpus
+                p = p * (np.arange(len(p)) != goes_on) / (1 - p[goes_on])
+            labels[-1].append(int(draw.choice(len(LABELS), p=p)))
+    return tagged(dataset["tokens"][:], labels)
 
 
 @st.composite

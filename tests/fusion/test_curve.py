@@ -7,6 +7,7 @@ from tests.fusion.pair import LABELS, disagreeing, tagged, texts
 from tinykd import plots
 from tinykd.evaluation import entity_scores
 from tinykd.fusion import Curve, choose, confidence_of_row, confidence_of_words, curve, pareto, score
+from tinykd.text import decode
 
 points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12)
 
@@ -35,7 +36,7 @@ def test_the_curve_is_the_cascade_at_every_threshold(by, case):
     for i in range(len(found.thresholds)):
         point = found[i]
         rows, asked = fused(student, teacher, point.threshold, by)
-        tags = [[LABELS[k] for k in row.argmax(-1)] for row in rows]
+        tags = [[LABELS[k] for k in decode(row, LABELS)] for row in rows]
         assert point.score == pytest.approx(entity_scores(gold, tags)["entity_f1"])
         assert point.score == pytest.approx(score(rows, dataset))
         assert point.cost == pytest.approx(0.25 + costs[asked].sum() / costs.sum())

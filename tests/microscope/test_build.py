@@ -5,13 +5,14 @@ import subprocess
 import sys
 from itertools import product
 
+import numpy as np
 import pytest
 from site_fixtures import ROOT
 
 from tests.microscope.models import microscope
 from tests.microscope.texts import sentences
 from tinykd import data
-from tinykd.text import entities, words
+from tinykd.text import decode, entities, words
 
 RECORDED = json.loads((ROOT / "book" / "_static" / "microscope" / "microscope.json").read_text(encoding="utf-8"))
 BUILDS = json.loads(microscope.BUILDS.read_text(encoding="utf-8"))
@@ -190,31 +191,21 @@ def test_the_text_under_the_ladder_is_true():
     teacher, student, exact, smallest = RECORDED["rungs"]
     for split in ("valid_f1", "entity_f1"):
         assert student[split] < teacher[split]  # "cost something"
-        assert student[split] < smallest[split]  # "stands above the one it was cut from"
-        assert exact[split] - smallest[split] < 0.01  # "less than a hundredth"
+        assert max(abs(rung[split] - student[split]) for rung in (exact, smallest)) < 0.01  # "within a hundredth"
     assert RECORDED["made"]["settings"]["teachers"] == 5
 
 
 def test_the_text_about_the_builds_is_true():
-    def cost(build):  # of rounding
-        return build["rungs"]["pruned-fp32"]["valid_f1"] - build["rungs"]["pruned-int8"]["valid_f1"]
-
     def shares(build):
         teacher, smallest = (build["rungs"][key] for key in ("teacher-int8", "pruned-int8"))
         return [smallest[split] / teacher[split] for split in ("valid_f1", "entity_f1")]
 
-    before, after = ([build for build in BUILDS.values() if build["rounded_epochs"] == epochs] for epochs in (0, 2))
-    assert len(before) + len(after) == len(BUILDS)
-    for rung in RECORDED["rungs"]:  # "those of the first build in that table"
-        assert before[0]["rungs"][rung["key"]].items() <= rung.items()
-    assert len(before) == 3 and sum(cost(build) > 0.01 for build in before) == 2  # "in two builds of three"
-    assert all(cost(build) < 0.01 for build in after)
-    assert all(abs(share - 0.97) < 0.01 for build in after for share in shares(build))  # "lie about that mark"
-    assert min(share for build in after for share in shares(build)) < 0.97  # "not every one above it"
-    for build in after:
-        teacher, student, exact, smallest = build["rungs"].values()
-        for split in ("valid_f1", "entity_f1"):
-            assert student[split] < min(teacher[split], exact[split], smallest[split])
+    scored = {build["seed"]: build for build in BUILDS.values() if "rungs" in build}
+    assert {build["precision"] for build in BUILDS.values() if "rungs" not in build} == {"fp32"}
+    for rung in RECORDED["rungs"]:  # "those of the build from seed 0"
+        assert scored[0]["rungs"][rung["key"]].items() <= rung.items()
+    above = {seed: [share >= 0.97 for share in shares(build)] for seed, build in scored.items()}
+    assert all(above.pop(0)) and above and not any(map(any, above.values()))  # "those from the other seed below it"
     for build in filter(lambda build: build["minutes"], BUILDS.values()):
         slow = build["precision"] == "fp32"
         assert 30 <= build["minutes"] < 45 if slow else build["minutes"] < 15  # as the build itself says
@@ -222,7 +213,7 @@ def test_the_text_about_the_builds_is_true():
 
 def test_what_is_called_broken_is():
     def found(sentence, rung):
-        best = [max(range(len(row)), key=row.__getitem__) for row in sentence["answers"][rung]["logits"]]
+        best = decode(np.array(sentence["answers"][rung]["logits"]), RECORDED["labels"])
         return entities([RECORDED["labels"][k] for k in best])
 
     broken = [sentence for sentence in RECORDED["sentences"] if sentence["broken"]]
@@ -233,9 +224,10 @@ def test_what_is_called_broken_is():
     def alike(same):
         return [pair for s in broken for pair in product(entities(s["gold"]), found(s, "pruned-int8")) if same(*pair)]
 
-    assert alike(lambda name, said: name[1] < said[1] < name[2] == said[2])  # "comes too late for"
-    assert alike(lambda name, said: name[1] == said[1] and said[2] < name[2])  # "breaks in two"
-    assert alike(lambda name, said: name[1] == said[2])  # "for a name, too"
+    kinds = alike(lambda name, said: name[1:] == said[1:] and name[0] != said[0])  # "one of another kind"
+    early = alike(lambda name, said: name[1] == said[1] and said[2] < name[2])  # "ends too early"
+    assert min(len(kinds), len(early)) > 1 and len(kinds) + len(early) > len(broken) / 2  # "most"
+    assert any("Canterbury" in sentence["text"] for sentence in broken)
 
 
 def test_the_page_keeps_its_promises():

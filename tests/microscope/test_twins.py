@@ -19,7 +19,7 @@ from tests.microscope import node
 from tests.microscope.models import microscope
 from tests.microscope.texts import FRAGMENTS, five_hundred
 from tinykd import fusion, losses, models, runtime
-from tinykd.text import entities, windows, words
+from tinykd.text import decode, entities, windows, words
 
 TRAINED = microscope.RUNS if (microscope.RUNS / microscope.FACTS).exists() else None
 
@@ -92,6 +92,14 @@ def test_windows_are_those_of_python():
     assert node.ask("windows", cases=cases) == [[list(window) for window in windows(*case)] for case in cases]
 
 
+def test_labels_are_those_of_python():
+    """Small integers, so that many sequences are as good as the best one, and both must choose the same."""
+    chance = random.Random(4)
+    for labels in (["O", "B-PER", "I-PER", "B-LOC", "I-LOC"], ["O", "I-PER", "PER"]):
+        rows = [[[chance.randint(0, 4) for _ in labels] for _ in range(chance.randint(1, 9))] for _ in range(500)]
+        assert node.ask("decode", rows=rows, labels=labels) == [decode(np.array(row), labels) for row in rows]
+
+
 def test_entities_are_those_of_python():
     chance = random.Random(3)
     labels = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
@@ -139,6 +147,7 @@ def test_the_bill_of_a_cascade():
         student={"shape": shape},
         threshold=0.6,
         by="lowest",
+        labels=["O", "B-PER"],
     )
     layer, head = 4 * 3 * 4 * 4 + 2 * 9 * 4 + 2 * 3 * 4 * 8, 3 * 4 * 2
     assert [one["up"] for one in found["seen"]] == [False, True]

@@ -50,10 +50,12 @@ const answers = {
   },
   windows: ({ cases }) => cases.map(([sizes, room]) => text.windows(sizes, room)),
   entities: ({ rows }) => rows.map(text.entities),
+  decode: ({ rows, labels }) => rows.map((row) => text.decode(row, labels)),
   softly: ({ pairs }) => pairs.map(([p, q, t]) => [maths.softmax(p, t), maths.divergence(p, q, t)]),
   confidence: ({ rows }) => rows.map((row) => ["lowest", "entropy"].map((by) => maths.confidence(row, by))),
   multiplications: ({ shape, lengths }) => lengths.map((length) => maths.multiplications(shape, length)),
-  cascade: ({ sentences, teacher, student, threshold, by }) => cascade.weigh(sentences, teacher, student, threshold, by),
+  cascade: ({ sentences, teacher, student, threshold, by, labels }) =>
+    cascade.weigh(sentences, teacher, student, threshold, by, labels),
   logits: async ({ folder, graph, texts }) => {
     const dist = new URL("../../tools/microscope/node_modules/onnxruntime-web/dist/", import.meta.url);
     ort.env.wasm.numThreads = 1;

@@ -17,7 +17,7 @@ def add(commands):
 
 def call(options) -> None:
     """Print the scores as JSON."""
-    from tinykd import data, evaluation, fusion, models
+    from tinykd import data, evaluation, fusion, models, text
 
     part = data.split_of(corpus_of(options), options.split, options.data)
     if (options.model / "fusion.json").exists():
@@ -25,7 +25,7 @@ def call(options) -> None:
         models.check_labels(fused.labels, data.label_names(part), "the fusion", "the corpus")
         answers = fused.logits(part, options.max_length)
         labels = fused.labels
-        found = [[labels[int(k)] for k in row.argmax(-1)] for row in answers]
+        found = [[labels[k] for k in text.decode(row, labels)] for row in answers]
         scores = evaluation.scores(data.task(part), evaluation.gold(part), found)
     else:
         model, tokenizer = models.load(options.model)

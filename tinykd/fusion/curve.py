@@ -8,7 +8,7 @@ from datasets import Dataset
 
 from tinykd import data, evaluation
 from tinykd.fusion.confidence import check_by, confidence_of_row, confidence_of_words
-from tinykd.text import entities
+from tinykd.text import decode, entities
 
 ALWAYS = 2.0  #: a threshold above every confidence
 
@@ -77,16 +77,15 @@ def curve(
     sure = np.array([confidence_of_row(row, by) for row in student_logits])
     start, moments, changes = np.zeros(3, int), [], []
     for i, (by_student, by_teacher) in enumerate(zip(student_logits, teacher_logits, strict=True)):
-        tags, better = _tags(by_student, names), _tags(by_teacher, names)
-        now = _counts(gold[i], tags, is_tagging)
+        row, now = np.array(by_student), _counts(gold[i], _tags(by_student, names), is_tagging)
         start += now
-        words = confidence_of_words(by_student) if by == "word" else np.full(len(tags), sure[i])
-        differ = [k for k in np.argsort(words) if tags[k] != better[k]]
-        for k in differ if by == "word" else differ[:1]:
-            tags = [*tags[:k], better[k], *tags[k + 1 :]] if by == "word" else better
-            before, now = now, _counts(gold[i], tags, is_tagging)
-            moments.append(words[k])
-            changes.append(now - before)
+        words = confidence_of_words(row)
+        for k in np.argsort(words) if by == "word" else [slice(None)]:
+            row[k] = by_teacher[k]
+            before, now = now, _counts(gold[i], _tags(row, names), is_tagging)
+            if (now != before).any():
+                moments.append(words[k] if by == "word" else sure[i])
+                changes.append(now - before)
     moments, changes = np.array(moments), np.array(changes, int).reshape(-1, 3)
     values = np.unique(np.concatenate([sure, moments]))
     # Halfway between two confidences, so that a rounding error on another machine moves no row.
@@ -161,7 +160,7 @@ def f1(counts: np.ndarray) -> np.ndarray:
 
 
 def _tags(row: np.ndarray, names: list[str]) -> list[str]:
-    return [names[k] for k in row.argmax(-1)]
+    return [names[k] for k in decode(row, names)]
 
 
 def _counts(gold: list[str], found: list[str], is_tagging: bool) -> np.ndarray:

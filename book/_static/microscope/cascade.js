@@ -1,7 +1,7 @@
 /** Which sentences would go up to the teacher, and what that costs: lesson 09 on the sentences of this page. */
 
-import { at, make, percent } from "./draw.js";
-import { best, confidence, multiplications, softmax } from "./maths.js";
+import { at, make, percent, tags } from "./draw.js";
+import { confidence, multiplications, softmax } from "./maths.js";
 
 /** @typedef {import("./tagger.js").Answer} Answer */
 /** @typedef {import("./facts.js").Rung} Rung */
@@ -13,8 +13,9 @@ import { best, confidence, multiplications, softmax } from "./maths.js";
  * @param {Rung} student
  * @param {number} threshold
  * @param {string} by  "lowest" or "entropy"
+ * @param {string[]} labels
  */
-export function weigh(sentences, teacher, student, threshold, by) {
+export function weigh(sentences, teacher, student, threshold, by, labels) {
   let [alone, first, second, words, same, sameAlone] = [0, 0, 0, 0, 0, 0];
   const seen = sentences.map(({ student: said, teacher: theirs }) => {
     const sure = confidence(said.logits, by);
@@ -24,7 +25,8 @@ export function weigh(sentences, teacher, student, threshold, by) {
     first += said.lengths.reduce((sum, length) => sum + multiplications(student.shape, length), 0);
     if (up) second += price;
     if (theirs) {
-      const equal = said.logits.filter((row, i) => best(row) === best(theirs.logits[i])).length;
+      const right = tags(theirs, labels);
+      const equal = tags(said, labels).filter((tag, i) => tag === right[i]).length;
       words += said.words.length;
       sameAlone += equal;
       same += up ? said.words.length : equal;
@@ -44,9 +46,10 @@ export function weigh(sentences, teacher, student, threshold, by) {
  * @param {Rung} student
  * @param {number} threshold
  * @param {string} by
+ * @param {string[]} labels
  */
-export function showCascade(sentences, teacher, student, threshold, by) {
-  const { seen, cost, agreement } = weigh(sentences, teacher, student, threshold, by);
+export function showCascade(sentences, teacher, student, threshold, by, labels) {
+  const { seen, cost, agreement } = weigh(sentences, teacher, student, threshold, by, labels);
   const up = seen.filter((one) => one.up).length;
   const bill =
     `${up} of ${seen.length} sentences go up. The bill: ${cost.student.toFixed(2)} for the student, who reads everything, ` +

@@ -1,7 +1,7 @@
 /** Small pieces of the page. Text is always set as text: what a reader types is never read as HTML. */
 
-import { best, softmax } from "./maths.js";
-import { entities } from "./text.js";
+import { softmax } from "./maths.js";
+import { decode, entities } from "./text.js";
 
 /** @typedef {import("./tagger.js").Answer} Answer */
 
@@ -44,7 +44,7 @@ export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} 
  * @param {Answer} answer
  * @param {string[]} labels
  */
-export const tags = (answer, labels) => answer.logits.map((row) => labels[best(row)]);
+export const tags = (answer, labels) => decode(answer.logits, labels).map((k) => labels[k]);
 
 /**
  * The text with its names marked, each with its type beside it.

@@ -117,7 +117,7 @@ async function weighCascade(mine, threshold) {
     if (mine !== drawing) return; // the slider has moved on
     if (said?.words.length) known.push({ text, student: said, teacher: theirs });
   }
-  showCascade(known, teacher, chosen, threshold, /** @type {HTMLSelectElement} */ (at("ms-by")).value);
+  showCascade(known, teacher, chosen, threshold, /** @type {HTMLSelectElement} */ (at("ms-by")).value, labels);
 }
 
 /** The reader has stopped writing: tell the screen reader once, and keep the sentence for the cascade. */

@@ -1,8 +1,10 @@
 /**
- * What stands between plain text and a model: words, windows, entities. The twin of `tinykd/text.py`, line for line;
+ * What stands between plain text and a model: words, windows, labels, entities. The twin of `tinykd/text.py`, line for line;
  * `tests/microscope` holds the two to the same answers. Only the regular expression looks different: Python's `\w`,
  * `\d`, `\s` and `\b` know every script, JavaScript's know ASCII.
  */
+
+import { best } from "./maths.js";
 
 /** @typedef {{text: string, start: number, end: number}} Word  a word and its place in the text, in UTF-16 units */
 /** @typedef {{ids: number[], wordStarts: number[], firstWord: number}} Window  what a model sees at once */
@@ -97,6 +99,30 @@ export function windows(sizes, room) {
   }
   const borders = [0, ...spans.slice(1).map(([start], i) => Math.floor((spans[i][1] + start) / 2)), sizes.length];
   return spans.map(([first, last], i) => [first, last, borders[i], borders[i + 1]]);
+}
+
+/**
+ * The best label of each word among the sequences that IOB2 allows: an I- goes on with a name of its own type.
+ * @param {ArrayLike<number>[]} logits a row a word
+ * @param {string[]} labels
+ * @returns {number[]}
+ */
+export function decode(logits, labels) {
+  if (!logits.length) return [];
+  const begun = new Set(labels.filter((label) => label.startsWith("B-")).map((label) => label.slice(2)));
+  const forbidden = (/** @type {string} */ before, /** @type {string} */ label) =>
+    label.startsWith("I-") && begun.has(label.slice(2)) && before.slice(2) !== label.slice(2);
+  /** @type {number[][]} */
+  const bestBefore = [];
+  let score = labels.map((label, k) => (forbidden("O", label) ? -Infinity : logits[0][k]));
+  for (const row of logits.slice(1)) {
+    const from = labels.map((label) => best(score.map((s, j) => (forbidden(labels[j], label) ? -Infinity : s))));
+    score = labels.map((_, k) => (forbidden(labels[from[k]], labels[k]) ? -Infinity : score[from[k]] + row[k]));
+    bestBefore.push(from);
+  }
+  const found = [best(score)];
+  for (const from of bestBefore.reverse()) found.push(from[found[found.length - 1]]);
+  return found.reverse();
 }
 
 /**
