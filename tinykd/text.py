@@ -130,7 +130,8 @@ def decode(logits: np.ndarray, names: list[str]) -> list[int]:
     A tagger judges each word by itself, and the likeliest tags of the words alone may be ``B-ORG I-LOC``, which is no
     entity. Here an ``I-`` follows the ``B-`` or ``I-`` of its own type, or it is not chosen; among the sequences that
     are left, the most probable one is found, as if the words were independent. Labels that are not IOB2 are free: for
-    them the answer is the ``argmax`` of each row. Taught in lesson 06.
+    them the answer is the ``argmax`` of each row. (IOB1 has the same names and begins with ``I-``; fine-tune a tagger
+    that was trained on it before you ask it here.) Taught in lesson 06.
 
     >>> names = ["O", "B-ORG", "I-ORG", "I-LOC", "B-LOC"]
     >>> decode(np.array([[0, 5, 0, 0, 4], [0, 0, 3, 3.5, 0]]), names)  # "B-ORG I-LOC" would be 8.5
