@@ -53,7 +53,6 @@ def one_seed(seed: int) -> dict:
         report[name]["token_report"] = evaluation.token_report(
             *evaluation.predictions(trained[name], tokenizer, corpus["test"])
         )
-        report[name]["valid_entity_f1"] = evaluation.evaluate(trained[name], tokenizer, corpus["valid"])["entity_f1"]
     return report
 
 
