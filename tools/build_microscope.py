@@ -32,7 +32,7 @@ BUILDS = ROOT / "experiments" / "results" / "microscope_builds.json"
 NPM = ROOT / "tools" / "microscope"
 LOCK = NPM / "package-lock.json"
 CORPORA = ROOT / "tinykd" / "corpora"
-READ = ("newswire/*.txt", "finance/headlines.txt")  # of them, what the models learn from
+READ = ("newswire/*.txt", "finance/headlines.txt", "finance/stream.txt", "recommend/items.txt")  # what the models read
 FACTS = "microscope.json"
 RECIPE = "recipe.json"
 #: what `train` leaves in its folder
@@ -72,8 +72,8 @@ def train(out: Path, first: int = 0) -> dict:
     corpus = data.load("newswire")
     for_teacher, for_student = recipes.suited(len(corpus["train"]))
     for_student = replace(for_student, epochs=2, learning_rate=4e-4, alpha=0.1, seed=first)
-    again = replace(for_student, epochs=8, learning_rate=4e-4, alpha=0.0, batch_size=32)
-    last = replace(again, epochs=2, learning_rate=1e-4)
+    again = replace(for_student, epochs=6, learning_rate=4e-4, alpha=0.0, batch_size=32)
+    last = replace(again, epochs=1, learning_rate=1e-4)
 
     teachers, seeds = [], range(first, first + TEACHERS)
     for seed in seeds:
@@ -83,9 +83,8 @@ def train(out: Path, first: int = 0) -> dict:
     teacher = teachers[0]
     # `transfer` too, without its labels: what the teacher says of text that it was not trained on teaches most.
     texts = corpus["transfer"].select_columns("tokens")
-    # Two thousand sentences are few. Headlines were written for another lesson, and are news all the same.
-    headlines = [[word.text for word in words(text)] for text in data.load("finance")["train"]["text"][:]]
-    texts = concatenate_datasets([texts, Dataset.from_dict({"tokens": headlines}, texts.features)])
+    others = [[word.text for word in words(text)] for text in other_texts()]
+    texts = concatenate_datasets([texts, Dataset.from_dict({"tokens": others}, texts.features)])
     texts = samples.labelled_by(teacher, tokenizer, texts)
     texts = concatenate_datasets([corpus["train"].select_columns(["tokens", "labels"]), texts])
     texts = concatenate_datasets([texts, samples.swap_entities(texts)])
@@ -129,6 +128,17 @@ def train(out: Path, first: int = 0) -> dict:
         "words_drawn": WORDS,
         "teachers": TEACHERS,
     }
+
+
+def other_texts() -> list[str]:
+    """Return what was written for other lessons, by headline and sentence. Two thousand sentences of news are few."""
+    from tinykd import data
+    from tinykd.scenarios import finance
+
+    headlines = [text for split in data.load("finance").values() for text in split["text"][:]]
+    blurbs = [text for split in data.load("recommend").values() for text in split["text"][:]]
+    sentences = [sentence for text in blurbs for sentence in re.split(r"(?<=[.!?]) (?=[A-Z\"'])", text)]
+    return [*headlines, *(item.text for item in finance.stream()), *sentences]
 
 
 def describe(out: Path) -> dict:
@@ -214,7 +224,7 @@ def recipe(seed: int = 0) -> dict:
     """Return what decides about the models and what is told of them. No torch: every build of the book asks this."""
     said = {
         "constants": [PIECES, RANK, HEADS, NEURONS, TABLE_BITS, TEACHERS, seed, WORDS, SHOWN, BROKEN, RUNGS],
-        "train": hashlib.sha256(inspect.getsource(train).encode()).hexdigest(),
+        "train": hashlib.sha256((inspect.getsource(train) + inspect.getsource(other_texts)).encode()).hexdigest(),
         "corpus": {
             path.relative_to(CORPORA).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for pattern in READ
