@@ -208,7 +208,7 @@ def test_the_text_about_the_builds_is_true():
     valid, test = (dict(zip(scored, of, strict=True)) for of in zip(*map(shares, scored.values()), strict=True))
     assert len(scored) == 3 and min(valid.values()) >= 0.97  # "each build keeps as much"
     (below,) = (seed for seed, share in test.items() if share < 0.97)  # "two of the three do"
-    assert sum(test.values()) / 3 >= 0.97  # "their mean does"
+    assert sum(test.values()) / 3 >= 0.97  # "so does the mean"
     teachers = {seed: build["rungs"]["teacher-int8"]["entity_f1"] for seed, build in scored.items()}
     assert below == max(teachers, key=teachers.get)  # "the strongest of the three"
     for build in filter(lambda build: build["minutes"], BUILDS.values()):
