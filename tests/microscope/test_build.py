@@ -189,11 +189,13 @@ def test_the_record_is_of_this_corpus():
 
 def test_the_text_under_the_ladder_is_true():
     teacher, student, exact, smallest = RECORDED["rungs"]
-    for split, sign in (("valid_f1", -1), ("entity_f1", 1)):
-        assert student[split] < teacher[split]  # "cost something"
-        assert 0 < sign * (exact[split] - student[split]) < 0.015  # "a little below … a little above"
+    for split in ("valid_f1", "entity_f1"):
+        assert student[split] < min(exact[split], teacher[split])  # "cost something", "stands above"
         assert exact[split] - 0.005 < smallest[split]  # "no harm"
-    assert RECORDED["made"]["settings"]["teachers"] == 5
+    settings = RECORDED["made"]["settings"]
+    assert settings["teachers"] == 5
+    once, again = settings["student"], settings["pruned"]
+    assert [once["epochs"], again["epochs"], once["temperature"], again["temperature"]] == [1, 4, 2, 1]
 
 
 def test_the_text_about_the_builds_is_true():
@@ -201,19 +203,16 @@ def test_the_text_about_the_builds_is_true():
         teacher, smallest = (build["rungs"][key] for key in ("teacher-int8", "pruned-int8"))
         return [smallest[split] / teacher[split] for split in ("valid_f1", "entity_f1")]
 
-    scored = {build["seed"]: build for build in BUILDS.values() if "rungs" in build}
-    assert {build["precision"] for build in BUILDS.values() if "rungs" not in build} == {"fp32"}
-    for rung in RECORDED["rungs"]:  # "those of the build from seed 0"
+    scored = {build["seed"]: build for build in BUILDS.values() if build["precision"] != "fp32"}
+    for rung in RECORDED["rungs"]:  # "this page's among them"
         assert scored[0]["rungs"][rung["key"]].items() <= rung.items()
     valid, test = (dict(zip(scored, of, strict=True)) for of in zip(*map(shares, scored.values()), strict=True))
-    assert len(scored) == 3 and min(valid.values()) >= 0.97  # "each build keeps as much"
-    (below,) = (seed for seed, share in test.items() if share < 0.97)  # "two of the three do"
-    assert sum(test.values()) / 3 >= 0.97  # "so does the mean"
-    teachers = {seed: build["rungs"]["teacher-int8"]["entity_f1"] for seed, build in scored.items()}
-    assert below == max(teachers, key=teachers.get)  # "the strongest of the three"
+    assert len(scored) == 3 and min(test.values()) >= 0.97  # "on test each build keeps as much"
+    assert sum(valid.values()) / 3 >= 0.97  # "on valid … the mean does"
+    assert valid[0] < 0.97 and sum(share < 0.97 for share in valid.values()) == 2  # "two of the three"
     for build in filter(lambda build: build["minutes"], BUILDS.values()):
         slow = build["precision"] == "fp32"
-        assert 30 <= build["minutes"] < 45 if slow else build["minutes"] < 20  # as the build itself says
+        assert 15 <= build["minutes"] < 25 if slow else 7 <= build["minutes"] < 9  # as the build itself says
 
 
 def test_what_is_called_broken_is():
@@ -226,19 +225,22 @@ def test_what_is_called_broken_is():
     for sentence in broken:
         assert found(sentence, "teacher-int8") == entities(sentence["gold"]) != found(sentence, "pruned-int8")
 
-    def alike(same):
-        return [pair for s in broken for pair in product(entities(s["gold"]), found(s, "pruned-int8")) if same(*pair)]
-
-    kinds = alike(lambda name, said: name[1:] == said[1:] and name[0] != said[0])  # "one of another kind"
-    early = alike(lambda name, said: name[1] == said[1] and said[2] < name[2])  # "ends too early"
-    assert min(len(kinds), len(early)) > 1 and len(kinds) + len(early) > len(broken) / 2  # "most"
-    assert any("Mbuyu" in sentence["text"] for sentence in broken)
+    pairs = [product(entities(s["gold"]), found(s, "pruned-int8")) for s in broken]
+    parts = [any(n[1] <= said[1] and said[2] <= n[2] and n[1:] != said[1:] for n, said in each) for each in pairs]
+    assert sum(parts) == len(broken) / 2  # "half of them"
+    lost = {"Mbuyu": "PER", "Östersele": None}  # "for a person", "passes over"
+    for sentence in broken:
+        at = {word.text: w for w, word in enumerate(words(sentence["text"]))}
+        for name in lost.keys() & at:
+            (kind,) = [kind for kind, first, end in found(sentence, "pruned-int8") if first == at[name]] or [None]
+            assert kind == lost.pop(name)
+    assert not lost
 
 
 def test_the_page_keeps_its_promises():
     smallest, teacher = RECORDED["rungs"][-1], RECORDED["rungs"][0]
     assert smallest["bytes"] <= 6e6
-    assert all(smallest[split] >= 0.97 * teacher[split] for split in ("valid_f1", "entity_f1"))
+    assert smallest["entity_f1"] >= 0.97 * teacher["entity_f1"]
     measured = {rung["key"]: rung for rung in MEASURED["rungs"]}
     for rung in RECORDED["rungs"]:
         assert rung["bytes"] == measured[rung["key"]]["bytes"], "measured with models of another shape"

@@ -111,21 +111,18 @@ def builds(*_: str) -> str:
     if not found:
         return "No builds are recorded yet."
     rows = ["```{list-table} The models built again: what the smallest rung keeps of its teacher's F1"]
-    rows += [":header-rows: 1", "", "* - built on", "  - seeds from", "  - rounded epochs", "  - minutes"]
-    rows += ["  - on *valid*", "  - on *test*"]
-    shares: dict[int, tuple[list, list]] = defaultdict(lambda: ([], []))  # rounded epochs → on valid, on test
-    for build in sorted(found, key=lambda build: build["rounded_epochs"]):
-        rows += [f"* - {build['processor']}, {build['precision']}", f"  - {build['seed']}"]
-        rows += [f"  - {build['rounded_epochs']}", f"  - {build['minutes']:.0f}" if build["minutes"] else "  - –"]
-        if "rungs" not in build:  # scored by the tags of single words; only its minutes still say something
-            rows += ["  - –", "  - –"]
-            continue
-        for share, split in zip(shares[build["rounded_epochs"]], ("valid_f1", "entity_f1"), strict=True):
+    rows += [":header-rows: 1", "", "* - built on", "  - seeds from", "  - minutes", "  - on *valid*", "  - on *test*"]
+    shares: dict[str, tuple[list, list]] = defaultdict(lambda: ([], []))  # built on → on valid, on test
+    for build in found:
+        built_on = f"{build['processor']}, {build['precision']}"
+        rows += [f"* - {built_on}", f"  - {build['seed']}"]
+        rows += [f"  - {build['minutes']:.1f}" if build["minutes"] else "  - –"]
+        for share, split in zip(shares[built_on], ("valid_f1", "entity_f1"), strict=True):
             share.append(100 * build["rungs"]["pruned-int8"][split] / build["rungs"]["teacher-int8"][split])
             rows += [f"  - {share[-1]:.1f} %"]
-    for epochs, of in shares.items():
+    for built_on, of in shares.items():
         if len(of[0]) > 1:
-            rows += ["* - mean", "  -", f"  - {epochs}", "  -"]
+            rows += [f"* - {built_on}: mean", "  -", "  -"]
             told = (f"  - {statistics.mean(share):.1f}_±_{statistics.stdev(share):.1f}_%" for share in of)
             rows += [cell.replace("_", "\N{NO-BREAK SPACE}") for cell in told]
     return "\n".join([*rows, "```"])
