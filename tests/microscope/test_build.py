@@ -209,7 +209,7 @@ def test_the_text_about_the_builds_is_true():
     valid, test = (dict(zip(scored, of, strict=True)) for of in zip(*map(shares, scored.values()), strict=True))
     assert len(scored) == 3 and min(test.values()) >= 0.97  # "on test each build keeps as much"
     assert sum(valid.values()) / 3 >= 0.97  # "on valid … the mean does"
-    assert valid[0] < 0.97 and sum(share < 0.97 for share in valid.values()) == 2  # "two of the three"
+    assert valid[0] < 0.97 and sum(share < 0.97 for share in valid.values()) == 2  # "two of those three builds"
     (slow,) = (build for build in BUILDS.values() if build["precision"] == "fp32")
     assert shares(slow)[1] >= 0.97  # "each build"
     for build in scored.values():  # as the build itself says
@@ -239,14 +239,21 @@ def test_what_is_called_broken_is():
 
 
 def test_the_page_keeps_its_promises():
-    smallest, teacher = RECORDED["rungs"][-1], RECORDED["rungs"][0]
-    assert smallest["bytes"] <= 6e6
-    assert smallest["entity_f1"] >= 0.97 * teacher["entity_f1"]
+    assert RECORDED["rungs"][-1]["bytes"] <= 6e6
     measured = {rung["key"]: rung for rung in MEASURED["rungs"]}
     for rung in RECORDED["rungs"]:
         assert rung["bytes"] == measured[rung["key"]]["bytes"], "measured with models of another shape"
     assert MEASURED["worst"]["requests_elsewhere"] == MEASURED["worst"]["console_errors"] == 0
     assert MEASURED["worst"]["heap_growth_bytes"] < 2e6  # over 150 sentences
+
+
+#: Asked for and not kept: 96.0 % in the build of seed 0. Strict, so that a build that keeps it is noticed.
+NOT_KEPT = pytest.mark.xfail(strict=True, reason="the page's student keeps less of its teacher on valid, and says so")
+
+
+@pytest.mark.parametrize("split", [pytest.param("valid_f1", marks=NOT_KEPT), "entity_f1"])
+def test_the_smallest_rung_keeps_97_percent_of_the_teacher(split):
+    assert RECORDED["rungs"][-1][split] >= 0.97 * RECORDED["rungs"][0][split]
 
 
 def test_the_first_answer_takes_two_seconds_and_a_half():
