@@ -39,7 +39,7 @@ notebooks: $(READY) ## run every lesson without trained models; keep its outputs
 	$(BIN)/python tools/run_notebooks.py --fresh
 
 .PHONY: book
-book: $(READY) ## build the site from the committed outputs; the first time trains the microscope's models, eight minutes or more
+book: $(READY) ## build the site from the committed outputs; the first time trains the microscope's models, ten minutes or more
 	$(BIN)/python tools/build_book.py --microscope
 
 .PHONY: labs

@@ -7,7 +7,7 @@ from transformers import DistilBertConfig, DistilBertForTokenClassification
 
 from tests import tiny
 from tests.test_cli import run  # noqa: F401  (a fixture)
-from tinykd import ladder, models
+from tinykd import ladder, manifest, models
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,13 @@ def test_compress_export_predict_and_bench(run, place, tmp_path):  # noqa: F811
     for name, options in (("onnx", []), ("int8", ["--int8"])):
         done = run("export", "--model", rungs[-1], "--out", tmp_path / name, *options)
         assert done.code == 0, done.err
+    done = run("export", "--model", rungs[-1], "--out", tmp_path / "weights", "--int8", "weights")
+    assert done.code == 0, done.err
+    assert [manifest.read(tmp_path / name)["precision"] for name in ("onnx", "int8", "weights")] == [
+        "fp32",
+        "int8-dynamic",
+        "int8-weights",
+    ]
     rungs += [tmp_path / "onnx", tmp_path / "int8"]
     said = [json.loads(run("predict", "--model", folder, TEXT).out) for folder in rungs[1:3]]
     assert said[0]["text"] == said[1]["text"] == TEXT

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from torch import nn
 
 from tests import tiny
-from tests.untrained import tagger
+from tests.untrained import classifier, tagger
 from tinykd import adapters, data, export, models, runtime, samples, training
 from tinykd.errors import DataError, ModelError, RunError
 from tinykd.inference import logits
@@ -28,6 +28,7 @@ from tinykd.quantization import (
     scale_and_zero_point,
     static_int8,
     to_bfloat16,
+    weight_only_int8,
 )
 from tinykd.quantization.rounding import BLOCK
 
@@ -253,12 +254,12 @@ def exported(rounded, tokenizer, tmp_path_factory):
 
 
 def quantize(kind, folder, out, **options):
-    if kind == "dynamic":
-        return dynamic_int8(folder, out, **options)
+    if kind in (known := {"dynamic": dynamic_int8, "weights": weight_only_int8}):
+        return known[kind](folder, out, **options)
     return static_int8(folder, out, TEXTS, **options)
 
 
-@pytest.mark.parametrize("kind", ["dynamic", "static"])
+@pytest.mark.parametrize("kind", ["dynamic", "static", "weights"])
 def test_int8_is_a_quarter_and_agrees(kind, exported, tmp_path):
     out = quantize(kind, exported, tmp_path / "int8")
     full, small = runtime.load(exported, threads=1), runtime.load(out, threads=1)
@@ -268,10 +269,12 @@ def test_int8_is_a_quarter_and_agrees(kind, exported, tmp_path):
     pairs = list(zip(full.logits(TEXTS), small.logits(TEXTS), strict=True))
     agree = np.concatenate([mine.argmax(-1) == theirs.argmax(-1) for mine, theirs in pairs]).mean()
     assert agree > 0.9
-    assert any(not np.allclose(mine, theirs, atol=1e-4) for mine, theirs in pairs)
+    moved = any(not np.allclose(mine, theirs, atol=1e-4) for mine, theirs in pairs)
+    assert moved == (kind != "weights")  # these weights lie on the grid already; activations are what moves
 
 
-def test_a_table_in_4_bits_is_the_table_that_was_rounded(tokenizer, tmp_path):
+@pytest.mark.parametrize("kind", ["dynamic", "weights"])
+def test_a_table_in_4_bits_is_the_table_that_was_rounded(kind, tokenizer, tmp_path):
     model = tagger(tokenizer)
     export.to_onnx(model, tokenizer, tmp_path / "exact", max_length=32)
     with torch.no_grad():
@@ -279,14 +282,31 @@ def test_a_table_in_4_bits_is_the_table_that_was_rounded(tokenizer, tmp_path):
         table.copy_(in_blocks(table))
     export.to_onnx(model, tokenizer, tmp_path / "rounded", max_length=32)
     for name, bits in (("exact", 8), ("exact", 4), ("rounded", 4)):
-        dynamic_int8(tmp_path / name, tmp_path / f"{name}-{bits}", table_bits=bits)
+        quantize(kind, tmp_path / name, tmp_path / f"{name}-{bits}", table_bits=bits)
     large, small, same = (runtime.load(tmp_path / name) for name in ("exact-8", "exact-4", "rounded-4"))
     saved = large.path.stat().st_size - small.path.stat().st_size
     assert 0.9 < saved / (table.numel() * 3 / 8) < 1.1  # 8 bits become 4, and one more for a share of the scale
     for mine, theirs in zip(small.logits(TEXTS), same.logits(TEXTS), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
     with pytest.raises(ValueError, match="table_bits is 3"):
-        dynamic_int8(tmp_path / "exact", tmp_path / "three", table_bits=3)
+        quantize(kind, tmp_path / "exact", tmp_path / "three", table_bits=3)
+
+
+@pytest.mark.parametrize("task", ["tagging", "classification"])
+def test_weights_alone_in_8_bits_answer_as_a_model_that_was_rounded_by_hand(task, tokenizer, tmp_path):
+    """Alone or beside others: without rounded activations an answer does not depend on its neighbours either."""
+    model = tagger(tokenizer) if task == "tagging" else classifier(tokenizer, {"good": 0.5, "bad": 0.5})
+    nn.init.normal_(model.classifier.weight)
+    export.to_onnx(model, tokenizer, tmp_path / "exact", max_length=32)
+    export.to_onnx(finish(model, bits=8), tokenizer, tmp_path / "by-hand", max_length=32)
+    small = runtime.load(weight_only_int8(tmp_path / "exact", tmp_path / "int8"))
+    exact, by_hand = runtime.load(tmp_path / "exact"), runtime.load(tmp_path / "by-hand")
+    assert small.path.stat().st_size < 0.3 * exact.path.stat().st_size
+    alone = small.logits(TEXTS, batch_size=1)
+    for mine, other, wanted in zip(alone, small.logits(TEXTS), by_hand.logits(TEXTS), strict=True):
+        np.testing.assert_allclose(mine, wanted, atol=1e-5)
+        np.testing.assert_allclose(other, wanted, atol=1e-5)
+    assert any(np.abs(mine - far).max() > 1e-4 for mine, far in zip(alone, exact.logits(TEXTS), strict=True))
 
 
 def test_a_folder_for_a_browser_holds_both(exported, tmp_path):
@@ -299,7 +319,7 @@ def test_a_folder_for_a_browser_holds_both(exported, tmp_path):
     assert runtime.load(out, quantized=False).path == out / runtime.MODEL
 
 
-@pytest.mark.parametrize("kind", ["dynamic", "static"])
+@pytest.mark.parametrize("kind", ["dynamic", "static", "weights"])
 def test_int8_reloads_to_equal_outputs_in_a_fresh_process(kind, exported, tmp_path):
     out = quantize(kind, exported, tmp_path / "int8")
     here = runtime.load(out, threads=1).logits(TEXTS)
@@ -337,7 +357,7 @@ def test_rounded_weights_reach_int8_unchanged(rounded, exported, tmp_path):
         assert any(np.allclose(values, wanted, rtol=1e-5, atol=1e-6) for values in alike)
 
 
-@pytest.mark.parametrize("kind", ["dynamic", "static"])
+@pytest.mark.parametrize("kind", ["dynamic", "static", "weights"])
 def test_quantizing_twice_is_refused(kind, exported, tmp_path):
     once = dynamic_int8(exported, tmp_path / "once", keep_float32=True)
     with pytest.raises(ModelError, match=r"once: quantized already \(int8-dynamic\); start from"):

@@ -33,7 +33,7 @@ def untrained(out, tokenizer) -> None:
         models.save(model, tokenizer, out / name)
         export.to_onnx(model, tokenizer, out / f"{name}-fp32")
         bits = microscope.TABLE_BITS if name == "pruned" else 8
-        quantization.dynamic_int8(out / f"{name}-fp32", out / f"{name}-int8", table_bits=bits)
+        quantization.weight_only_int8(out / f"{name}-fp32", out / f"{name}-int8", table_bits=bits)
     facts = {"here": False, "runtime": None} | microscope.describe(out) | {"fails_alone": 1}
     facts["sentences"][0]["broken"] = True  # an untrained teacher is right on none, so that the code finds none
     microscope.write(out / microscope.FACTS, facts)

@@ -189,13 +189,15 @@ def test_the_record_is_of_this_corpus():
 
 def test_the_text_under_the_ladder_is_true():
     teacher, student, exact, smallest = RECORDED["rungs"]
+    assert student["entity_f1"] < teacher["entity_f1"]  # "cost something"
+    assert abs(student["entity_f1"] - exact["entity_f1"]) < 0.005  # "next to nothing"
+    assert exact["valid_f1"] < student["valid_f1"] - 0.02  # "and on valid more"
     for split in ("valid_f1", "entity_f1"):
-        assert student[split] < min(exact[split], teacher[split])  # "cost something", "stands above"
         assert exact[split] - 0.005 < smallest[split]  # "no harm"
     settings = RECORDED["made"]["settings"]
     assert settings["teachers"] == 5
     once, again = settings["student"], settings["pruned"]
-    assert [once["epochs"], again["epochs"], once["temperature"], again["temperature"]] == [1, 4, 2, 1]
+    assert [once["epochs"], again["epochs"], once["temperature"], again["temperature"]] == [1, 3, 2, 1]
 
 
 def test_the_text_about_the_builds_is_true():
@@ -210,10 +212,8 @@ def test_the_text_about_the_builds_is_true():
     assert len(scored) == 3 and min(test.values()) >= 0.97  # "on test each build keeps as much"
     assert sum(valid.values()) / 3 >= 0.97  # "on valid … the mean does"
     assert valid[0] < 0.97 and sum(share < 0.97 for share in valid.values()) == 2  # "two of those three builds"
-    (slow,) = (build for build in BUILDS.values() if build["precision"] == "fp32")
-    assert shares(slow)[1] >= 0.97  # "each build"
-    for build in scored.values():  # as the build itself says
-        assert 7 <= build["minutes"] < 9 and 1.5 < slow["minutes"] / build["minutes"] < 2.5
+    minutes = [build["minutes"] for build in scored.values() if build["minutes"]]
+    assert len(minutes) >= 2 and all(9 <= took < 11 for took in minutes)  # as the build itself says
 
 
 def test_what_is_called_broken_is():
@@ -228,8 +228,8 @@ def test_what_is_called_broken_is():
 
     pairs = [product(entities(s["gold"]), found(s, "pruned-int8")) for s in broken]
     parts = [any(n[1] <= said[1] and said[2] <= n[2] and n[1:] != said[1:] for n, said in each) for each in pairs]
-    assert sum(parts) == len(broken) / 2  # "half of them"
-    lost = {"Mbuyu": "PER", "Östersele": None}  # "for a person", "passes over"
+    assert (sum(parts), len(broken)) == (3, 8)
+    lost = {"Eom": None, "Ludmila": "MISC"}  # "passes over", "for a thing"
     for sentence in broken:
         at = {word.text: w for w, word in enumerate(words(sentence["text"]))}
         for name in lost.keys() & at:
@@ -247,7 +247,7 @@ def test_the_page_keeps_its_promises():
     assert MEASURED["worst"]["heap_growth_bytes"] < 2e6  # over 150 sentences
 
 
-#: Asked for and not kept: 96.0 % in the build of seed 0. Strict, so that a build that keeps it is noticed.
+#: Asked for and not kept: 96.6 % in the build of seed 0. Strict, so that a build that keeps it is noticed.
 NOT_KEPT = pytest.mark.xfail(strict=True, reason="the page's student keeps less of its teacher on valid, and says so")
 
 

@@ -11,7 +11,8 @@ def add(commands):
     parser = commands.add_parser("export", help="write an ONNX folder that answers without torch")
     parser.add_argument("--model", required=True, type=Path, metavar="DIR")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--int8", action="store_true", help="round the weights to 8 bits")
+    said = "dynamic (if left out): weights and activations in 8 bits; weights: a file as small, products in float32"
+    parser.add_argument("--int8", nargs="?", const="dynamic", choices=("dynamic", "weights"), help=said)
     parser.add_argument("--max-length", type=int, default=128, metavar="N")
     return parser
 
@@ -24,7 +25,8 @@ def call(options) -> None:
     if options.int8:
         with tempfile.TemporaryDirectory() as place:
             plain = export.to_onnx(model, tokenizer, Path(place) / "plain", options.max_length)
-            quantization.dynamic_int8(plain, options.out)
+            kinds = {"dynamic": quantization.dynamic_int8, "weights": quantization.weight_only_int8}
+            kinds[options.int8](plain, options.out)
     else:
         export.to_onnx(model, tokenizer, options.out, options.max_length)
     for file in sorted((options.out / "onnx").glob("*.onnx")):

@@ -45,6 +45,7 @@ class PlainWords:
         self.forbidden = torch.tensor([word in forbidden for word in plain], dtype=torch.bool)
         self.before, self.after = special_tokens(tokenizer)
         self.room = max_length - len(self.before) - len(self.after)
+        self._near: dict[tuple[int, int], list[str]] = {}
 
     def places(self, texts: list[list[str]]) -> list[list[int]]:
         """Return which words of each text are plain."""
@@ -58,8 +59,11 @@ class PlainWords:
     @torch.no_grad()
     def nearest(self, texts: list[list[str]], places: list[list[int]], neighbours: int) -> list[list[str]]:
         """Return for every place the words nearest to its word, by cosine in the model's input embedding."""
-        scores = self._table[self._numbers(texts, places)] @ self._table.T  # (places, plain words)
-        return self._best(scores, texts, places, neighbours)
+        numbers = self._numbers(texts, places)
+        if new := sorted({n for n in numbers if (n, neighbours) not in self._near}):  # a corpus repeats its words
+            best = self._best(self._table[new] @ self._table.T, new, neighbours)  # of scores (new, plain words)
+            self._near.update(zip([(n, neighbours) for n in new], best, strict=True))
+        return [self._near[n, neighbours] for n in numbers]
 
     @torch.no_grad()
     def likeliest(self, texts: list[list[str]], places: list[list[int]], neighbours: int) -> list[list[str]]:
@@ -84,7 +88,7 @@ class PlainWords:
         }
         logits = self.model(**{name: value.to(self.model.device) for name, value in inputs.items()}).logits
         scores = logits[tuple(np.transpose(at))].float().cpu()  # (places, vocabulary)
-        return self._best(scores[:, self.ids], texts, places, neighbours)
+        return self._best(scores[:, self.ids], self._numbers(texts, places), neighbours)
 
     @cached_property
     def _table(self) -> torch.Tensor:
@@ -93,10 +97,10 @@ class PlainWords:
     def _numbers(self, texts: list[list[str]], places: list[list[int]]) -> list[int]:
         return [self.number[text[w].lower()] for text, of_text in zip(texts, places, strict=True) for w in of_text]
 
-    def _best(self, scores: torch.Tensor, texts, places, neighbours: int) -> list[list[str]]:
-        """The words of the highest scores (places, plain words); never a forbidden one, never the word itself."""
+    def _best(self, scores: torch.Tensor, numbers: list[int], neighbours: int) -> list[list[str]]:
+        """The words of the highest scores (numbers, plain words); never a forbidden one, never the word itself."""
         scores[:, self.forbidden] = -torch.inf
-        scores[range(len(scores)), self._numbers(texts, places)] = -torch.inf
+        scores[range(len(scores)), numbers] = -torch.inf
         return [[self.words[i] for i in row] for row in scores.topk(neighbours).indices.tolist()]
 
 
