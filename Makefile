@@ -70,7 +70,7 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 
 .PHONY: bench
 bench: $(READY) ## every bench, and its page in the book (two hours, on a quiet machine); installs the peers
-	$(BIN)/python -m pip install --quiet --editable ".[bench,openvino]"
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	if [ -d "$$TINYKD_DATA/conll2003" ]; then $(BIN)/python benchmarks/distilling.py --data conll2003 --rows 3200; fi
 	$(BIN)/python benchmarks/distilling.py
 	$(BIN)/python benchmarks/distilling.py --target 0.5 --rounds 1
@@ -79,6 +79,7 @@ bench: $(READY) ## every bench, and its page in the book (two hours, on a quiet 
 	$(BIN)/python benchmarks/growing.py
 	$(BIN)/python benchmarks/starting.py
 	$(BIN)/python benchmarks/floor.py
+	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/page.py
 
 .PHONY: faults
@@ -99,6 +100,12 @@ lowest: ## the unit tests with the oldest versions that the requirements allow (
 	$(PYTHON) tools/lowest.py > build/lowest.txt
 	build/lowest/bin/python -m pip install --quiet --constraint build/lowest.txt --requirement requirements.txt --editable .
 	build/lowest/bin/python -m pytest tests
+
+.PHONY: newest
+newest: ## the unit tests with the newest releases that the requirements allow
+	$(PYTHON) -m venv --clear build/newest
+	build/newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --requirement requirements.txt --editable .
+	build/newest/bin/python -m pytest tests
 
 .PHONY: locked
 locked: ## the unit tests with the very versions that locked.txt names (Python 3.11)

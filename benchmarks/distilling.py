@@ -3,20 +3,21 @@
 The same student (``cut:3`` of the embedded teacher), the same sentences, batches of 32:
 
 * ``tinykd``       the Trainer path with stored teacher logits: what ``tinykd distill`` runs
+* ``tinykd, without speed``  the same without the tricks of ``tinykd.training.speed``: the library's default
 * ``by hand``      the fifteen-line loop: forward, backward and step, and PyTorch's own dropout
 * ``fine-tuning``  the Trainer path without a teacher
-* ``online``       the Trainer path that asks the teacher at every step
+* ``online``       the Trainer path in which the teacher predicts every batch anew
 * ``textbrewer``   TextBrewer's GeneralDistiller with dynamic padding, single precision
 * ``textbrewer, autocast``  the same with its calls wrapped in bf16 autocast, which it does not do by itself
-* ``textbrewer, fixed padding``  every sentence padded to 128 pieces, as its examples prepare them
+* ``textbrewer, fixed padding``  every sentence padded to 128 subword tokens, as its examples prepare them
 * ``torchdistill``  its DistillationBox and KDLoss, single precision
-* ``plain Trainer, online``  a Trainer whose compute_loss asks the teacher, bf16 where there is bf16
-* ``plain Trainer, kept by map``  the same, with the teacher's answers kept by ``Dataset.map`` before
+* ``plain Trainer, online``  a Trainer whose compute_loss runs the teacher, bf16 where that pays
+* ``plain Trainer, kept by map``  the same, with the teacher's predictions kept by ``Dataset.map`` before
 
 And the same student matching three layers of a teacher of BERT-base's shape (109 M parameters, random weights):
 
 * ``layers, stored``  the hidden states come from the store, which was written before
-* ``layers, online``  the teacher is asked at every step
+* ``layers, online``  the teacher predicts every batch anew
 
 TextBrewer and torchdistill are no requirements of tinykd; without them their contestants are left out
 (``pip install -e ".[bench]"``).
@@ -28,6 +29,7 @@ import contextlib
 import importlib.util
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import turns
@@ -40,7 +42,8 @@ PEERS = {
     "plain Trainer, online": ("plain_trainer", {}),
     "plain Trainer, kept by map": ("kept_by_map", {}),
 }
-CONTESTANTS = ("tinykd", "by hand", "fine-tuning", "online", *PEERS, "layers, stored", "layers, online")
+OWN = ("tinykd", "tinykd, without speed", "by hand", "fine-tuning", "online")
+CONTESTANTS = (*OWN, *PEERS, "layers, stored", "layers, online")
 OPTIONS = {
     "--data": {"default": "newswire"},
     "--rows": {"type": int, "default": 640, "help": "sentences of train; default: %(default)s"},
@@ -65,7 +68,7 @@ class Clock:
         self.start, self.paused, self.ticks, self.seconds = time.perf_counter(), 0.0, [], None
 
     def begin(self) -> None:
-        """The first step begins: what came before is no part of the pace."""
+        """The first step begins: what came before is no part of the throughput."""
         self.began = time.perf_counter()
 
     def tick(self) -> None:
@@ -95,8 +98,8 @@ class Clock:
 
         return Callback()
 
-    def pace(self) -> float:
-        """Sentences a second, of all steps of the first epoch: grouped by length, no step is like another."""
+    def throughput(self) -> float:
+        """Sentences per second, of all steps of the first epoch: grouped by length, no step is like another."""
         return self.sentences / (self.ticks[self.steps - 1] - self.began)
 
 
@@ -107,19 +110,19 @@ def prepare(options) -> list[str]:
 
         corpus = data.load(options.data, max_train=options.rows)
         teacher, tokenizer = models.teacher(options.base, data.label_names(corpus))
-        settings = recipes.suited(options.rows)[0]
+        settings = replace(recipes.suited(options.rows)[0], precision=options.precision, speed=True)
         training.fine_tune(teacher, tokenizer, corpus["train"], options.work / "teacher", settings)
     there = {name for name in PEERS if importlib.util.find_spec(name.split(",")[0]) or name.startswith("plain")}
     if absent := [name for name in options.contestants if name in PEERS and name not in there]:
         print(f"left out, for they are not installed (pip install -e '.[bench]'): {'; '.join(absent)}", flush=True)
     layers = [] if options.target else [name for name in CONTESTANTS if name.startswith("layers")]
-    return ["tinykd", "by hand", "fine-tuning", "online", *there, *layers]
+    return [*OWN, *there, *layers]
 
 
 def measure(name: str, options) -> dict:
-    """Train one epoch, or until the target. Asking a teacher beforehand counts in the time to the target only."""
-    from tinykd import data, evaluation, ladder, models, training
-    from tinykd.objective import Weights
+    """Train one epoch, or until the target. Storing the teacher's logits counts in the time to the target only."""
+    from tinykd import data, evaluation, models, training
+    from tinykd.deploy import measuring
 
     corpus = data.load(options.data, max_train=options.rows)
     train = corpus["train"]
@@ -128,35 +131,36 @@ def measure(name: str, options) -> dict:
     else:
         teacher, tokenizer = models.teacher(options.base, data.label_names(corpus))
     student = models.student(options.student, teacher)
-    settings = training.Settings(epochs=options.epochs if options.target else 1, batch_size=options.batch_size)
+    how = {"batch_size": options.batch_size, "precision": options.precision, "speed": "without" not in name}
+    settings = training.Settings(epochs=1, **how)
     if options.target:
-        settings = training.Settings(epochs=options.epochs, batch_size=options.batch_size, learning_rate=3e-4)
+        settings = training.Settings(epochs=options.epochs, learning_rate=3e-4, **how)
     if name.startswith("layers"):
-        teacher = _base_size(teacher)
-        settings = training.Settings(epochs=1, batch_size=options.batch_size, weights=Weights(hidden=1.0))
+        teacher, settings = _base_size(teacher), replace(settings, weights=training.Weights(hidden=1.0))
 
     def score(student) -> float:
         return evaluation.evaluate(student, tokenizer, corpus["valid"])["entity_f1"]
 
     with tempfile.TemporaryDirectory() as folder:
-        _warm_up(student, tokenizer, train, settings.batch_size)
+        _warm_up(student, tokenizer, train, settings)
         clock = Clock(student, len(train), settings.batch_size, score, options.target)
         with contextlib.suppress(Reached):
             _train(name, student, teacher, tokenizer, train, settings, folder, clock)
-    found = {"sentences_per_second": clock.pace(), "steps": clock.steps, "memory_bytes": ladder.peak_memory()}
-    return found | ({"seconds_to_target": clock.seconds} if options.target else {})
+    figures = {"sentences_per_second": clock.throughput(), "steps": clock.steps}
+    figures["memory_bytes"] = measuring.peak_memory()
+    return figures | ({"seconds_to_target": clock.seconds} if options.target else {})
 
 
-def _warm_up(student, tokenizer, train, batch_size: int) -> None:
-    """Go forward and back once, in either precision: what the first step alone has to pay is nobody's pace."""
-    import torch
+def _warm_up(student, tokenizer, train, settings) -> None:
+    """Go forward and back once, in either precision: what the first step alone has to pay is not measured."""
+    from tinykd import data
+    from tinykd.models.precision import autocast
 
-    from tinykd import data, hardware
-
-    batch = data.collate(tokenizer)(data.encode(train.select(range(min(batch_size, len(train)))), tokenizer).to_list())
-    del batch["word_starts"]
-    for low in {False, hardware.prefers_bf16()}:
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+    rows = train.select(range(min(settings.batch_size, len(train))))
+    batch = data.collate(tokenizer)(data.encode(rows, tokenizer).to_list())
+    del batch["first_subwords"]
+    for precision in {"fp32", settings.precision}:
+        with autocast(precision):
             student(**batch).loss.backward()
     student.zero_grad()
 
@@ -170,28 +174,29 @@ def _train(name, student, teacher, tokenizer, train, settings, folder, clock) ->
     elif name == "by hand":
         _by_hand(student, tokenizer, _stored(train, teacher, tokenizer, folder, settings), settings, clock)
     else:
-        from tinykd import training
+        from tinykd.training import distill, fine_tune, runs
 
-        asked = {}
-        if name in ("tinykd", "layers, stored"):
-            train = _stored(train, teacher, tokenizer, folder, settings, student)
+        runs.Bar, out = lambda title: clock.callback(), Path(folder) / "out"
+        if name == "fine-tuning":
+            fine_tune(student, tokenizer, train, out, settings)
         elif name in ("online", "layers, online"):
-            layers = settings.weights.teacher_layers(teacher.config, student.config)
-            asked = {"teacher": teacher, "teacher_layers": layers}
-        training.Bar = lambda title: clock.callback()
-        training.distill(student, tokenizer, train, Path(folder) / "out", settings, **asked)
+            distill(student, tokenizer, train, out, settings, teacher=teacher)
+        else:
+            distill(student, tokenizer, _stored(train, teacher, tokenizer, folder, settings, student), out, settings)
 
 
 def _stored(train, teacher, tokenizer, folder, settings, student=None):
     from tinykd import samples
-    from tinykd.internals import Layers
+    from tinykd.models import Layers
 
     layers = settings.weights.teacher_layers(teacher.config, student.config) if student else Layers()
-    return samples.with_teacher(train, teacher, tokenizer, Path(folder) / "signals", layers=layers)
+    return samples.with_teacher(
+        train, teacher, tokenizer, Path(folder) / "signals", layers, precision=settings.precision
+    )
 
 
 def _base_size(teacher):
-    """A teacher of BERT-base's shape for the same labels; its answers mean nothing, their cost is the same."""
+    """A teacher of BERT-base's shape for the same labels; its predictions mean nothing, their cost is the same."""
     from transformers import BertConfig, BertForTokenClassification
 
     labels = {"id2label": teacher.config.id2label, "label2id": teacher.config.label2id}
@@ -203,7 +208,8 @@ def _by_hand(student, tokenizer, train, settings, clock) -> None:
     import torch
     from transformers.trainer_pt_utils import LengthGroupedSampler
 
-    from tinykd import data, hardware, losses
+    from tinykd import data, losses
+    from tinykd.models.precision import autocast
 
     encoded, collate = data.encode(train, tokenizer), data.collate(tokenizer, train)
     optimizer = torch.optim.AdamW(student.parameters(), lr=settings.learning_rate, fused=True)
@@ -213,12 +219,12 @@ def _by_hand(student, tokenizer, train, settings, clock) -> None:
         order = list(LengthGroupedSampler(settings.batch_size, lengths=encoded["length"][:]))
         for start in range(0, len(order), settings.batch_size):
             batch = collate(encoded.select(order[start : start + settings.batch_size]).to_list())
-            labels, starts, signal = (batch.pop(key) for key in ("labels", "word_starts", "teacher_logits"))
+            labels, starts, signal = (batch.pop(key) for key in ("labels", "first_subwords", "teacher_logits"))
             counted = labels != data.IGNORE
-            with torch.autocast("cpu", torch.bfloat16, enabled=hardware.prefers_bf16()):
+            with autocast(settings.precision):
                 logits = student(**batch).logits[counted]
             known = signal[starts >= 0]
-            losses.mixture(logits, known, labels[counted], settings.alpha, settings.temperature).backward()
+            losses.kd_loss(logits, known, labels[counted], settings.alpha, settings.temperature).backward()
             optimizer.step()
             optimizer.zero_grad()
             clock.tick()

@@ -1,13 +1,13 @@
-"""What share of our time is matrix products? The same shapes at the same precision, and nothing else.
+"""What share of our time is matrix multiplications? The same shapes at the same precision, and nothing else.
 
-* ``training, products``    for each batch, the products of forward and backward: what no program can save
-* ``training, by hand``     the fifteen-line loop of ``distilling.py``
-* ``training, tinykd``      the Trainer path of ``distilling.py``
-* ``answering, products``   the products of the forward pass, float32
-* ``answering, tinykd``     ``inference.logits``
+* ``training, matmul``    for each batch, those of forward and backward: what no program can save
+* ``training, by hand``   the fifteen-line loop of ``distilling.py``
+* ``training, tinykd``    the Trainer path of ``distilling.py``
+* ``predicting, matmul``  those of the forward pass, float32
+* ``predicting, tinykd``  ``models.logits``
 
-Batches of 32, grouped by length as training does it, sorted by length as answering does it; padding counts, since it is
-multiplied. Training runs in bf16 autocast where the processor has it.
+Batches of 32, grouped by length as training does it, sorted by length as prediction does it; padding counts, since it
+is multiplied. Training runs in bf16 autocast where that pays.
 
 python benchmarks/floor.py [--rows 640] [--rounds 3]
 """
@@ -18,33 +18,36 @@ import distilling
 import turns
 
 CONTESTANTS = (
-    "training, products", "training, by hand", "training, tinykd", "answering, products", "answering, tinykd",
+    "training, matmul", "training, by hand", "training, tinykd", "predicting, matmul", "predicting, tinykd",
 )  # fmt: skip
 OPTIONS = {key: distilling.OPTIONS[key] for key in ("--data", "--rows", "--base", "--student", "--batch-size")}
+OPTIONS["--batch-size"] = OPTIONS["--batch-size"] | {
+    "help": "in training, and counted in prediction; default: %(default)s"
+}
 
 
 def measure(name: str, options) -> dict:
-    """Sentences a second, after a warm-up."""
+    """Sentences per second, after a warm-up."""
     what, how = name.split(", ")
-    if what == "training" and how != "products":
+    if what == "training" and how != "matmul":
         options.target, options.epochs = 0.0, 1
         return {"sentences_per_second": distilling.measure(how, options)["sentences_per_second"]}
     import torch
 
-    from tinykd import data, hardware, inference, models
+    from tinykd import data, models
 
     corpus = data.load(options.data, max_train=options.rows)
     teacher, tokenizer = models.teacher(options.base, data.label_names(corpus))
     student = models.student(options.student, teacher)
     train = corpus["train"]
     if how == "tinykd":
-        inference.logits(student, tokenizer, train.select(range(options.batch_size)), batch_size=options.batch_size)
+        models.logits(student, tokenizer, train.select(range(min(options.batch_size, len(train)))))
         start = time.perf_counter()
-        inference.logits(student, tokenizer, train, batch_size=options.batch_size)
+        models.logits(student, tokenizer, train)
         return {"sentences_per_second": len(train) / (time.perf_counter() - start)}
-    kind = torch.bfloat16 if what == "training" and hardware.prefers_bf16() else torch.float32
+    kind = torch.bfloat16 if what == "training" and options.precision == "bf16" else torch.float32
     batches = shapes(data.encode(train, tokenizer)["length"][:], options.batch_size, grouped=what == "training")
-    prepared = {shape: products(student.config, *shape, backward=what == "training") for shape in set(batches)}
+    prepared = {shape: multiplications(student.config, *shape, backward=what == "training") for shape in set(batches)}
     operands = {size: _operands(size, kind) for listed in prepared.values() for size, _ in listed}
     with torch.inference_mode():
         for listed in (batches[:1], batches):  # the first batch alone, to warm up
@@ -57,7 +60,7 @@ def measure(name: str, options) -> dict:
 
 
 def shapes(lengths: list[int], batch_size: int, grouped: bool) -> list[tuple[int, int]]:
-    """Return (rows, longest row) of every batch, as training groups them or answering sorts them."""
+    """Return (rows, longest row) of every batch, as training groups them or prediction sorts them."""
     import torch
     from transformers.trainer_pt_utils import LengthGroupedSampler
 
@@ -68,10 +71,10 @@ def shapes(lengths: list[int], batch_size: int, grouped: bool) -> list[tuple[int
     return [(len(part), max(lengths[i] for i in part)) for part in parts]
 
 
-def products(config, batch: int, length: int, backward: bool) -> list[tuple[tuple[int, int, int, int], int]]:
-    """Return ``((copies, rows, inner, columns), times)`` of every kind of product of one batch.
+def multiplications(config, batch: int, length: int, backward: bool) -> list[tuple[tuple[int, int, int, int], int]]:
+    """Return ``((copies, rows, inner, columns), times)`` of every kind of matrix multiplication of one batch.
 
-    Going back, each product has two of the same size: for the gradient of either factor.
+    Going back, each has two of the same size: for the gradient of either factor.
     """
     d, f, heads, layers = (
         config.hidden_size, config.intermediate_size, config.num_attention_heads, config.num_hidden_layers,

@@ -1,10 +1,10 @@
 """What does a cascade save, on the clock? Against the teacher alone, the student alone, and both on every sentence.
 
-The models are untrained, so the share that is handed over is set (``--asked``), not earned: the threshold is the
-quantile of the student's own confidences. What share a trained pair needs for which score is in
-``experiments/fusion.py``. With ``--teacher`` and ``--student`` real models take part; the share is still set.
+The models are untrained, so the deferral rate is set (``--deferred``), not earned: the threshold is the quantile of the
+student's own confidences. What rate a trained pair needs for which score is in ``experiments/fusion.py``. With
+``--teacher`` and ``--student`` real models take part; the rate is still set.
 
-python benchmarks/fusing.py [--asked 0.3] [--rows 256] [--batches 1 8 32] [--teacher DIR --student DIR] [--rounds 3]
+python benchmarks/fusing.py [--deferred 0.3] [--rows 256] [--batches 1 8 32] [--teacher DIR --student DIR] [--rounds 3]
 """
 
 import time
@@ -14,7 +14,7 @@ import turns
 
 CONTESTANTS = ("teacher", "student", "both", "cascade")
 OPTIONS = {
-    "--asked": {"type": float, "default": 0.3, "help": "share of the sentences that the teacher gets"},
+    "--deferred": {"type": float, "default": 0.3, "help": "share of the sentences that the teacher gets"},
     "--rows": {"type": int, "default": 256, "help": "test sentences of newswire; default: %(default)s"},
     "--batches": {"type": int, "nargs": "*", "default": [1, 8, 32]},
     "--teacher": {"type": Path, "metavar": "DIR"},
@@ -35,34 +35,29 @@ def prepare(options) -> None:
 
 
 def measure(name: str, options) -> dict:
-    """Milliseconds a sentence at every batch size, after all were answered once; and what the multiplications say."""
+    """Milliseconds per sentence in requests of so many, after all were predicted once; and the cost counted."""
     import numpy as np
 
     from tinykd import data, fusion, models
 
-    dataset = data.load("newswire")["test"]
-    dataset = dataset.select(range(min(options.rows, len(dataset))))
-    teacher, student = (models.load(getattr(options, who) or options.work / who) for who in ("teacher", "student"))
-    costs = [fusion.row_macs(member, dataset) for member in (teacher, student)]
+    rows = data.load("newswire")["test"]["tokens"][: options.rows]
+    members = {who: models.load(getattr(options, who) or options.work / who) for who in ("teacher", "student")}
     if name == "cascade":
-        sure = [
-            fusion.confidence_of_row(row, "entropy") for row in fusion.Cascade(teacher, student, 0.0).logits(dataset)
-        ]
-        fused = fusion.Cascade(teacher, student, float(np.quantile(sure, options.asked)))
-        asked = fused.ask(dataset)[1]
-        found = {"asked": float(asked.mean()), "cost": fused.cost(dataset, asked)}
-    elif name == "both":
-        fused = fusion.Parallel({"teacher": teacher, "student": student}, {"teacher": 0.5, "student": 0.5})
-        found = {"cost": float((costs[0] + costs[1]).sum() / costs[0].sum())}
+        alone = fusion.Cascade(**members, threshold=0.0)
+        sure = [fusion.confidence_of_row(row, "entropy") for row in alone.logits(rows)]
+        fused = fusion.Cascade(**members, threshold=float(np.quantile(sure, options.deferred)))
+        deferred = fused.route(rows)[1]
+        found = {"deferral_rate": float(deferred.mean()), "cost": fused.cost(rows, deferred)}
     else:
-        member = {"teacher": teacher, "student": student}[name]
-        fused = fusion.Parallel({name: member}, {name: 1.0})
-        found = {"cost": float(costs[("teacher", "student").index(name)].sum() / costs[0].sum())}
-    fused.logits(dataset)
+        weights = {"both": (0.5, 0.5), "teacher": (1.0, 0.0), "student": (0.0, 1.0)}[name]
+        fused = fusion.Parallel(members, dict(zip(members, weights, strict=True)))
+        found = {"cost": fused.cost(rows)}
+    fused.logits(rows)
     for batch in options.batches:
         start = time.perf_counter()
-        fused.logits(dataset, batch_size=batch)
-        found[f"batch {batch}, ms a sentence"] = 1000 * (time.perf_counter() - start) / len(dataset)
+        for first in range(0, len(rows), batch):
+            fused.logits(rows[first : first + batch])
+        found[f"batch {batch}, ms a sentence"] = 1000 * (time.perf_counter() - start) / len(rows)
     return found
 
 

@@ -1,9 +1,9 @@
 """What happens when the corpus is ten times as large, and a hundred times? Time must grow in step, memory hardly.
 
 The corpus is *newswire*, repeated (synthetic, and said so): a folder on the disk as a user would have it. The model is
-untrained and tiny, so that what is measured is the way of the data and not the products:
+untrained and tiny, so that what is measured is the way of the data and not the matrix multiplications:
 
-* ``store``       read the corpus, ask the teacher about every word, write the store
+* ``store``       read the corpus, let the teacher predict every word, write the store
 * ``start-up``    read the corpus, find the store, and train one step
 * ``evaluation``  read the corpus and score every sentence
 
@@ -72,7 +72,9 @@ def _tiny(folder: Path) -> None:
 
 def measure(name: str, options) -> dict:
     """Do one job on one size, from the files on."""
-    from tinykd import data, evaluation, ladder, models, samples, training
+    from tinykd import data, evaluation, models, samples, training
+    from tinykd.deploy import measuring
+    from tinykd.training import runs
 
     job, size = name.split(" ")
     model, tokenizer = models.load(options.work / "model")
@@ -86,11 +88,11 @@ def measure(name: str, options) -> dict:
         else:
             transfer = samples.with_teacher(train, model, tokenizer, options.work / f"signals-{size}")
             student = models.student("cut:1", model)
-            training.Bar = lambda title: _after_one_step()
+            runs.Bar = lambda title: _after_one_step()
             with contextlib.suppress(Started):
                 training.distill(student, tokenizer, transfer, Path(place) / "out", training.Settings(epochs=1))
         seconds = time.perf_counter() - start
-    return {"seconds": seconds, "sentences": len(train), "memory_bytes": ladder.peak_memory()}
+    return {"seconds": seconds, "sentences": len(train), "memory_bytes": measuring.peak_memory()}
 
 
 def _after_one_step():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import growing
 import serving
+import speed
 import starting
 import turns
 
@@ -17,8 +18,8 @@ PAGE = Path(__file__).resolve().parent.parent / "book" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
 
-How fast tinykd trains and answers, beside other libraries. Each contestant ran in a process of its own, the contestants
-taking turns, so that whatever else the machine was doing hit all of them alike. A cell is the median of the
+How fast tinykd trains and predicts, beside other libraries. Each contestant ran in a process of its own, the
+contestants taking turns, so that whatever else the machine was doing hit all of them alike. A cell is the median of the
 rounds, with the lowest and the highest behind it. Your machine will give other numbers, and we hope the same
 order. `make bench` wrote this page; do not edit it.
 """
@@ -32,11 +33,12 @@ that tinykd, *by hand*, *fine-tuning* and *online* are up to 5 % slower than it 
 
 SECTIONS = {
     "distilling-conll2003": (
-        "Distilling: sentences a second",
+        "Distilling: sentences per second",
         """\
-One student, one teacher, the same sentences, 32 a batch; one epoch, start-up and checkpoints left out. *tinykd*
-reads the teacher's answers from its store; *by hand* is a loop of fifteen lines with nothing but forward, backward
-and step; *online* asks the teacher at every step; *fine-tuning* has no teacher; with *fixed padding* every sentence is
+One student, one teacher, the same sentences, 32 per batch; one epoch, start-up and checkpoints left out. *tinykd*
+reads the teacher's predictions from its store and uses the tricks of `tinykd.training.speed`, as the command line does;
+*without speed* is the library's default; *by hand* is a loop of fifteen lines with nothing but forward, backward
+and step; *online* runs the teacher on every batch; *fine-tuning* has no teacher; with *fixed padding* every sentence is
 as long as the longest that is allowed. The peers are {cite:t}`yang2020textbrewer`, {cite:t}`matsubara2021torchdistill`,
 and a `Trainer` as tutorials write it. Not all of a ratio is the store's doing. tinykd, *by hand* and the Trainers put
 sentences of like length together, or compute in bf16 where that is faster; the peers as published do neither. With few
@@ -66,21 +68,29 @@ states of a teacher of BERT-base's size.
     "distilling-newswire-target": (
         "Distilling: time to a score",
         """\
-The same, with a fine-tuned teacher, until the student reaches a fixed entity F1 on the validation split. Asking
-the teacher beforehand counts; scoring does not. Each trains as its kind does (tinykd and the Trainers let the
+The same, with a fine-tuned teacher, until the student reaches a fixed entity F1 on the validation split. Storing
+the teacher's predictions counts; scoring does not. Each trains as its kind does (tinykd and the Trainers let the
 learning rate fall, *by hand* and the peers keep it), and none was tuned. A dash: not reached. A score this low
 is soon reached by labels alone, for the student is cut out of the fine-tuned teacher.
 """,
     ),
-    "serving": (
-        "Serving: milliseconds a batch",
+    "speed": (
+        "Training: what each trick brings",
         """\
-Every rung of the ladder in every runtime, by batch and length in word pieces. Untrained weights: speed depends
-on shapes. What the rungs score is in [lesson 08](../notebooks/08_quantization_and_export.ipynb).
+The demo's student, distilled with all tricks of `tinykd.training.speed` and with each one left out, in turns. A gain is
+the median of the rounds' ratios; below 5 % a trick is not worth its lines. *fast_dropout* was measured with a dropout
+of 0.1, the others without dropout.
+""",
+    ),
+    "serving": (
+        "Serving: milliseconds per batch",
+        """\
+Every variant in every runtime, by batch and length in subword tokens. Untrained weights: speed depends
+on shapes. What the variants score is in [lesson 08](../notebooks/08_quantization_and_export.ipynb).
 """,
     ),
     "fusing": (
-        "Fusion: milliseconds a sentence",
+        "Fusion: milliseconds per sentence",
         """\
 A cascade against either model alone and against both on every sentence. The share that goes to the teacher is
 set, since the pair is untrained; *cost* is counted in multiplications, where 1 is the teacher alone ([lesson
@@ -97,13 +107,13 @@ memory hardly: a hundred times the sentences may take up to a fifth more.
     ),
     "starting": (
         "Start-up: seconds of a whole process",
-        "From the return key to the answer, one sentence. Differences of a hundredth of a second are noise.\n",
+        "From the return key to the prediction, one sentence. Differences of a hundredth of a second are noise.\n",
     ),
     "floor": (
-        "The floor: how much of it is matrix products",
+        "The floor: how much of it is matrix multiplications",
         """\
-The products of the same batches at the same precision, and nothing else, as torch multiplies them: no program that
-multiplies with torch can save those. The share is what they take of our time.
+The matrix multiplications of the same batches at the same precision, and nothing else, as torch does them: no program
+that multiplies with torch can save those. The share is what they take of our time.
 """,
     ),
 }
@@ -127,6 +137,8 @@ def _tables(name: str, result: dict) -> str:
     runs = result["runs"]
     if name.startswith("distilling"):
         return _distilling(runs)
+    if name == "speed":
+        return _speed(runs)
     if name == "serving":
         return _serving(runs)
     if name == "growing":
@@ -136,11 +148,11 @@ def _tables(name: str, result: dict) -> str:
     if name == "starting":
         limits = {key: f"{limit} s" for key, limit in starting.LIMITS.items()}
         rows = [[f"`{key}`", _cell(of, "seconds", 3), limits.get(key, "")] for key, of in runs.items()]
-        return _table("From the return key to the answer", ["", "seconds", "limit"], rows)
+        return _table("From the return key to the prediction", ["", "seconds", "limit"], rows)
     figures = [figure for figure in next(iter(runs.values()))[0] if figure.startswith("batch")]
     rows = [[key, _cell(of, "cost", 2), *(_cell(of, figure, 2) for figure in figures)] for key, of in runs.items()]
     heads = ["", "cost", *(figure.split(",")[0] for figure in figures)]
-    return _table("Milliseconds a sentence of each way to answer, by batch", heads, rows)
+    return _table("Milliseconds per sentence of each way to predict, by batch", heads, rows)
 
 
 def _distilling(runs: dict) -> str:
@@ -150,7 +162,7 @@ def _distilling(runs: dict) -> str:
         times = "" if key == "tinykd" or key.startswith("layers") else f"{best[0] / found[0]:.1f}"
         row = [key, _cell(of, "sentences_per_second", 0), times]
         rows.append([*row, _cell(of, "memory_bytes", 0, 1e6), _cell(of, "seconds_to_target", 0)])
-    heads = ["", "sentences a second", "tinykd is so many times faster", "memory, MB", "seconds to the score"]
+    heads = ["", "sentences per second", "tinykd is so many times faster", "memory, MB", "seconds to the score"]
     kept = [i for i in range(len(heads)) if i == 0 or any(row[i] not in ("", "–") for row in rows)]
     of_rounds = (
         "one round"
@@ -184,10 +196,18 @@ def _earlier(measured: list[dict]) -> str:
     )
 
 
+def _speed(runs: dict) -> str:
+    rows = [
+        [f"{trick}, {threads} thread{'s' * (threads > 1)}", f"{base:.0f}", f"{bare:.0f}", f"{gain:+.0f} %"]
+        for threads, trick, base, bare, gain in speed.gains(runs)
+    ]
+    return _table("Sentences per second with a trick and without it", ["", "with", "without", "gain"], rows)
+
+
 def _serving(runs: dict) -> str:
     parts = []
-    for rung in serving.RUNGS:
-        there = {key.split(", ")[1]: of for key, of in runs.items() if key.startswith(f"{rung}, ")}
+    for variant in serving.VARIANTS:
+        there = {key.split(", ")[1]: of for key, of in runs.items() if key.startswith(f"{variant}, ")}
         if there:
             cells = [figure for figure in next(iter(there.values()))[0] if figure.endswith(", ms")]
             rows = [
@@ -199,7 +219,7 @@ def _serving(runs: dict) -> str:
                 for engine, of in there.items()
             ]
             heads = [cell.removesuffix(", ms").replace("x", "×") for cell in cells]
-            caption = f"Milliseconds of *{rung}*, by batch × length, and the memory in MB"
+            caption = f"Milliseconds of *{variant}*, by batch × length, and the memory in MB"
             parts.append(_table(caption, ["", *heads, "MB"], rows))
     return "\n".join(parts) + "\nThe spread of each cell is in the JSON file.\n"
 
@@ -234,11 +254,11 @@ def _growing(runs: dict) -> str:
 def _floor(runs: dict) -> str:
     rows = []
     for key, of in runs.items():
-        floor = runs.get(key.split(",")[0] + ", products")
+        floor = runs.get(key.split(",")[0] + ", matmul")
         ours, its = (turns.middle(r, "sentences_per_second")[0] if r else None for r in (of, floor))
         rows.append([key, _cell(of, "sentences_per_second", 0), f"{100 * ours / its:.0f} %" if its else ""])
-    heads = ["", "sentences a second", "share of the time that is products"]
-    return _table("Our speed, and that of its matrix products alone", heads, rows)
+    heads = ["", "sentences per second", "share of the time that is matrix multiplications"]
+    return _table("Our speed, and that of its matrix multiplications alone", heads, rows)
 
 
 def _cell(runs: list[dict], figure: str, digits: int, unit: float = 1.0, spread: bool = True) -> str:

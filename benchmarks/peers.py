@@ -1,4 +1,4 @@
-"""How others distil: TextBrewer, torchdistill, a plain Trainer, and answers kept by ``map``. For ``distilling.py``.
+"""How others distil: TextBrewer, torchdistill, a plain Trainer, and predictions kept by ``map``. For ``distilling.py``.
 
 Each function trains ``student`` on ``train`` as the project's own examples do, in the fewest lines, and calls
 ``clock.tick()`` after every step. Neither library is a requirement of tinykd.
@@ -11,12 +11,12 @@ import torch
 from torch.nn import functional as F
 from transformers import DataCollatorForTokenClassification, Trainer, TrainingArguments
 
-from tinykd import data, hardware
+from tinykd import data
 from tinykd.data import IGNORE
 
 
 def textbrewer(student, teacher, tokenizer, train, settings, folder, clock, autocast=False, fixed=False) -> None:
-    """TextBrewer's GeneralDistiller; ``fixed`` pads every batch to 128 pieces, as its examples' features are."""
+    """TextBrewer's GeneralDistiller; ``fixed`` pads every batch to 128 subword tokens, as its examples do."""
     from textbrewer import DistillationConfig, GeneralDistiller, TrainingConfig
 
     batches = _loader(tokenizer, train, settings, settings.max_length if fixed else None)
@@ -59,8 +59,8 @@ def torchdistill(student, teacher, tokenizer, train, settings, folder, clock) ->
 
         def forward(self, student_io, teacher_io, labels):
             counted = labels != IGNORE
-            said, heard = ({"words": {"output": io["."]["output"].logits[counted]}} for io in (student_io, teacher_io))
-            return self.loss(said, heard, labels[counted])
+            ours, theirs = ({"words": {"output": io["."]["output"].logits[counted]}} for io in (student_io, teacher_io))
+            return self.loss(ours, theirs, labels[counted])
 
     loader = {"dataset_id": "train", "requires_supp": False, "collate_fn": "words", "kwargs": {}}
     loader["sampler"] = {"class_or_func": torch.utils.data.RandomSampler}
@@ -90,30 +90,30 @@ def torchdistill(student, teacher, tokenizer, train, settings, folder, clock) ->
 
 
 def plain_trainer(student, teacher, tokenizer, train, settings, folder, clock) -> None:
-    """A Trainer whose ``compute_loss`` asks the teacher, as the tutorials write it; autocast like tinykd's."""
+    """A Trainer whose ``compute_loss`` runs the teacher, as the tutorials write it; autocast like tinykd's."""
 
-    class Asking(Trainer):
+    class Online(Trainer):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             with torch.no_grad():
                 signal = teacher(**inputs).logits
-            return _mixture(model(**inputs), signal, inputs["labels"], settings)
+            return _kd_loss(model(**inputs), signal, inputs["labels"], settings)
 
     encoded = data.encode(train, tokenizer).select_columns(["input_ids", "labels"])
-    _train(Asking, student, encoded, DataCollatorForTokenClassification(tokenizer), settings, folder, clock)
+    _train(Online, student, encoded, DataCollatorForTokenClassification(tokenizer), settings, folder, clock)
 
 
 def kept_by_map(student, teacher, tokenizer, train, settings, folder, clock) -> None:
-    """The pattern of sentence-transformers' distillation example: ``map`` asks the teacher once, a column keeps it."""
+    """As in sentence-transformers' distillation example: ``map`` runs the teacher once; a column keeps its logits."""
     encoded = data.encode(train, tokenizer).select_columns(["input_ids", "labels"])
     collate = DataCollatorForTokenClassification(tokenizer)
 
     @torch.no_grad()
-    def ask(rows):
+    def predict(rows):
         batch = collate([dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)])
         signal = teacher(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         return {"signal": [row[: len(ids)].tolist() for row, ids in zip(signal, rows["input_ids"], strict=True)]}
 
-    answered = encoded.map(ask, batched=True, batch_size=settings.batch_size)
+    predicted = encoded.map(predict, batched=True, batch_size=settings.batch_size)
 
     def with_signal(rows):
         signal = [torch.tensor(row.pop("signal")) for row in rows]
@@ -122,9 +122,9 @@ def kept_by_map(student, teacher, tokenizer, train, settings, folder, clock) -> 
     class Reading(Trainer):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             signal = inputs.pop("signal")
-            return _mixture(model(**inputs), signal, inputs["labels"], settings)
+            return _kd_loss(model(**inputs), signal, inputs["labels"], settings)
 
-    _train(Reading, student, answered, with_signal, settings, folder, clock)
+    _train(Reading, student, predicted, with_signal, settings, folder, clock)
 
 
 def _train(kind, student, rows, collate, settings, folder, clock) -> None:
@@ -133,7 +133,7 @@ def _train(kind, student, rows, collate, settings, folder, clock) -> None:
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
-        bf16=hardware.prefers_bf16(),
+        bf16=settings.precision == "bf16",
         use_cpu=True,
         save_strategy="no",
         logging_strategy="no",
@@ -144,7 +144,7 @@ def _train(kind, student, rows, collate, settings, folder, clock) -> None:
     kind(student, how, train_dataset=rows, data_collator=collate, callbacks=[clock.callback()]).train()
 
 
-def _mixture(output, signal, labels, settings):
+def _kd_loss(output, signal, labels, settings):
     counted, T = labels != IGNORE, settings.temperature
     soft = F.kl_div(
         F.log_softmax(output.logits[counted] / T, -1), F.softmax(signal[counted] / T, -1), reduction="batchmean"
@@ -157,7 +157,7 @@ def _collate(tokenizer, length: int | None = None):
 
     def collate(rows):
         batch = plain(rows)
-        del batch["word_starts"]
+        del batch["first_subwords"]
         if length:
             missing = length - batch["labels"].shape[1]
             fill = {"labels": IGNORE, "input_ids": tokenizer.pad_token_id}

@@ -38,13 +38,14 @@ OPTIONS = {
 
 def prepare(options) -> None:
     """Save an untrained student, plain and exported."""
-    from tinykd import data, export, models, quantization
+    from tinykd import data, models
+    from tinykd.deploy import export, int8
 
     if not (options.work / "int8").exists():
         teacher, tokenizer = models.teacher(options.base, data.label_names(data.load("newswire")))
         student = models.student(options.student, teacher)
         models.save(student, tokenizer, options.work / "student")
-        quantization.dynamic_int8(export.to_onnx(student, tokenizer, options.work / "float32"), options.work / "int8")
+        int8.dynamic_int8(export.to_onnx(student, tokenizer, options.work / "float32"), options.work / "int8")
 
 
 def measure(name: str, options) -> dict:

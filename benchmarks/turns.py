@@ -42,7 +42,8 @@ def run(
     Raises:
         SystemExit: a contestant failed; its last lines. Or the file of results has contestants that take no part now.
     """
-    from tinykd.files import write_json
+    from tinykd.artifacts import write_json
+    from tinykd.models import best_precision
 
     names = list(contestants)
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
@@ -52,6 +53,8 @@ def run(
     parser.add_argument("--contestants", nargs="*", default=names, metavar="NAME", help="of: " + "; ".join(names))
     parser.add_argument("--results", type=Path, metavar="FILE", help="default: benchmarks/results/")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep what is prepared here; default: a temporary one")
+    precision = "of training, the same for all; default: what is faster here"
+    parser.add_argument("--precision", choices=("fp32", "bf16"), help=precision)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     given = sys.argv[1:] if arguments is None else arguments
     chosen = parser.parse_args(given)
@@ -62,15 +65,15 @@ def run(
     if unknown:
         parser.error(f"no contestant is called {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as place:
-        chosen.work = chosen.work or Path(place)
+        chosen.work, chosen.precision = chosen.work or Path(place), chosen.precision or best_precision()
         there = prepare(chosen) if prepare else None
         names = [n for n in chosen.contestants if there is None or n in there]
         where = chosen.results or RESULTS / f"{name(chosen) if name else Path(script).stem}.json"
         if where.exists() and (lost := json.loads(where.read_text(encoding="utf-8"))["runs"].keys() - set(names)):
             raise SystemExit(f"{where} has measured {'; '.join(sorted(lost))}, too; name another file with --results")
-        result = about(script, given)
+        result = about(script, given) | {"precision": chosen.precision}
         print(f"{result['processor']}, {result['cores']} cores, load {result['load'][0]}", flush=True)
-        own = [*given, "--work", str(chosen.work), "--only"]
+        own = [*given, "--precision", chosen.precision, "--work", str(chosen.work), "--only"]
         result["rounds"] = chosen.rounds
         result["options"] = {
             key: value for key, value in vars(chosen).items() if isinstance(value, str | int | float | bool)

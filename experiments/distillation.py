@@ -16,10 +16,11 @@ from pathlib import Path
 
 from datasets import Dataset, concatenate_datasets
 
-from tinykd import data, evaluation, methods, models, recipes, samples
-from tinykd.files import write_json
+from tinykd import data, evaluation, models, recipes, samples
+from tinykd.artifacts import write_json
+from tinykd.models import Layers
 from tinykd.samples import Dynamic
-from tinykd.training import Settings, fine_tune
+from tinykd.training import Settings, distill_by, fine_tune, teacher_layers
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "distillation.json"
@@ -38,16 +39,17 @@ QUARTER = 3510
 
 @dataclass(frozen=True)
 class Row:
-    """One student: how it is made, what it is asked, on how many copies with other names. ``losses`` None: labels.
+    """One student: how it is made, by which method it learns, on how many copies with other names.
 
-    ``teachers`` above 1 asks those of the next seeds, too, and takes the mean of their answers; layers are its own's.
+    ``method`` None: from labels alone. ``teachers`` above 1 takes the mean of the predictions of its own teacher and
+    those of the next seeds; what the layers hold is its own teacher's.
     ``new_names`` adds as many copies of all those with names drawn from the vocabulary, ``outside`` so many sentences
     of real newswire (``reuters.py``), both labelled by the teacher; ``words`` begins with the teacher's words
-    (``models.inherit_words``). ``chosen`` keeps a ``QUARTER`` by that rule of ``samples.select``.
+    (``models.svd_embeddings``). ``chosen`` keeps a ``QUARTER`` by that rule of ``samples.select``.
     """
 
     student: str = "cut:3"
-    losses: str | None = "logits"
+    method: str | None = "logits"
     settings: Settings = SHORT
     copies: int = 0
     new_names: int = 0
@@ -59,34 +61,34 @@ class Row:
 
 def sampled(student: str, settings: Settings) -> dict[str, Row]:
     """Return the rows of one student that differ by its sentences: chosen as it learns, written anew, or a quarter."""
-    dynamic = replace(settings, dynamic=Dynamic(), teacher_share=0.5, teacher_share_end=1.0)
+    dynamic = replace(settings, dynamic=Dynamic(), mixing=0.5, mixing_end=1.0)
     longer = replace(settings, epochs=4 * settings.epochs)
     return {
         f"{student}, dynamic": Row(student, settings=dynamic),
         f"{student}, augmented": Row(student, settings=settings, copies=1),
         **{
-            f"{student}, a quarter, {by}": Row(student, settings=longer, chosen=by)
-            for by in ("random", "stratified", "uncertain")
+            f"{student}, a quarter, {rule}": Row(student, settings=longer, chosen=rule)
+            for rule in ("random", "stratified", "uncertain")
         },
     }
 
 
 ROWS = {
-    "cut:3, labels only": Row(losses=None),
+    "cut:3, labels only": Row(method=None),
     "cut:3, logits": Row(),
-    "cut:3, hidden": Row(losses="hidden"),
-    "cut:3, attention": Row(losses="attention"),
-    "cut:3, relations": Row(losses="relations"),
-    "cut:3, two-stage": Row(losses="two-stage"),
+    "cut:3, hidden": Row(method="hidden"),
+    "cut:3, attention": Row(method="attention"),
+    "cut:3, relations": Row(method="relations"),
+    "cut:3, two-stage": Row(method="two-stage"),
     **sampled("cut:3", SHORT),
-    "cut:3, hidden, no dropout": Row(losses="hidden", settings=replace(SHORT, dropout=0.0)),
-    "cut:3, hidden, augmented": Row(losses="hidden", settings=replace(FULL, epochs=2), copies=1),
-    "cut:3, hidden, long": Row(losses="hidden", settings=LONG),
-    "cut:3, labels only, long, augmented": Row(losses=None, settings=FULL, copies=3),
-    "cut:3, hidden, long, augmented": Row(losses="hidden", settings=FULL, copies=3),
+    "cut:3, hidden, no dropout": Row(method="hidden", settings=replace(SHORT, dropout=0.0)),
+    "cut:3, hidden, augmented": Row(method="hidden", settings=replace(FULL, epochs=2), copies=1),
+    "cut:3, hidden, long": Row(method="hidden", settings=LONG),
+    "cut:3, labels only, long, augmented": Row(method=None, settings=FULL, copies=3),
+    "cut:3, hidden, long, augmented": Row(method="hidden", settings=FULL, copies=3),
     "cut:2, labels only": Row("cut:2", None),
     "cut:2, logits": Row("cut:2"),
-    **{f"cut:2, {losses}": Row("cut:2", losses) for losses in ("hidden", "attention", "relations", "two-stage")},
+    **{f"cut:2, {method}": Row("cut:2", method) for method in ("hidden", "attention", "relations", "two-stage")},
     **sampled("cut:2", SHORT),
     "cut:2, hidden, long": Row("cut:2", "hidden", LONG),
     "cut:2, hidden, long, augmented": Row("cut:2", "hidden", FULL, 3),
@@ -100,8 +102,8 @@ ROWS = {
     "tinybert-4, labels only": Row("tinybert-4", None, LONG),
     "tinybert-4, logits": Row("tinybert-4", "logits", LONG),
     **{
-        f"tinybert-4, {losses}": Row("tinybert-4", losses, LONG)
-        for losses in ("hidden", "attention", "relations", "two-stage")
+        f"tinybert-4, {method}": Row("tinybert-4", method, LONG)
+        for method in ("hidden", "attention", "relations", "two-stage")
     },
     **sampled("tinybert-4", LONG),
     "tinybert-4, two-stage, augmented": Row("tinybert-4", "two-stage", FULL, 3),
@@ -122,10 +124,10 @@ BASE = f"cut:3, T {SHORT.temperature:g}, alpha {SHORT.alpha:g}, rate {SHORT.lear
 TITLES = {"cut:3, alpha 0.8": "cut:3, alpha 0.8: the article's"}
 #: the names of the rows that differ by their sentences
 SENTENCES = re.compile(r"[^,]+, (dynamic|(hidden, )?augmented|a quarter, \w+)")
-#: what the table asks → the rows that answer it
+#: the table's questions → the rows that answer them
 QUESTIONS = {
     "three layers, three epochs: which loss?": [
-        f"cut:3, {losses}" for losses in ("labels only", "logits", "hidden", "attention", "relations", "two-stage")
+        f"cut:3, {method}" for method in ("labels only", "logits", "hidden", "attention", "relations", "two-stage")
     ],
     DIALS: [name for name in ROWS if name.startswith(("cut:3, T ", "cut:3, rate", "cut:3, alpha"))],
     "which sentences?": [name for name in ROWS if SENTENCES.fullmatch(name)],
@@ -145,16 +147,16 @@ QUESTIONS = {
 #: what the README shows: the row → the student, what it learns from
 README = {
     "cut:3, labels only": ("three of the teacher's layers", "labels, three epochs"),
-    "cut:3, logits": ("", "labels and the teacher's answers, three epochs"),
+    "cut:3, logits": ("", "labels and the teacher's predictions, three epochs"),
     "cut:3, labels only, long, augmented": ("", "labels; each sentence in four versions with other names, five epochs"),
-    "cut:3, hidden, long, augmented": ("", "the same sentences, the teacher's answers and hidden states"),
+    "cut:3, hidden, long, augmented": ("", "the same sentences, the teacher's predictions and hidden states"),
     "cut:3, hidden, long, outside text": ("", "the same; unlabelled newswire in place of two of the versions"),
     "cut:3, hidden, two epochs, all outside text": ("", "four times as much newswire, two versions, two epochs"),
     "cut:2, hidden, long, outside text": ("two of them", "a quarter of that newswire, two versions, five epochs"),
     "tinybert-4, labels only": ("TinyBERT's four layers, all new", "labels, ten epochs"),
     "tinybert-4, two-stage, augmented": (
         "",
-        "four versions, five epochs: first the teacher's layers, then its answers",
+        "four versions, five epochs: first the teacher's layers, then its predictions",
     ),
     "tinybert-4, two-stage, augmented, teacher's words": ("all new but for the teacher's words", "the same"),
 }
@@ -163,15 +165,19 @@ README = {
 def teacher_of(seed: int, train: Dataset, labels: list[str]):
     """Return the teacher of this seed, trained once, by this experiment or by ``conll2003.py``."""
     teacher, tokenizer = models.teacher("minilm", labels, seed=seed)
-    settings = replace(recipes.suited(len(train))[0], seed=seed)
-    teacher = fine_tune(teacher, tokenizer, train, RUNS / f"conll2003-seed{seed}" / "teacher", settings, "teacher")
-    return teacher, tokenizer
+    settings = here(recipes.suited(len(train))[0], seed)
+    return fine_tune(teacher, tokenizer, train, RUNS / f"conll2003-seed{seed}" / "teacher", settings), tokenizer
+
+
+def here(settings: Settings, seed: int) -> Settings:
+    """Return ``settings`` with this seed, the precision that pays on this machine, and the tricks of training."""
+    return replace(settings, seed=seed, precision=models.best_precision(), speed=True)
 
 
 def one_row(name: str, seed: int, corpus) -> dict:
     """Train and score one student; return what is recorded of it."""
-    row = ROWS[name]
-    train = corpus["train"]
+    row, train = ROWS[name], corpus["train"]
+    settings = here(row.settings, seed)
     teacher, tokenizer = teacher_of(seed, train, data.label_names(corpus))
     student = models.student(row.student, teacher, seed)
     if row.copies:
@@ -184,64 +190,73 @@ def one_row(name: str, seed: int, corpus) -> dict:
 
         unlabelled.append(reuters.sentences(row.outside, seed))
     for texts in unlabelled:
-        labelled = samples.labelled_by(teacher, tokenizer, texts, progress="labels", bf16=True)
+        labelled = samples.labelled_by(teacher, tokenizer, texts, precision=settings.precision)
         train = concatenate_datasets([train, labelled.cast(train.features)])
     if row.words:
-        models.inherit_words(student, teacher)
+        models.svd_embeddings(student, teacher)
     out = RUNS / "distillation" / f"{name.replace(', ', '-').replace(' ', '-').replace(':', '')}-seed{seed}"
-    settings = replace(row.settings, seed=seed)
     start = time.perf_counter()
-    if row.losses is None:
-        student = fine_tune(student, tokenizer, train, out, settings, name)
+    if row.method is None:
+        student = fine_tune(student, tokenizer, train, out, settings)
     else:
-        layers = methods.needed(row.losses, teacher, student)
-        kind = "logits" if not (layers.hidden_states or layers.attention) else f"{row.losses}-{row.student}"
+        layers = teacher_layers(row.method, teacher, student)
+        kind = "logits" if layers == Layers() else f"{row.method}-{row.student}"
         added = {"copies": row.copies, "new": row.new_names, "outside": row.outside}
         made = "".join(f"-{count}-{what}" for what, count in added.items() if count)
         store = RUNS / f"signals-seed{seed}" / f"{kind.replace(':', '')}{made}"
-        transfer = samples.with_teacher(train, teacher, tokenizer, store, 128, "signals", layers, bf16=True)
+        transfer = samples.with_teacher(train, teacher, tokenizer, store, layers, precision=settings.precision)
         if row.chosen:
             transfer = samples.select(transfer, QUARTER, row.chosen, seed)
         if row.teachers > 1:
             transfer = with_others(transfer, train, [(seed + n) % 3 for n in range(1, row.teachers)], corpus, store)
-        student = methods.distill_by(row.losses, student, tokenizer, transfer, out, settings, name)
+        student = distill_by(row.method, student, tokenizer, transfer, out, settings)
     seconds = time.perf_counter() - start
-    scores = {
-        split: evaluation.evaluate(student, tokenizer, corpus[split], word_by_word=True)["entity_f1"]
-        for split in ("valid", "test")
-    }
-    about = {"row": name, "seed": seed, "minutes": seconds / 60, "settings": asdict(settings)}
-    return about | scores | recipes.provenance()
+    about = {"row": name, "seed": seed, "minutes": seconds / 60, "settings": asdict(settings), "rule": "decoded"}
+    return about | scored(student, tokenizer, corpus) | recipes.provenance()
+
+
+def scored(model, tokenizer, corpus) -> dict[str, float]:
+    """Return the entity F1 on ``valid`` and ``test``."""
+    return {split: evaluation.evaluate(model, tokenizer, corpus[split])["entity_f1"] for split in ("valid", "test")}
 
 
 def with_others(transfer: Dataset, train: Dataset, seeds: list[int], corpus, store: Path) -> Dataset:
-    """Return ``transfer`` with the mean of its teacher's answers and those of the teachers of other seeds."""
-    said = [transfer]
+    """Return ``transfer`` with the mean of its teacher's predictions and those of the teachers of other seeds."""
+    predicted = [transfer]
     for seed in seeds:
         other, tokenizer = teacher_of(seed, corpus["train"], data.label_names(corpus))
         folder = store.with_name(f"{store.name}-teacher-{seed}")
-        said.append(samples.with_teacher(train, other, tokenizer, folder, progress=f"signals, seed {seed}", bf16=True))
-    return samples.combine(said, [1.0] * len(said))
+        precision = models.best_precision()
+        predicted.append(samples.with_teacher(train, other, tokenizer, folder, precision=precision))
+    return samples.combine(predicted, [1.0] * len(predicted))
 
 
 def teachers_scores(seed: int, corpus) -> dict:
     """Return what the students of this seed are measured by; kept with each, for it differs between processors."""
     teacher, tokenizer = teacher_of(seed, corpus["train"], data.label_names(corpus))
-    return {
-        split: evaluation.evaluate(teacher, tokenizer, corpus[split], word_by_word=True)["entity_f1"]
-        for split in ("valid", "test")
-    }
+    return scored(teacher, tokenizer, corpus)
+
+
+def by_rule(results: dict) -> dict[str, list[dict]]:
+    """Return the runs by the rule that scored them; those that name none took each word's likeliest tag."""
+    runs: dict[str, list[dict]] = {}
+    for run in results["students"].values():
+        runs.setdefault(run.get("rule", "word by word"), []).append(run)
+    return dict(sorted(runs.items()))
 
 
 def table(results: dict, questions: tuple[str, ...] = tuple(QUESTIONS)) -> str:
-    """Return the rows that answer ``questions`` as a Markdown table: entity F1, and its share of the teacher's."""
-    runs = list(results["students"].values())
+    """Return the rows that answer ``questions`` as Markdown, a table per rule: entity F1, share of the teacher's."""
+    return "\n\n".join(_table(rule, runs, questions) for rule, runs in by_rule(results).items())
+
+
+def _table(rule: str, runs: list[dict], questions: tuple[str, ...]) -> str:
     teachers = {(run["seed"], run["teacher"]["test"]): {"teacher": run["teacher"]} | run["teacher"] for run in runs}
-    lines = ["| CoNLL-2003, entity F1 | runs | valid | test | of the teacher |", "|---|--:|--:|--:|--:|"]
+    lines = [f"| CoNLL-2003, entity F1, {rule} | runs | valid | test | of the teacher |", "|---|--:|--:|--:|--:|"]
     lines.append(_line("teacher", list(teachers.values()), "100"))
     for question in questions:
         of = {name: [run for run in runs if run["row"] == name] for name in QUESTIONS[question]}
-        answers = [_line(TITLES.get(name, name), found) for name, found in of.items() if found]
+        answers = [_line(TITLES.get(name, name), its) for name, its in of.items() if its]
         if question == DIALS and answers:
             answers.insert(0, _line(BASE, [run for run in runs if run["row"] == "cut:3, logits"]))
         lines += [f"| **{question}** | | | | |", *answers] if answers else []
@@ -249,10 +264,15 @@ def table(results: dict, questions: tuple[str, ...] = tuple(QUESTIONS)) -> str:
 
 
 def readme_table(results: dict) -> str:
-    """Return the rows that the README shows as a Markdown table: entity F1 on ``test``, its share of the teacher's."""
-    lines = ["| student | learns from | runs | entity F1 | of the teacher |", "|---|---|--:|--:|--:|"]
+    """Return the rows that the README shows as a Markdown table: entity F1 on ``test``, its share of the teacher's.
+
+    All are scored by one rule, the first by which all of them are recorded.
+    """
+    whole = (one for one in by_rule(results).items() if {run["row"] for run in one[1]} >= README.keys())
+    rule, runs = next(whole)
+    lines = [f"| student | learns from | runs | entity F1, {rule} | of the teacher |", "|---|---|--:|--:|--:|"]
     for name, titles in README.items():
-        cells = _line(name, [run for run in results["students"].values() if run["row"] == name]).split(" | ")
+        cells = _line(name, [run for run in runs if run["row"] == name]).split(" | ")
         lines.append(" | ".join((f"| {titles[0]}", titles[1], cells[1], *cells[3:])))
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""What dynamic samples cost: processor seconds of one epoch with and without them, the teacher's answers stored.
+"""What dynamic samples cost: processor seconds of one epoch with and without them, the teacher's predictions stored.
 
 Processor seconds and not those of the clock, so that a busy machine does not count; start-up is in both.
 ``python experiments/dynamic_cost.py [--rounds 2]``; what is recorded is kept.
@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinykd import data, models, recipes, samples
-from tinykd.files import write_json
+from tinykd.artifacts import write_json
 from tinykd.samples import Dynamic
 from tinykd.training import Settings, distill
 
@@ -25,19 +25,21 @@ WAYS = {"all sentences": None, "dynamic": Dynamic()}
 
 
 def seconds(rounds: int) -> dict[str, list[float]]:
-    """Return the processor seconds of each way, a number a round; the ways take turns."""
+    """Return the processor seconds of each way, one number per round; the ways take turns."""
     corpus = data.load("conll2003", max_train=SENTENCES)
     teacher, tokenizer = models.teacher("minilm", data.label_names(corpus))
-    found: dict[str, list[float]] = {name: [] for name in WAYS}
+    measured: dict[str, list[float]] = {name: [] for name in WAYS}
+    settings = replace(SETTINGS, precision=models.best_precision(), speed=True)
     with tempfile.TemporaryDirectory() as folder:
-        transfer = samples.with_teacher(corpus["train"], teacher, tokenizer, Path(folder) / "signals")
+        store = Path(folder) / "signals"
+        transfer = samples.with_teacher(corpus["train"], teacher, tokenizer, store, precision=settings.precision)
         for number in range(rounds):
             for name, dynamic in WAYS.items():
                 student, out = models.student("cut:3", teacher), Path(folder) / f"{name}-{number}"
                 start = time.process_time()
-                distill(student, tokenizer, transfer, out, replace(SETTINGS, dynamic=dynamic), f"{name} {number}")
-                found[name].append(time.process_time() - start)
-    return found
+                distill(student, tokenizer, transfer, out, replace(settings, dynamic=dynamic))
+                measured[name].append(time.process_time() - start)
+    return measured
 
 
 def main() -> None:
@@ -47,10 +49,9 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if not RESULTS.exists():
-        found = seconds(options.rounds)
-        write_json(RESULTS, {"seconds": found, "sentences": SENTENCES} | recipes.provenance())
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))["seconds"]
-    for name, each in found.items():
+        about = {"sentences": SENTENCES, "precision": models.best_precision(), "speed": True}
+        write_json(RESULTS, {"seconds": seconds(options.rounds)} | about | recipes.provenance())
+    for name, each in json.loads(RESULTS.read_text(encoding="utf-8"))["seconds"].items():
         print(f"{name:<15}" + "".join(f"{one:>8.1f}" for one in each))
 
 

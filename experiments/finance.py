@@ -10,14 +10,18 @@ import argparse
 import json
 import logging
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where the scenarios are
+
+from scenarios import finance
+from scenarios.finance.work import QUIET, Read
+from scenarios.shared import precision_of
 from tinykd import data, recipes
-from tinykd.files import write_json
-from tinykd.scenarios import finance
-from tinykd.scenarios.finance.work import QUIET, Read
+from tinykd.artifacts import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "finance.json"
@@ -47,8 +51,8 @@ def played(found: list[finance.Opinion]) -> dict:
     return outcome
 
 
-def pace(read: Read, rounds: int = 3) -> float:
-    """Return texts a second from line to disk, in batches of 32: the best of some rounds."""
+def throughput(read: Read, rounds: int = 3) -> float:
+    """Return texts per second from line to disk, in batches of 32: the best of some rounds."""
     lines = [finance.as_line(item) for item in finance.stream()]
     best = 0.0
     for _ in range(rounds):
@@ -65,9 +69,11 @@ def pace(read: Read, rounds: int = 3) -> float:
 
 def on_phrasebank(read: Read) -> dict[str, float]:
     """Return the accuracy of the sentiment head by the annotators' agreement."""
+    import phrasebank  # here, so that a lesson can load this file by its path
+
     found = {}
-    for agreement in finance.AGREEMENTS:
-        rows = finance.phrasebank(agreement)
+    for agreement in phrasebank.AGREEMENTS:
+        rows = phrasebank.phrasebank(agreement)
         said = read([text for text, _ in rows])
         found[agreement] = statistics.mean(o.sentiment == gold for o, (_, gold) in zip(said, rows, strict=True))
     return found
@@ -76,15 +82,15 @@ def on_phrasebank(read: Read) -> dict[str, float]:
 def one_seed(seed: int, with_phrasebank: bool) -> dict:
     """Train (or load) the two models of a seed and return all that is recorded of them."""
     out, corpus = RUNS / f"finance-seed{seed}", data.load("finance")
-    setup = finance.Setup(seed=seed)
-    student = finance.train(out, setup, progress=False)
+    setup = finance.Setup(seed=seed, precision=precision_of(out), speed=True)
+    student = finance.train(out, setup)
     found = {"seed": seed, "student": setup.student, "corpus": data.digest(corpus), "accuracy": {}}
     for name, read in (("teacher", finance.reader(out / "teacher")), ("student", student)):
         found["accuracy"][name] = finance.accuracy(read, corpus["test"])
         if with_phrasebank:
             found.setdefault("phrasebank", {})[name] = on_phrasebank(read)
     found["played"] = played(student([item.text for item in finance.stream()]))
-    return found | {"texts_a_second": pace(student)} | recipes.provenance()
+    return found | {"texts_per_second": throughput(student)} | recipes.provenance()
 
 
 def table(results: dict) -> str:
@@ -117,7 +123,9 @@ def main() -> None:
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     if options.times:
         for seed in options.seeds:
-            results[f"seed {seed}"]["texts_a_second"] = pace(finance.reader(RUNS / f"finance-seed{seed}" / "student"))
+            results[f"seed {seed}"]["texts_per_second"] = throughput(
+                finance.reader(RUNS / f"finance-seed{seed}" / "student")
+            )
         write_json(RESULTS, results)
         return
     results["gold"] = played(finance.stream_gold())

@@ -1,10 +1,9 @@
-"""The recorded fusions on CoNLL-2003: what a student and its teacher answer together, and what that costs.
+"""The recorded fusions on CoNLL-2003: what a student and its teacher predict together, and what that costs.
 
 The models are those of ``conll2003.py``, ``distillation.py`` and ``ladder.py``, which come first; a student that is not
-there yet is left out. Every model is asked once about ``valid`` and ``test``. Temperatures, thresholds and weights are
-fitted on ``valid``; ``test`` is only scored. A pair is recorded when it is done. Those that are recorded took the
-likeliest tag of each word alone, as the code did then; it decodes sequences now, so remove them before you record
-others. ``python experiments/fusion.py [SEED ...]``.
+there yet is left out. Every model predicts ``valid`` and ``test`` once. Temperatures, thresholds and weights are fitted
+on ``valid``; ``test`` is only scored. A pair is recorded when it is done.
+``python experiments/fusion.py [SEED ...]``.
 """
 
 import json
@@ -18,12 +17,13 @@ import numpy as np
 from datasets import DatasetDict
 from scipy.special import softmax
 
-from tinykd import data, evaluation, fusion, models, recipes, text
-from tinykd.files import new_folder, write_json
-from tinykd.fusion.confidence import BY
-from tinykd.fusion.curve import f1
+from tinykd import data, evaluation, fusion, models, recipes
+from tinykd.artifacts import new_folder, seal, sha256, write_json
+from tinykd.deploy import measuring, plain
+from tinykd.errors import SettingError
+from tinykd.evaluation import f1
+from tinykd.fusion.confidence import CONFIDENCES
 from tinykd.fusion.parallel import fit_weights, mix
-from tinykd.manifest import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "fusion.json"
@@ -40,12 +40,13 @@ STUDENTS = {
 BUDGETS = (0.3, 0.325, 0.35, 0.6, 0.8)
 GOALS = {f"budget {budget}": {"budget": budget} for budget in BUDGETS} | {"target 0.995": {"target": 0.995}}
 SPACES = ("logits", "probabilities")
+NOTE = "logits.json"  #: beside the stored logits of a model
 DRAWS = 1000  #: resamples of the test sentences, and random cascades
 
 
 @dataclass
-class Asked:
-    """A member that was asked once: by split its logits, one array a row, and its operations, (rows,)."""
+class Predicted:
+    """A member's predictions: by split its logits, one array per row, and its operations, (rows,)."""
 
     digest: str
     logits: dict[str, list[np.ndarray]]
@@ -57,38 +58,37 @@ class Asked:
         return [row / self.temperature for row in self.logits[split]]
 
 
-def ask(folder: Path, corpus: DatasetDict) -> Asked:
-    """Return what the model in ``folder`` says; its logits are kept in ``runs/`` under the digest of its weights."""
+def predict(folder: Path, corpus: DatasetDict) -> Predicted:
+    """Return what the model in ``folder`` predicts; its logits stay in ``runs/`` under the digest of its weights."""
     member, digest = models.load(folder), sha256(folder / "model.safetensors")[:16]
     store, labels = RUNS / "fusion" / digest, data.label_names(corpus["valid"])
     if not store.exists():
-        with new_folder(store) as unfinished:
+        with new_folder(store, NOTE) as unfinished:
             for split in ("valid", "test"):
                 rows = fusion.logits_by_name(member, labels, corpus[split])
                 np.save(unfinished / f"{split}.npy", np.concatenate(rows))
+            seal(unfinished, NOTE, {"model": str(folder)})
     logits, costs = {}, {}
     for split in ("valid", "test"):
         ends = np.cumsum([len(words) for words in corpus[split]["tokens"][:]])
         logits[split] = np.split(np.load(store / f"{split}.npy"), ends[:-1])
         costs[split] = fusion.row_macs(member, corpus[split])
     temperature = fusion.fit_temperature(*fusion.by_word(logits["valid"], corpus["valid"]))
-    return Asked(digest, logits, costs, temperature)
+    return Predicted(digest, logits, costs, temperature)
 
 
 def milliseconds(folders: dict[str, Path], corpus: DatasetDict, rounds: int = 5) -> dict[str, float]:
     """Return the best of some medians for every model, taken in turns, so that a busy moment hurts none alone."""
-    members = {name: models.load(folder) for name, folder in folders.items()}
-    turns = [{name: evaluation.latency(*m, corpus["test"]) for name, m in members.items()} for _ in range(rounds)]
+    members, rows = {name: plain.load(folder) for name, folder in folders.items()}, corpus["test"]["tokens"][:]
+    turns = [{name: measuring.latency(member, rows) for name, member in members.items()} for _ in range(rounds)]
     return {name: min(turn[name] for turn in turns) for name in members}
 
 
 def counts(rows: list[np.ndarray], dataset) -> np.ndarray:
-    """Return, for each row, how many entities are right, found and gold: (rows, 3)."""
-    names, found = data.label_names(dataset), []
-    for gold, row in zip(dataset["labels"][:], rows, strict=True):
-        there, said = (set(text.entities([names[k] for k in tags])) for tags in (gold, text.decode(row, names)))
-        found.append((len(there & said), len(said), len(there)))
-    return np.array(found)
+    """Return, for each row, how many entities are right, predicted and gold: (rows, 3)."""
+    names = data.label_names(dataset)
+    pairs = zip(evaluation.gold(dataset), (evaluation.decoded(row, names) for row in rows), strict=True)
+    return np.array([sum(evaluation.counts("tagging", *pair).values(), np.zeros(3, int)) for pair in pairs])
 
 
 def interval(one: np.ndarray, other: np.ndarray, seed: int = 0) -> list[float]:
@@ -97,15 +97,16 @@ def interval(one: np.ndarray, other: np.ndarray, seed: int = 0) -> list[float]:
     return np.percentile(f1(weights @ one) - f1(weights @ other), [2.5, 97.5]).tolist()
 
 
-def hand_over(student: list[np.ndarray], teacher: list[np.ndarray], threshold: float, by: str):
-    """Return what a cascade answers, and the mask of the rows it asks about; the rule of ``Cascade.ask``."""
-    asked = np.array([fusion.confidence_of_row(row, by) < threshold for row in student])
-    unsure = [fusion.confidence_of_words(row) < (threshold if by == "word" else np.inf) for row in student]
-    pairs = zip(asked, unsure, student, teacher, strict=True)
-    return [np.where(words[:, None] & row, t, s) for row, words, s, t in pairs], asked
+def route(student: list[np.ndarray], teacher: list[np.ndarray], threshold: float, confidence: str):
+    """Return what a cascade predicts, and the mask of the rows that it defers; the rule of ``Cascade.route``."""
+    deferred = np.array([fusion.confidence_of_row(row, confidence) < threshold for row in student])
+    limit = threshold if confidence == "word" else np.inf
+    unsure = [fusion.confidence_of_words(row) < limit for row in student]
+    pairs = zip(deferred, unsure, student, teacher, strict=True)
+    return [np.where(words[:, None] & row, t, s) for row, words, s, t in pairs], deferred
 
 
-def calibration(member: Asked, corpus: DatasetDict) -> dict:
+def calibration(member: Predicted, corpus: DatasetDict) -> dict:
     """Return ECE and reliability diagram on ``test``, before and after dividing by the temperature."""
     logits, labels = fusion.by_word(member.logits["test"], corpus["test"])
     found = {"temperature": member.temperature}
@@ -117,30 +118,31 @@ def calibration(member: Asked, corpus: DatasetDict) -> dict:
     return found
 
 
-def cascades(teacher: Asked, student: Asked, corpus: DatasetDict) -> dict:
-    """Return, by what the cascade goes by: its curve on ``test``, and each goal's choice on ``valid`` and outcome."""
-    spoken = {split: (student.calibrated(split), teacher.calibrated(split)) for split in ("valid", "test")}
-    alone = counts(spoken["test"][1], corpus["test"])
+def cascades(teacher: Predicted, student: Predicted, corpus: DatasetDict) -> dict:
+    """Return, by confidence: the cascade's curve on ``test``, and each goal's choice on ``valid`` and outcome."""
+    logits = {split: (student.calibrated(split), teacher.calibrated(split)) for split in ("valid", "test")}
+    alone = counts(logits["test"][1], corpus["test"])
     weights = teacher.costs["test"] / teacher.costs["test"].sum()
     found = {}
-    for by in BY:
+    for confidence in CONFIDENCES:
         curves = {}
-        for split, rows in spoken.items():
+        for split, rows in logits.items():
             share = student.costs[split].sum() / teacher.costs[split].sum()
-            curves[split] = fusion.curve(*rows, corpus[split], share, teacher.costs[split], by)
+            curves[split] = fusion.curve(*rows, corpus[split], share, teacher.costs[split], confidence)
         places = np.searchsorted(curves["test"].costs, np.linspace(share, 1 + share, 121) - 1e-9)
         places = np.append(places, len(curves["test"].costs) - 1)  # by word, the last corrections cost no more
-        found[by] = {"curve": {key: column[places].tolist() for key, column in asdict(curves["test"]).items()}}
+        found[confidence] = {"curve": {key: column[places].tolist() for key, column in asdict(curves["test"]).items()}}
         for name, goal in GOALS.items():
             try:
                 chosen = fusion.choose(curves["valid"], **goal)
-            except ValueError as refusal:
-                found[by][name] = {"refused": str(refusal)}
+            except SettingError as refusal:
+                found[confidence][name] = {"refused": str(refusal)}
                 continue
-            rows, asked = hand_over(*spoken["test"], chosen.threshold, by)
+            rows, deferred = route(*logits["test"], chosen.threshold, confidence)
             reached = counts(rows, corpus["test"])
-            outcome = {"cost": share + weights[asked].sum(), "score": f1(reached.sum(0)), "asked": asked.mean()}
-            found[by][name] = {
+            outcome = {"cost": share + weights[deferred].sum(), "score": f1(reached.sum(0))}
+            outcome["deferral_rate"] = deferred.mean()
+            found[confidence][name] = {
                 "valid": chosen._asdict(),
                 "test": {key: float(value) for key, value in outcome.items()},
                 "over the teacher": interval(reached, alone),
@@ -148,7 +150,7 @@ def cascades(teacher: Asked, student: Asked, corpus: DatasetDict) -> dict:
     return found
 
 
-def without_confidence(teacher: Asked, student: Asked, corpus: DatasetDict) -> dict:
+def without_confidence(teacher: Predicted, student: Predicted, corpus: DatasetDict) -> dict:
     """Return what rows drawn at random give, and what a gate gives that knows the gold labels; both on ``test``."""
     by_student, by_teacher = (counts(member.logits["test"], corpus["test"]) for member in (student, teacher))
     share = student.costs["test"].sum() / teacher.costs["test"].sum()
@@ -158,13 +160,13 @@ def without_confidence(teacher: Asked, student: Asked, corpus: DatasetDict) -> d
         scores = []
         for _ in range(DRAWS):
             order = draw.permutation(len(weights))
-            asked = order[np.cumsum(weights[order]) <= budget - share]
-            scores.append(float(f1(by_student.sum(0) + (by_teacher - by_student)[asked].sum(0))))
+            deferred = order[np.cumsum(weights[order]) <= budget - share]
+            scores.append(float(f1(by_student.sum(0) + (by_teacher - by_student)[deferred].sum(0))))
         found[f"budget {budget}"] = {"mean": statistics.mean(scores), "spread": statistics.stdev(scores)}
     errors = [rows[:, 1] + rows[:, 2] - 2 * rows[:, 0] for rows in (by_student, by_teacher)]
     better = errors[1] < errors[0]
     reached = np.where(better[:, None], by_teacher, by_student)
-    oracle = {"cost": share + weights[better].sum(), "score": f1(reached.sum(0)), "asked": better.mean()}
+    oracle = {"cost": share + weights[better].sum(), "score": f1(reached.sum(0)), "deferral_rate": better.mean()}
     rows = zip(student.logits["test"], teacher.logits["test"], strict=True)
     same = np.mean([np.array_equal(a.argmax(-1), b.argmax(-1)) for a, b in rows])
     shares = {"same answer": same, "teacher better": better.mean(), "student better": (errors[0] < errors[1]).mean()}
@@ -174,7 +176,7 @@ def without_confidence(teacher: Asked, student: Asked, corpus: DatasetDict) -> d
     }
 
 
-def parallels(teacher: Asked, student: Asked, corpus: DatasetDict) -> dict:
+def parallels(teacher: Predicted, student: Predicted, corpus: DatasetDict) -> dict:
     """Return fitted weights, scores, and the sweep over the student's weight; and the article's plain halves."""
     both = [{split: member.calibrated(split) for split in ("valid", "test")} for member in (teacher, student)]
     alone = counts(teacher.logits["test"], corpus["test"])
@@ -198,7 +200,7 @@ def parallels(teacher: Asked, student: Asked, corpus: DatasetDict) -> dict:
     return found
 
 
-def one_pair(teacher: Asked, student: Asked, times: dict[str, float], corpus: DatasetDict) -> dict:
+def one_pair(teacher: Predicted, student: Predicted, times: dict[str, float], corpus: DatasetDict) -> dict:
     """Return all that is recorded of one student with its teacher."""
     members = {}
     for name, member in (("teacher", teacher), ("student", student)):
@@ -216,25 +218,25 @@ def one_pair(teacher: Asked, student: Asked, times: dict[str, float], corpus: Da
 def lines(run: dict) -> dict[str, dict | None]:
     """Return the table's rows of one pair: ``cost``, ``time`` and ``score``; None where a goal is out of reach."""
     teacher, student = run["members"]["teacher"], run["members"]["student"]
-    pace = student["milliseconds"] / teacher["milliseconds"]
+    relative = student["milliseconds"] / teacher["milliseconds"]
     found = {
         "teacher alone": {"cost": 1.0, "time": 1.0, "score": teacher["test"]},
-        "student alone": {"cost": student["cost"], "time": pace, "score": student["test"]},
+        "student alone": {"cost": student["cost"], "time": relative, "score": student["test"]},
     }
     for name in GOALS:
         test = run["cascade"]["entropy"][name].get("test")
-        # What the teacher is asked about costs the same share of its time as of its operations.
-        found[f"cascade, {name}"] = test and test | {"time": pace + test["cost"] - student["cost"]}
+        # Deferred rows cost the same share of the teacher's time as of its operations.
+        found[f"cascade, {name}"] = test and test | {"time": relative + test["cost"] - student["cost"]}
     for name, title in (("halves", "plain halves"), *((space, f"fitted, {space}") for space in SPACES)):
         score = run["parallel"][name]["test"]
-        found[f"parallel, {title}"] = {"cost": 1 + student["cost"], "time": 1 + pace, "score": score}
+        found[f"parallel, {title}"] = {"cost": 1 + student["cost"], "time": 1 + relative, "score": score}
     return found
 
 
 def table(results: dict, student: str) -> str:
     """Return one student's fusions as a Markdown table: means over the seeds, and their spread if there are more."""
     runs = [lines(run) for run in results.values() if run["student"] == student]
-    rows = ["| answered by | cost | time, reckoned | test entity F1 | of the teacher |", "|---|--:|--:|--:|--:|"]
+    rows = ["| predicted by | cost | time, reckoned | test entity F1 | of the teacher |", "|---|--:|--:|--:|--:|"]
     for name in runs[0]:
         of_seeds = [run[name] for run in runs]
         if None in of_seeds:
@@ -258,13 +260,13 @@ def main() -> None:
             folders["student"] = RUNS / where.format(seed)
             if not all((folder / "model.safetensors").exists() for folder in folders.values()):
                 continue
-            teacher, student = (ask(folder, corpus) for folder in folders.values())
+            teacher, student = (predict(folder, corpus) for folder in folders.values())
             weights = [teacher.digest, student.digest]
             if results.get(f"{name}, seed {seed}", {}).get("weights") == weights:
                 continue
             found = one_pair(teacher, student, milliseconds(folders, corpus), corpus)
             about = {"student": name, "seed": seed, "weights": weights, "corpus": data.digest(corpus)}
-            # Answers are computed in fp32, whatever the training used.
+            # Predictions are computed in fp32, whatever the training used.
             results[f"{name}, seed {seed}"] = about | found | recipes.provenance() | {"precision": "fp32"}
             write_json(RESULTS, results)
     for name in dict.fromkeys(run["student"] for run in results.values()):

@@ -1,8 +1,8 @@
 """The loss zoo: "alpha 0.5, temperature 8" as written in six libraries and a tutorial, gradients side by side.
 
 Each formula is written anew from a source that was read at the commit named beside it, not copied and not imported. All
-get the same logits, once for classification (a label a text) and once for tagging (a label a word, the rest padding),
-and what is compared is the gradient that reaches the student's logits. Runs in a second: ``python
+get the same logits, once for classification (one label per text) and once for tagging (one label per word, the rest
+padding), and what is compared is the gradient that reaches the student's logits. Runs in a second: ``python
 experiments/loss_zoo.py``.
 """
 
@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinykd import losses, recipes
+from tinykd.artifacts import write_json
 from tinykd.data import IGNORE
-from tinykd.files import write_json
 
 RESULTS = Path(__file__).resolve().parent / "results" / "loss_zoo.json"
 SEED, ALPHA, CLASSES = 0, 0.5, 9
@@ -41,7 +41,7 @@ def classification(seed: int = SEED) -> Batch:
 
 
 def tagging(seed: int = SEED, lengths: tuple[int, ...] = LENGTHS, classes: int = CLASSES) -> Batch:
-    """Eight sentences with a label a word, padded to the longest: logits (8, 20, 9)."""
+    """Eight sentences with one label per word, padded to the longest: logits (8, 20, 9)."""
     generator = torch.Generator().manual_seed(seed)
     shape = (len(lengths), max(lengths))
     student, teacher = (2 * torch.randn(*shape, classes, generator=generator, dtype=torch.float64) for _ in "st")
@@ -54,8 +54,8 @@ def textbrewer(student: Tensor, teacher: Tensor, labels: Tensor, temperature: fl
     """Soft cross-entropy, a mean over the positions that the adaptor's mask keeps; no T².
 
     ``kd_ce_loss`` and ``select_logits_with_mask``, which leaves 2-D logits as they are. TextBrewer's own example for
-    CoNLL-2003 masks by attention, so [CLS], [SEP] and later pieces count there, too; here every position that is no
-    padding is a word.
+    CoNLL-2003 masks by attention, so [CLS], [SEP] and later subword tokens count there, too; here every position that
+    is no padding is a word.
     """
     if student.dim() == 3:
         student, teacher = student[labels != IGNORE], teacher[labels != IGNORE]
@@ -161,12 +161,12 @@ class Entry:
 ZOO = {
     "ours": Entry(
         title="Hinton et al. 2015; tinykd",
-        soft=losses.distillation,
+        soft=losses.soft_target_loss,
         hard=losses.cross_entropy,
         alpha="the labels",
         factor="1",
         path="tinykd/losses",
-        symbol="distillation, mixture",
+        symbol="soft_target_loss, kd_loss",
     ),
     "textbrewer": Entry(
         title="TextBrewer",

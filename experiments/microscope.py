@@ -21,10 +21,10 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tinykd import recipes
+from tinykd.artifacts import write_json
 from tinykd.data import inline
 from tinykd.data.corpora import EMBEDDED
 from tinykd.errors import RunError
-from tinykd.files import write_json
 from tinykd.text import words
 
 ROOT = Path(__file__).resolve().parent.parent

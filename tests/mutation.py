@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOSSES = ["tests/losses", "tests/test_agreement.py"]
 #: module → the tests that are to notice
 MODULES = {
+    "tinykd.artifacts": ["tests/test_artifacts.py"],
     "tinykd.losses.prediction": LOSSES,
     "tinykd.losses.attention": LOSSES,
     "tinykd.losses.representation": LOSSES,

@@ -14,10 +14,11 @@ from transformers import (
 
 from tests import tiny
 from tinykd import data, losses, models, samples, training
-from tinykd.adapters import METHODS, adapt, adapted_by, merge, trainable_share
-from tinykd.errors import ModelError, RunError
-from tinykd.objective import Weights
+from tinykd.adapters import METHODS, adapt, merge, trainable_share
+from tinykd.errors import ModelError, RunError, SettingError
+from tinykd.models import adapted_by
 from tinykd.training import Settings, distill, fine_tune
+from tinykd.training.objective import Weights
 
 LAYERS, WIDTH, INNER, CLASSES = 2, 16, 32, 5
 #: Written out once more, by hand: query, key, value and the last feed-forward matrix of layer {}.
@@ -182,12 +183,12 @@ def test_of_a_classifier_the_head_is_trained_and_the_pooler_is_the_encoders():
 
 def test_every_wrong_wish_is_one_clear_error():
     model = tagger()
-    with pytest.raises(ModelError, match="unknown method 'houlsby'; expected one of lora, ia3, bitfit"):
+    with pytest.raises(SettingError, match="unknown method 'houlsby'; expected one of lora, ia3, bitfit"):
         adapt(model, "houlsby")
     for rank in (0, 2.5):
-        with pytest.raises(ModelError, match=f"rank is {rank}; LoRA needs a whole number, at least 1"):
+        with pytest.raises(SettingError, match=f"rank is {rank}; LoRA needs a whole number, at least 1"):
             adapt(model, rank=rank)
-    with pytest.raises(ModelError, match="adapted already, by bitfit; merge it first"):
+    with pytest.raises(ModelError, match="adapted, by bitfit; merge it first"):
         adapt(adapt(model, "bitfit"), "lora")
     with pytest.raises(ModelError, match="this model is plain; there is nothing to merge"):
         merge(model)
@@ -236,7 +237,7 @@ def fresh(room):
 
 def loss_on(room, model):
     batch = data.collate(room[1])(list(data.encode(room[2], room[1])))
-    labels, _ = batch.pop("labels"), batch.pop("word_starts")
+    labels, _ = batch.pop("labels"), batch.pop("first_subwords")
     with torch.inference_mode():
         return losses.cross_entropy(model(**batch).logits, labels).item()
 
@@ -256,7 +257,7 @@ def may_change(names, method):
 def test_fine_tuning_lowers_the_loss_moves_only_what_it_may_and_saves_a_plain_model(room, tmp_path, method):
     model = fresh(room)
     before = copy.deepcopy(model.state_dict())
-    tuned = fine_tune(adapt(model, method), *room[1:3], tmp_path / "out", SETTINGS, progress=False)
+    tuned = fine_tune(adapt(model, method), *room[1:3], tmp_path / "out", SETTINGS)
     assert loss_on(room, tuned) < 0.9 * loss_on(room, model)
 
     after = tuned.state_dict()
@@ -277,7 +278,7 @@ def test_a_student_is_distilled_through_its_adapted_projections_and_a_finished_o
     one_epoch = Settings(epochs=1, learning_rate=1e-2, batch_size=8, weights=Weights(relations=1.0))
 
     def run(model):
-        return distill(model, room[1], room[3], tmp_path / "out", one_epoch, progress=False)
+        return distill(model, room[1], room[3], tmp_path / "out", one_epoch)
 
     query = places("bert", 0)[0] + ".weight"
     first = run(adapt(student, "lora"))
@@ -285,7 +286,7 @@ def test_a_student_is_distilled_through_its_adapted_projections_and_a_finished_o
     again = run(adapt(student, "lora"))
     assert all(torch.equal(w, again.state_dict()[name]) for name, w in first.state_dict().items())
     for other in (student, adapt(student, "bitfit"), adapt(student, "lora", rank=2)):
-        with pytest.raises(RunError, match="trained with other settings"):
+        with pytest.raises(RunError, match=r"made with other settings or data \(adapted_by is"):
             run(other)
 
 
@@ -303,9 +304,9 @@ def test_an_interrupted_run_has_no_optimizer_state_of_frozen_weights_and_resumes
     room, tmp_path, monkeypatch, method
 ):
     model = fresh(room)
-    fine_tune(adapt(model, method), *room[1:3], tmp_path / "whole", SETTINGS, progress=False)
+    fine_tune(adapt(model, method), *room[1:3], tmp_path / "whole", SETTINGS)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "Bar", lambda title: Stop())
+        patch.setattr(training.runs, "Bar", lambda title: Stop())
         with pytest.raises(KeyboardInterrupt):
             fine_tune(adapt(model, method), *room[1:3], tmp_path / "parts", SETTINGS)
 
@@ -315,7 +316,7 @@ def test_an_interrupted_run_has_no_optimizer_state_of_frozen_weights_and_resumes
     assert kept == 2 * sum(p.numel() for p in trainable(adapt(model, method)).values())  # Adam's two moments
 
     for other in (model, adapt(model, METHODS[METHODS.index(method) - 1])):
-        with pytest.raises(RunError, match="checkpoint-6 is of a model adapted otherwise"):
-            fine_tune(other, *room[1:3], tmp_path / "parts", SETTINGS, progress=False)
-    fine_tune(adapt(model, method), *room[1:3], tmp_path / "parts", SETTINGS, progress=False)
+        with pytest.raises(RunError, match=r"parts-unfinished was made with other settings or data \(adapted_by is"):
+            fine_tune(other, *room[1:3], tmp_path / "parts", SETTINGS)
+    fine_tune(adapt(model, method), *room[1:3], tmp_path / "parts", SETTINGS)
     assert tiny.same_weights(tmp_path / "whole", tmp_path / "parts")

@@ -1,9 +1,10 @@
 """Our losses against the published formulas, written once more, in NumPy and in double precision, loop by loop.
 
 Elsewhere: entity F1 is that of the shared task's scorer on a thousand random sequences (``test_evaluation.py``), ONNX
-answers as torch does (``test_export.py``), the Trainer ends where the loop written by hand ends (``test_training.py``),
-two processes have the losses of one (``test_distributed.py``), recorded results come again (``test_experiments.py``),
-and seven other libraries' losses are ours times a number that can be derived (``test_loss_zoo.py``).
+predicts as torch does (``deploy/test_export.py``), the Trainer ends where the loop written by hand ends
+(``training/test_trainer.py``), two processes have the losses of one (``training/test_distributed.py``), recorded
+results come again (``test_experiments.py``), and seven other libraries' losses are ours times a number that can be
+derived (``test_loss_zoo.py``).
 """
 
 import math
@@ -50,7 +51,7 @@ def test_hinton_2015(shape, temperature, alpha):
         if y != -100:
             soft = divergence(softmax(t / temperature), softmax(s / temperature))
             terms.append(alpha * -math.log(softmax(s)[y]) + (1 - alpha) * temperature**2 * soft)
-    found = losses.mixture(*as_tensors(student, teacher, labels), alpha, temperature).item()
+    found = losses.kd_loss(*as_tensors(student, teacher, labels), alpha, temperature).item()
     assert found == pytest.approx(sum(terms) / len(terms) if terms else 0, rel=1e-9, abs=1e-12)
 
 

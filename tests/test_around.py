@@ -53,6 +53,14 @@ def test_one_workflow_tests_and_one_publishes_what_make_book_builds():
     assert pages["permissions"]["pages"] == "write"
 
 
+def test_once_a_week_the_newest_releases_are_tested():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "newest.yml").read_text(encoding="utf-8"))
+    assert commands(workflow) == ["make newest"]
+    assert list(workflow[True]) == ["schedule", "workflow_dispatch"]  # YAML reads "on" as a truth value
+    recipe = dry("make newest").stdout
+    assert "--upgrade-strategy eager" in recipe and "--constraint" not in recipe and "pytest tests" in recipe
+
+
 def test_the_published_site_keeps_the_models_it_has_trained():
     steps = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))["jobs"][
         "publish"

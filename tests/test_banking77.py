@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.support import work
 from tests import tiny
 from tinykd import data, models
-from tinykd.scenarios.support import work
 
 PATH = Path(__file__).resolve().parent.parent / "experiments" / "banking77.py"
 spec = importlib.util.spec_from_file_location("banking77", PATH)
@@ -21,7 +21,7 @@ spec.loader.exec_module(experiment)
 def small(tmp_path, monkeypatch):
     """A tiny teacher, one epoch, a corpus of two labels; BANKING77 itself is not there on every machine."""
     base, train = tiny.base_model(tmp_path / "base"), work.train
-    settings = tuple(replace(one, epochs=1) for one in (work.TEACHER, work.STUDENT))
+    settings = tuple(replace(one, epochs=1, speed=True) for one in (work.TEACHER, work.STUDENT))
     rows = "".join(f"how do i {verb} my card {i},{verb}\n" for i in range(12) for verb in ("freeze", "order"))
     folder = tmp_path / "banking77"
     folder.mkdir()
@@ -32,10 +32,9 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "SETTINGS", {"banking77": settings})
     monkeypatch.setattr(experiment, "STUDENTS", ("cut:1", "cut:2"))
     monkeypatch.setattr(experiment, "MODELS", ("teacher", "cut:1", "cut:2", "cut:1, int8"))
-    monkeypatch.setattr(experiment, "timed", experiment.pace)  # in this process: it is quicker
-    monkeypatch.setattr(
-        experiment.work, "train", lambda *args, **kwargs: train(*args, teacher=str(base), progress=False, **kwargs)
-    )
+    monkeypatch.setattr(experiment, "timed", experiment.throughput)  # in this process: it is quicker
+    monkeypatch.setattr(experiment, "precision_of", lambda out: "fp32")
+    monkeypatch.setattr(experiment.work, "train", lambda *args, **kwargs: train(*args, teacher=str(base), **kwargs))
     return tmp_path
 
 
@@ -46,7 +45,7 @@ def test_one_seed_from_end_to_end(small):
     for name in experiment.MODELS:
         row = report[name]
         assert 0 <= row["accuracy"] <= 1 and 0 <= row["auroc"] <= 1
-        assert 0 < row["median_ms"] <= row["p95_ms"] and row["messages_a_second"] > 0
+        assert 0 < row["median_ms"] <= row["p95_ms"] and row["messages_per_second"] > 0
     assert report["cut:1"]["macs"] == report["cut:1, int8"]["macs"] < report["teacher"]["macs"]
     assert report["cut:1, int8"]["size_bytes"] < report["cut:1"]["size_bytes"] < report["teacher"]["size_bytes"]
     out = small / "runs" / "banking77-seed0"

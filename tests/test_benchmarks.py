@@ -2,7 +2,7 @@
 # ruff: noqa: E402
 
 import argparse
-import importlib.util
+import importlib
 import json
 import sys
 import tracemalloc
@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from tinykd import data, fusion, models, runtime, training
+from tinykd import data, fusion, models
+from tinykd.training import runs
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "benchmarks"))  # where the benches find each other
@@ -22,6 +23,7 @@ import fusing
 import growing
 import page
 import serving
+import speed
 import starting
 import turns
 
@@ -35,14 +37,13 @@ def small(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _bar(monkeypatch):
-    monkeypatch.setattr(training, "Bar", training.Bar)  # the benches replace these in their own process
-    monkeypatch.setattr(runtime, "session", runtime.session)
+    monkeypatch.setattr(runs, "Bar", runs.Bar)  # the benches replace these in their own process
 
 
 def options(work, small, **others):
     base, corpus = small
     given = {"data": str(corpus), "rows": 20, "base": str(base), "student": "cut:1", "batch_size": 8, "work": work}
-    return argparse.Namespace(**given | {"target": 0.0, "epochs": 2} | others)
+    return argparse.Namespace(**given | {"target": 0.0, "epochs": 2, "precision": "fp32"} | others)
 
 
 BENCH = """
@@ -147,7 +148,7 @@ def test_the_clock_stands_still_while_the_student_is_scored_and_stops_at_the_tar
     clock.tick()
     with pytest.raises(distilling.Reached):
         clock.tick()
-    assert clock.seconds == 4.0 and clock.pace() == 64 / 1.5
+    assert clock.seconds == 4.0 and clock.throughput() == 64 / 1.5
 
 
 def test_with_a_target_the_teacher_is_trained_once_and_the_student_until_it_is_there(small, tmp_path):
@@ -155,14 +156,44 @@ def test_with_a_target_the_teacher_is_trained_once_and_the_student_until_it_is_t
     assert {"tinykd", "plain Trainer, online"} <= set(distilling.prepare(chosen))
     assert not any(name.startswith("layers") for name in distilling.prepare(chosen))
     chosen.target = -1.0  # reached after the first epoch, by any score
-    for name in ("by hand", "tinykd"):  # whose table has, while it trains, only the pieces of `train`
+    for name in ("by hand", "tinykd"):  # whose embedding matrix has, while it trains, only the tokens of `train`
         assert distilling.measure(name, chosen)["seconds_to_target"] > 0
 
 
+def test_a_trick_that_is_left_out_is_left_out_and_the_others_are_not(small, tmp_path, monkeypatch):
+    base, _ = small
+    used = []
+    tricks = importlib.import_module("tinykd.training.speed")  # `speed` is the bench
+    for name in ("only_used", "keep_memory", "without_old_garbage", "fast_dropout"):
+        made = getattr(tricks, name)
+        monkeypatch.setattr(tricks, name, lambda *a, name=name, made=made: used.append(name) or made(*a))
+    chosen = argparse.Namespace(rows=40, epochs=1, threads=[1], base=str(base), student="cut:1", work=tmp_path)
+    chosen.precision = "fp32"
+    assert speed.prepare(chosen) == [f"1: {variant}" for variant in speed.VARIANTS]
+    figures = speed.measure("1: without keep_memory", chosen)
+    assert used == ["only_used", "without_old_garbage", "fast_dropout"]
+    assert figures["sentences_per_second"] > 0 and figures["seconds"] > 0
+    assert set(speed.TRICKS.values()) <= set(vars(tricks)), "a trick has another name"
+
+
+def test_a_gain_is_the_median_of_the_rounds_ratios():
+    runs = {
+        name: [{"sentences_per_second": rate, "seconds": 60 / rate} for rate in rates]
+        for name, rates in {
+            "1: all": (10.0, 12.0, 30.0),
+            "1: without only_used": (8.0, 10.0, 10.0),
+            "1: dropout 0.1": (9.0, 9.0, 9.0),
+            "1: without fast_dropout": (6.0, 6.0, 6.0),
+        }.items()
+    }
+    for figure in ("sentences_per_second", "seconds"):
+        (_, one, *_, gain), (_, other, *_, gain_of_other) = speed.gains(runs, figure)
+        assert (one, other) == ("only_used", "fast_dropout")
+        assert gain == pytest.approx(25.0) and gain_of_other == pytest.approx(50.0)
+
+
 @pytest.mark.parametrize("engine", serving.ENGINES)
-def test_every_rung_is_served(engine, small, tmp_path):
-    if "OpenVINO" in engine and not all(importlib.util.find_spec(name) for name in ("openvino", "nncf")):
-        pytest.skip("OpenVINO is an extra")
+def test_every_variant_is_served(engine, small, tmp_path):
     name = f"heads and neurons cut, {engine}"
     chosen = options(tmp_path, small, contestants=[name], threads=1, batches=[2], lengths=[8], seconds=0.0)
     assert name in serving.prepare(chosen)
@@ -179,13 +210,15 @@ def test_served_rows_are_as_long_as_they_say(small, tmp_path):
     assert len(tokenizer([words[:6]], is_split_into_words=True)["input_ids"][0]) == 8
 
 
-def test_a_cascade_asks_the_share_that_was_set_and_costs_what_it_says(small, tmp_path):
+def test_a_cascade_defers_the_share_that_was_set_and_costs_what_it_says(small, tmp_path):
     base, _ = small
-    chosen = options(tmp_path, small, asked=0.25, rows=16, batches=[1, 8], teacher=None, shape="cut:1", base=str(base))
+    chosen = options(
+        tmp_path, small, deferred=0.25, rows=16, batches=[1, 8], teacher=None, shape="cut:1", base=str(base)
+    )
     chosen.student = None
     fusing.prepare(chosen)
     found = {name: fusing.measure(name, chosen) for name in fusing.CONTESTANTS}
-    assert found["cascade"]["asked"] == pytest.approx(0.25, abs=0.07)
+    assert found["cascade"]["deferral_rate"] == pytest.approx(0.25, abs=0.07)
     assert found["teacher"]["cost"] == 1.0
     assert found["both"]["cost"] == pytest.approx(1.0 + found["student"]["cost"])
     assert found["student"]["cost"] < found["cascade"]["cost"] < found["both"]["cost"]
@@ -207,10 +240,10 @@ def test_the_floor_multiplies_what_a_forward_pass_multiplies(small):
     for length in (5, 40):
         counted = sum(
             copies * rows * inner * columns * times
-            for (copies, rows, inner, columns), times in floor.products(config, 3, length, backward=False)
+            for (copies, rows, inner, columns), times in floor.multiplications(config, 3, length, backward=False)
         )
         assert counted == 3 * fusion.macs(config, length)
-    forward, both = (floor.products(config, 3, 5, backward) for backward in (False, True))
+    forward, both = (floor.multiplications(config, 3, 5, backward) for backward in (False, True))
     assert [3 * times for _, times in forward] == [times for _, times in both]
 
 
@@ -218,7 +251,7 @@ def test_the_floor_runs_the_batches_of_an_epoch(small, tmp_path):
     lengths = [3, 9, 4, 8, 5]
     assert floor.shapes(lengths, 2, grouped=False) == [(2, 9), (2, 5), (1, 3)]
     assert sorted(rows for rows, _ in floor.shapes(lengths, 2, grouped=True)) == [1, 2, 2]
-    for name in ("training, products", "answering, products", "answering, tinykd"):
+    for name in ("training, matmul", "predicting, matmul", "predicting, tinykd"):
         assert floor.measure(name, options(tmp_path, small))["sentences_per_second"] > 0
 
 
@@ -244,9 +277,9 @@ def test_the_page_is_what_the_results_say():
 
 
 def test_the_page_shows_medians_spread_and_shares(monkeypatch, tmp_path):
-    rounds = [{"sentences_per_second": pace, "memory_bytes": 5e8} for pace in (90, 100, 130)]
+    rounds = [{"sentences_per_second": rate, "memory_bytes": 5e8} for rate in (90, 100, 130)]
     slow = [
-        {"sentences_per_second": pace / 5, "memory_bytes": 6e8, "seconds_to_target": None} for pace in (90, 100, 130)
+        {"sentences_per_second": rate / 5, "memory_bytes": 6e8, "seconds_to_target": None} for rate in (90, 100, 130)
     ]
     shown = page._tables("distilling-x", {"runs": {"tinykd": rounds, "textbrewer": slow}})
     assert (
@@ -257,8 +290,8 @@ def test_the_page_shows_medians_spread_and_shares(monkeypatch, tmp_path):
     assert page.FIRST_STEP not in page._tables("distilling-x", {"runs": whole})
     grown = {f"store x{n}": [{"seconds": 2.0 * n, "sentences": 6 * n, "memory_bytes": 1e8 + n}] for n in (1, 10)}
     assert "| store ×10 | 60 | 20.00 | 100 | 10.00 | 1.00 |" in page._tables("growing", {"runs": grown})
-    paces = {"training, products": 400.0, "training, tinykd": 300.0}
-    floors = {name: [{"sentences_per_second": pace}] for name, pace in paces.items()}
+    rates = {"training, matmul": 400.0, "training, tinykd": 300.0}
+    floors = {name: [{"sentences_per_second": rate}] for name, rate in rates.items()}
     assert "| training, tinykd | 300 | 75 % |" in page._tables("floor", {"runs": floors})
     monkeypatch.setattr(turns, "RESULTS", tmp_path)
     assert page.text().count("Not measured yet") == len(page.SECTIONS)

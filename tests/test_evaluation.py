@@ -1,19 +1,22 @@
 import itertools
+import json
 import random
 import statistics
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from datasets import ClassLabel, Dataset, Features, List, Value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.untrained import LABELS, tagger
-from tinykd import evaluation
-from tinykd.errors import ModelError
-from tinykd.evaluation import entity_scores, evaluate, predictions, token_accuracy, token_report
+import tinykd
+from tests.untrained import LABELS, classifier, tagger
+from tinykd import evaluation, models
+from tinykd.deploy import measuring
+from tinykd.deploy.plain import PlainPredictor
+from tinykd.deploy.predictor import Predictor
+from tinykd.errors import ModelError, SettingError
+from tinykd.evaluation import entity_scores, evaluate, predictions, score, token_accuracy, token_report
 from tinykd.text import decode
 
 GOLD = [["B-PER", "I-PER", "O", "O"], ["B-LOC", "O"]]
@@ -51,13 +54,12 @@ def test_labels_that_are_not_iob2_are_free(names):
     assert decode(logits, names) == logits.argmax(-1).tolist()
 
 
-def test_word_by_word_takes_the_likeliest_tag_of_each_word(tokenizer):
-    model = tagger(tokenizer, always="I-PER")
-    dataset = corpus(LABELS)
-    assert predictions(model, tokenizer, dataset, word_by_word=True)[1] == [["I-PER", "I-PER"], ["I-PER"]]
+def test_what_is_scored_is_decoded(tokenizer):
+    model, dataset = tagger(tokenizer, always="I-PER"), corpus(LABELS)
     assert predictions(model, tokenizer, dataset)[1] == [["B-PER", "I-PER"], ["O"]]
-    alone = evaluate(model, tokenizer, dataset, word_by_word=True)
-    assert alone["token_accuracy"] == 0 and evaluate(model, tokenizer, dataset)["token_accuracy"] > 0
+    scores = evaluate(model, tokenizer, dataset)
+    assert scores["token_accuracy"] == pytest.approx(2 / 3) and scores["by_type"]["PER"]["support"] == 1
+    assert score(PlainPredictor(model, tokenizer), dataset) == scores
 
 
 def conlleval(gold, found):
@@ -139,10 +141,10 @@ def test_macro_f1_counts_a_class_that_is_never_right_as_zero():
     )
 
 
-@pytest.mark.parametrize("score", [entity_scores, token_accuracy])
-def test_sentences_must_pair_up(score):
+@pytest.mark.parametrize("scorer", [entity_scores, token_accuracy])
+def test_sentences_must_pair_up(scorer):
     with pytest.raises(ValueError, match="zip"):
-        score(GOLD, FOUND[:1])
+        scorer(GOLD, FOUND[:1])
 
 
 def test_words_must_pair_up():
@@ -150,42 +152,33 @@ def test_words_must_pair_up():
         token_accuracy([["O", "O"]], [["O"]])
 
 
-class Watched(torch.nn.Module):
-    """Says nothing, and remembers how many pieces it was shown."""
-
-    device = torch.device("cpu")
+class Remembers(Predictor):
+    """Predicts nothing, and remembers what it was shown."""
 
     def __init__(self):
-        super().__init__()
         self.seen = []
 
-    def forward(self, input_ids, **others):
-        assert not self.training and len(input_ids) == 1
-        self.seen.append(input_ids.shape[1])
-        return SimpleNamespace(logits=torch.zeros(*input_ids.shape, 2))
+    def logits(self, rows):
+        self.seen += rows
+        return []
 
 
 @pytest.mark.parametrize(
     ("rows", "sentences", "drawn"),
     [(25, 100, list(range(25))), (39, 20, list(range(0, 39, 2))), (6, 4, [0, 2, 3, 5]), (1, 100, [0])],
 )
-def test_latency_is_the_median_of_sentences_drawn_evenly_after_a_warm_up(
-    tokenizer, monkeypatch, rows, sentences, drawn
-):
-    tokens = [["word"] * (i + 1) for i in range(rows - 1)] + [["word"] * 100]
-    features = Features({"tokens": List(Value("string")), "labels": List(ClassLabel(names=["O", "B-X"]))})
-    dataset = Dataset.from_dict({"tokens": tokens, "labels": [[0] * len(row) for row in tokens]}, features)
-    warm_up = drawn[:10]
+def test_latency_is_the_median_of_sentences_drawn_evenly_after_a_warm_up(monkeypatch, rows, sentences, drawn):
+    tokens = [["word"] * (i + 1) for i in range(rows)]
     milliseconds = [float(k * k) for k in range(len(drawn))]
-    clock = iter([0.0 for _ in warm_up] + [time for k in milliseconds for time in (1.0, 1.0 + k / 1000)])
-    monkeypatch.setattr(evaluation.time, "perf_counter", lambda: next(clock))
-    model = Watched()
-    found = evaluation.latency(model, tokenizer, dataset, 64, sentences)
+    clock = iter([time for k in milliseconds for time in (1.0, 1.0 + k / 1000)])
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: next(clock))
+    predictor = Remembers()
+    found = measuring.latency(predictor, tokens, sentences)
     assert found == pytest.approx(statistics.median(milliseconds))
-    assert model.seen == [min(64, len(tokens[i]) + 2) for i in warm_up + drawn]
-    for rows, sentences in ((dataset.select([]), 5), (dataset, 0)):
-        with pytest.raises(ValueError, match="a latency is that of sentences"):
-            evaluation.latency(model, tokenizer, rows, 64, sentences)
+    assert predictor.seen == [tokens[i] for i in drawn[:20] + drawn]
+    for rows, sentences in (([], 5), (tokens, 0)):
+        with pytest.raises(SettingError, match="a latency needs at least 1"):
+            measuring.latency(predictor, rows, sentences)
 
 
 def test_token_report():
@@ -230,3 +223,22 @@ def test_evaluate_matches_labels_by_name(tokenizer):
 def test_evaluate_refuses_other_labels(tokenizer):
     with pytest.raises(ModelError, match="the model and the corpus have other labels"):
         evaluate(tagger(tokenizer), tokenizer, corpus(["O", "B-PER"]))
+
+
+def test_labels_are_read_by_their_ids_whatever_the_order_in_the_file(tokenizer, tmp_path):
+    """JSON sorts keys as strings: "0", "1", "10", "11", "12", "2", …"""
+    names = [f"class {chr(97 + i)}" for i in range(13)]
+    model = classifier(tokenizer, {name: 0.4 if name == "class f" else 0.05 for name in names})
+    models.save(model, tokenizer, tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config["id2label"] = {key: config["id2label"][key] for key in sorted(config["id2label"])}
+    assert list(config["id2label"]) != [str(i) for i in range(13)]
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    features = Features({"text": Value("string"), "label": ClassLabel(names=names)})
+    dataset = Dataset.from_dict(
+        {"text": ["Mara won", "Nice"], "label": [names.index("class f")] * 2}, features=features
+    )
+    loaded = models.load(tmp_path / "model")
+    assert evaluate(*loaded, dataset)["accuracy"] == 1
+    assert predictions(*loaded, dataset)[0] == predictions(*loaded, dataset)[1]
+    assert tinykd.open(tmp_path / "model").labels == names

@@ -135,7 +135,7 @@ def test_the_dispatches_are_cut_into_sentences(tmp_path):
     assert [" ".join(words) for words in reuters.cut(second)] == ["The price was not given ."]
     drawn = reuters.sentences(3, 1, tmp_path / "archive.tgz")["tokens"]
     assert len({tuple(words) for words in drawn}) == 3
-    with pytest.raises(DataError, match="4 sentences are asked; the archive has 3"):
+    with pytest.raises(DataError, match="4 sentences are wanted; the archive has 3"):
         reuters.sentences(4, 1, tmp_path / "archive.tgz")
 
 

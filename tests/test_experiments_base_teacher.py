@@ -68,10 +68,10 @@ def test_a_student_of_another_tokenizer_from_end_to_end(tmp_path, monkeypatch):
     large, tokenizer = experiment.teacher_of(0, data.label_names(corpus), corpus["train"], tmp_path / "out")
     results = {"teachers": {"0": {"valid": 0.6, "test": 0.5}}, "students": {}}
     for shape in ("MiniLM, 6 layers", "MiniLM, cut:3"):
-        for losses in experiment.LOSSES:
-            run = experiment.one_student(shape, losses, 0, corpus, large, tokenizer, tmp_path / "out")
-            results["students"][f"{shape} {losses}"] = run
-    assert {run["losses"] for run in results["students"].values()} == set(experiment.LOSSES)
-    assert len(experiment.by_row(results)) == 2 * len(experiment.LOSSES)
-    assert len(experiment.table(results).splitlines()) == 2 + 1 + 2 * len(experiment.LOSSES)
+        for method in experiment.METHODS:
+            run = experiment.one_student(shape, method, 0, corpus, large, tokenizer, tmp_path / "out")
+            results["students"][f"{shape} {method}"] = run
+    assert {run["method"] for run in results["students"].values()} == set(experiment.METHODS)
+    assert len(experiment.by_row(results)) == 2 * len(experiment.METHODS)
+    assert len(experiment.table(results).splitlines()) == 2 + 1 + 2 * len(experiment.METHODS)
     json.dumps(results)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from scenarios import finance
 from tinykd.errors import DataError
-from tinykd.scenarios import finance
 
 ROOT = Path(__file__).resolve().parent.parent
 spec = importlib.util.spec_from_file_location("finance_experiment", ROOT / "experiments" / "finance.py")
@@ -36,6 +36,7 @@ def test_the_recorded_file_has_every_limit_and_where_it_came_from():
 
 def test_a_missing_phrasebank_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYKD_DATA", str(tmp_path))
+    monkeypatch.syspath_prepend(ROOT / "experiments")
     with pytest.raises(DataError, match="financial_phrasebank"):
         recorded.on_phrasebank(lambda texts: [])
     folder = tmp_path / "financial_phrasebank"

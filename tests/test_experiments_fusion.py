@@ -8,7 +8,7 @@ from datasets import DatasetDict
 
 from tests.fusion.pair import LABELS, member, sentences
 from tinykd import models
-from tinykd.fusion import Cascade, confidence_of_row, logits_by_name, score
+from tinykd.fusion import Cascade, confidence_of_row, logits_by_name, score_logits
 
 ROOT = Path(__file__).resolve().parent.parent
 spec = importlib.util.spec_from_file_location("fusion_experiment", ROOT / "experiments" / "fusion.py")
@@ -24,19 +24,19 @@ def pair(tokenizer):
 
 
 @pytest.fixture(scope="module")
-def asked(pair, tmp_path_factory):
-    """Both members, asked as the experiment asks them, in a folder of their own."""
+def predicted(pair, tmp_path_factory):
+    """What both members predict in the experiment, in a folder of their own."""
     folder = tmp_path_factory.mktemp("runs")
     experiment.RUNS = folder / "runs"
     for name, (model, tokenizer) in zip(("teacher", "student"), pair, strict=True):
         models.save(model, tokenizer, folder / name)
-    return [experiment.ask(folder / name, CORPUS) for name in ("teacher", "student")]
+    return [experiment.predict(folder / name, CORPUS) for name in ("teacher", "student")]
 
 
 def run_of(seed, score, milliseconds=5.0, refused=True):
     """A recorded pair, as far as the table needs it."""
-    met = {"refused": "no"} if refused else {"test": {"cost": 0.6, "score": score, "asked": 0.2}}
-    goals = {name: {"test": {"cost": 0.7, "score": score, "asked": 0.2}} for name in experiment.GOALS}
+    met = {"refused": "no"} if refused else {"test": {"cost": 0.6, "score": score, "deferral_rate": 0.2}}
+    goals = {name: {"test": {"cost": 0.7, "score": score, "deferral_rate": 0.2}} for name in experiment.GOALS}
     return {
         "student": "cut:3",
         "seed": seed,
@@ -66,8 +66,8 @@ def test_the_table_of_two_seeds():
     assert "| 0.770 ± 0.014 | 96.2 ± 1.8 % |" in rows[7]
 
 
-def test_asked_once_and_kept(pair, asked):
-    for member_, known in zip(pair, asked, strict=True):
+def test_predicted_once_and_kept(pair, predicted):
+    for member_, known in zip(pair, predicted, strict=True):
         for split in ("valid", "test"):
             again = logits_by_name(member_, LABELS, CORPUS[split])
             for row, kept in zip(again, known.logits[split], strict=True):
@@ -75,9 +75,9 @@ def test_asked_once_and_kept(pair, asked):
     assert len(list((experiment.RUNS / "fusion").iterdir())) == 2
 
 
-def test_counts_give_the_packages_score(asked):
-    found = experiment.counts(asked[0].logits["test"], CORPUS["test"])
-    assert experiment.f1(found.sum(0)) == pytest.approx(score(asked[0].logits["test"], CORPUS["test"]))
+def test_counts_give_the_packages_score(predicted):
+    found = experiment.counts(predicted[0].logits["test"], CORPUS["test"])
+    assert experiment.f1(found.sum(0)) == pytest.approx(score_logits(predicted[0].logits["test"], CORPUS["test"]))
     assert experiment.interval(found, found) == [0, 0]
     better = found.copy()
     better[:, 0] = better[:, 1] = better[:, 2]
@@ -86,18 +86,18 @@ def test_counts_give_the_packages_score(asked):
 
 
 @pytest.mark.parametrize("by", ["entropy", "lowest", "product", "word"])
-def test_rows_are_handed_over_as_the_cascade_does(pair, asked, by):
-    teacher, student = (known.logits["test"] for known in asked)
+def test_rows_are_deferred_as_by_the_cascade(pair, predicted, by):
+    teacher, student = (known.logits["test"] for known in predicted)
     threshold = float(np.median([confidence_of_row(row, by) for row in student]))
-    rows, mask = experiment.hand_over(student, teacher, threshold, by)
-    theirs, their_mask = Cascade(*pair, threshold, by).ask(CORPUS["test"])
+    rows, mask = experiment.route(student, teacher, threshold, by)
+    theirs, their_mask = Cascade(*pair, threshold, by).route(CORPUS["test"]["tokens"][:])
     np.testing.assert_array_equal(mask, their_mask)
     for row, other in zip(rows, theirs, strict=True):
         np.testing.assert_allclose(row, other, atol=1e-4)
 
 
-def test_a_whole_pair(asked):
-    found = experiment.one_pair(*asked, {"teacher": 2.0, "student": 1.0}, CORPUS)
+def test_a_whole_pair(predicted):
+    found = experiment.one_pair(*predicted, {"teacher": 2.0, "student": 1.0}, CORPUS)
     found = json.loads(json.dumps(found, allow_nan=False)) | {"student": "cut:3", "seed": 0}
     check(found)
     assert found["cascade"]["entropy"]["budget 0.35"]["valid"]["cost"] <= 0.35  # the student costs 0.25
@@ -118,7 +118,7 @@ def check(run):
     assert teacher["cost"] == pytest.approx(1)
     for by, found in run["cascade"].items():
         ends = [{key: column[i] for key, column in found["curve"].items()} for i in (0, -1)]
-        assert [end["asked"] for end in ends] == pytest.approx([0, 1])
+        assert [end["deferral_rates"] for end in ends] == pytest.approx([0, 1])
         assert [end["scores"] for end in ends] == pytest.approx([student["test"], teacher["test"]])
         assert [end["costs"] for end in ends] == pytest.approx([student["cost"], 1 + student["cost"]])
         for name, goal in experiment.GOALS.items():

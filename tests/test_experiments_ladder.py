@@ -1,4 +1,4 @@
-"""The recorded ladder, on a model and a corpus so small that it takes seconds; the measuring has tests of its own."""
+"""The recorded compression, on a model and a corpus so small that it takes seconds; measuring has its own tests."""
 
 import importlib.util
 import json
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from tinykd import ladder, models, pruning, runtime
+from tinykd import benchmark, models, pruning
+from tinykd.deploy import runtime
 from tinykd.errors import RunError
 
 PATH = Path(__file__).resolve().parent.parent / "experiments" / "ladder.py"
@@ -32,27 +33,27 @@ def ran(tmp_path_factory):
         small = experiment.PRUNING | {"rounds": 1, "heads": 0.5, "neurons": 0.5}
         patch.setattr(experiment, "NARROWED", {"pruned": small, "deeper": small | {"neurons": 0.75}})
         patch.setattr(experiment, "RANK", 8)
-        patch.setattr(ladder, "climb", climb)
+        patch.setattr(benchmark, "benchmark", measure)
         experiment.main(arguments)
         yield folder, arguments
 
 
-def climb(rungs, corpus, split, threads, rounds):
-    figures = {"entity_f1": 0.5, "latency_ms": 2.0, "pace": 100.0, "memory_bytes": 10**6, "products_ms": 1.0}
-    return [{"name": name, "folder": str(folder), "size_bytes": 10**6} | figures for name, folder in rungs.items()]
+def measure(variants, dataset, threads, rounds):
+    figures = {"entity_f1": 0.5, "latency_ms": 2.0, "throughput": 100.0, "memory_bytes": 10**6, "matmul_ms": 1.0}
+    return [{"name": name, "folder": str(folder), "size_bytes": 10**6} | figures for name, folder in variants.items()]
 
 
-def test_every_rung_is_smaller_than_the_one_above(ran):
+def test_every_variant_is_smaller_than_the_one_before(ran):
     folder, _ = ran
     student, table, pruned = (models.load(folder / f)[0] for f in ("student", "out/table", "out/pruned"))
-    assert (table.config.vocab_size, table.config.table_rank) == (24_000, 8)
+    assert (table.config.vocab_size, table.config.embedding_rank) == (24_000, 8)
     assert pruning.shape_of(table) == pruning.shape_of(student) == [(2, 32), (2, 32)]
     assert [sum(counts) for counts in zip(*pruning.shape_of(pruned), strict=True)] == [2, 32]
     deeper, _ = models.load(folder / "out" / "deeper")
     assert [sum(counts) for counts in zip(*pruning.shape_of(deeper), strict=True)] == [2, 16]
     exported, small = (runtime.load(folder / "out" / name) for name in ("float32", "int8"))
     assert small.path.stat().st_size < exported.path.stat().st_size
-    assert len(exported.logits([["Mara", "won"]])[0]) == 2
+    assert len(next(exported.logits([["Mara", "won"]]))) == 2
 
 
 def test_what_is_recorded_makes_the_table_and_says_where_it_comes_from(ran):
@@ -60,8 +61,8 @@ def test_what_is_recorded_makes_the_table_and_says_where_it_comes_from(ran):
     recorded = json.loads((folder / "results.json").read_text(encoding="utf-8"))["0"]
     names = ["teacher", "teacher, ONNX", "student", "table cut", "table cut, int8"]
     names += ["heads and neurons cut", "ONNX, float32", "ONNX, int8"]
-    assert [rung["name"] for rung in recorded["rungs"]] == names
-    assert ladder.table(recorded["rungs"]).count("| 0.500 | 100.0 % |") == len(names)
+    assert [variant["name"] for variant in recorded["variants"]] == names
+    assert benchmark.table(recorded["variants"]).count("| 0.500 | 100.0 % |") == len(names)
     assert recorded["processor"] and recorded["corpus"]["digest"] and recorded["pruning"]["settings"]["epochs"]
 
 

@@ -10,12 +10,12 @@ import pytest
 from tests import tiny
 from tinykd import models
 from tinykd.errors import DataError
-from tinykd.scenarios.finance.phrasebank import phrasebank, split
 
 PATH = Path(__file__).resolve().parent.parent / "experiments" / "phrasebank.py"
 spec = importlib.util.spec_from_file_location("phrasebank_experiment", PATH)
 experiment = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(experiment)
+phrasebank, split = experiment.phrasebank, experiment.split
 
 
 @pytest.fixture

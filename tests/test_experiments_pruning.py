@@ -9,20 +9,20 @@ from tests.test_experiments import load
 from tinykd import data, models
 
 
-def test_every_measure_cuts_and_is_taught_again(tmp_path, monkeypatch):
+def test_every_measure_cuts_and_is_distilled_again(tmp_path, monkeypatch):
     experiment, corpus = load("pruning"), data.load(str(tiny.corpus(tmp_path / "corpus")))
     model, tokenizer = models.teacher(str(tiny.base_model(tmp_path / "base")), tiny.LABELS)
     monkeypatch.setattr(experiment, "SHARES", (0.25, 0.5))  # of four heads, one a layer has to stay
     for name in ("teacher", "student"):
         models.save(model, tokenizer, tmp_path / name)
-    found = experiment.one(tmp_path / "teacher", tmp_path / "student", tmp_path / "out", 0, corpus)
-    assert set(found["cut"]) == set(found["gap"]) == set(experiment.MEASURES)
-    assert set(found["again"]) == {"nothing cut", *experiment.MEASURES}
-    for by in experiment.MEASURES:
-        again, _ = models.load(tmp_path / "out" / by.replace(" ", "-"))
+    scores = experiment.one(tmp_path / "teacher", tmp_path / "student", tmp_path / "out", 0, corpus)
+    assert set(scores["cut"]) == set(scores["gap"]) == set(experiment.MEASURES)
+    assert set(scores["again"]) == {"nothing cut", *experiment.MEASURES}
+    for measure in experiment.MEASURES:
+        again, _ = models.load(tmp_path / "out" / measure.replace(" ", "-"))
         assert sum(again.config.heads_by_layer) == 2 and sum(again.config.neurons_by_layer) == 16
-        assert all(len(found["cut"][by][part]) == len(experiment.SHARES) for part in ("heads", "neurons"))
-    lines = experiment.table({"0": found, "1": found}).splitlines()
+        assert all(len(scores["cut"][measure][part]) == len(experiment.SHARES) for part in ("heads", "neurons"))
+    lines = experiment.table({"0": scores, "1": scores}).splitlines()
     assert len(lines) == 2 + 5 and lines[2].startswith("| nothing cut | ") and "±\N{NO-BREAK SPACE}0.000" in lines[2]
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tests import tiny
-from tinykd import models
 from tinykd.errors import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,15 +56,14 @@ def test_a_missing_movielens_is_named(tmp_path, monkeypatch):
 
 
 def test_a_seed_is_recorded_and_joined(films, tmp_path, monkeypatch, capsys):
-    pytest.importorskip("implicit")
     base = tiny.base_model(tmp_path / "base")
     monkeypatch.setattr(recorded, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(recorded, "RESULTS", tmp_path / "recommend.json")
     small = recorded.Setup(str(base), "cut:1", lists=16, epochs=1, batch_size=16, rounds=3)
     monkeypatch.setattr(recorded, "SETUPS", {"movielens": small})
-    load = models.teacher
-    monkeypatch.setattr(models, "teacher", lambda name, *args: load(str(base), *args))
-    monkeypatch.setattr(recorded.recommend, "pace", lambda shop: {"items": 1.0})
+    encoder = recorded.encoder
+    monkeypatch.setattr(recorded, "encoder", lambda name, length: encoder(base, length))
+    monkeypatch.setattr(recorded.recommend, "throughput", lambda shop: {"items": 1.0})
     monkeypatch.setattr("sys.argv", ["recommend.py", "0", "1", "--data", "movielens"])
     recorded.main()
     found = json.loads((tmp_path / "recommend.json").read_text())["movielens"]
@@ -95,12 +93,34 @@ def test_a_seed_is_recorded_and_joined(films, tmp_path, monkeypatch, capsys):
     assert again == [0, 2], "a seed is joined with others, user by user"
 
 
+def test_who_liked_everything_cannot_be_asked():
+    everything = recorded.Case("u", list(range(20)), list(range(20, 40)))
+    likes = recorded.Likes(np.array(["v"] * 40, object), np.arange(40), np.arange(40.0))
+    with pytest.raises(DataError, match="user 'u' liked every item"):
+        recorded.question_lists([everything], likes)
+
+
+def test_question_lists_ask_for_the_first_target(films):
+    _, likes, stretches = recorded.movielens()
+    asked = recorded.recommend.cases(likes, *stretches["test"])
+    lists = recorded.question_lists(asked, likes)
+    assert len(asked)
+    for case, history, candidates in zip(asked, lists.history, lists.candidates, strict=True):
+        assert candidates[0] == case.targets[0] and history[0] == case.history[-1]
+        assert not set(candidates[1:].tolist()) & {*case.history, *case.targets}
+
+
+def test_reciprocal_rank_counts_equals_against_the_target():
+    assert recorded.reciprocal_rank(np.array([[3, 1, 2], [1, 1, 0], [0, 1, 2]])).tolist() == [1, 1 / 2, 1 / 3]
+    assert recorded.reciprocal_rank(np.array([[np.nan, 1, 2], [1, np.nan, 0]])).tolist() == [1 / 3, 1 / 2]
+
+
 def test_the_recorded_file_holds_aggregates_and_where_they_came_from():
     results = json.loads(recorded.RESULTS.read_text(encoding="utf-8"))
     assert set(results) == {"movielens", "embedded"}
     for runs in results.values():
         for name, run in runs.items():
             if name != "joined":
-                assert {"command", "versions", "processor", "corpus", "pace", "chosen"} <= set(run)
+                assert {"command", "versions", "processor", "corpus", "throughput", "chosen"} <= set(run)
         assert set(runs["joined"]) == {"seeds", "all", "warm", "cold"}
     assert max(len(json.dumps(run)) for runs in results.values() for run in runs.values()) < 60_000

@@ -19,11 +19,13 @@ def test_requirements_hold_the_packages_own_line_for_line():
     wanted = [line for line in lines if line and not line.startswith("#")]
     assert set(project["dependencies"]) <= set(wanted)
     assert all("<" in line for line in wanted), "every requirement has an upper bound"
+    only_scenarios = ("bm25s", "duckdb", "lightgbm", "implicit", "feedparser", "sentence-transformers")
+    assert not [line for line in project["dependencies"] if line.startswith(only_scenarios)]
 
 
 def test_bare_make_prints_help():
     done = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for target in ["demo", "test", "book", "lab", "lint", "experiments", "bench", "clean"]:
+    for target in ["demo", "test", "book", "lab", "lint", "experiments", "bench", "newest", "clean"]:
         assert f"make {target} " in done.stdout
 
 
@@ -46,7 +48,7 @@ def test_the_wheel_holds_the_corpora(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for split in ("train", "valid", "test", "transfer"):
         assert f"tinykd/corpora/newswire/{split}.txt" in names
-    assert not any(name.startswith(("tests", "notebooks", "book")) for name in names)
+    assert not any(name.startswith(("tests", "notebooks", "book", "scenarios")) for name in names)
 
 
 def test_the_wheel_distils_in_an_empty_folder(wheel, tmp_path):

@@ -4,14 +4,13 @@ import threading
 import time
 from pathlib import Path
 
-import filelock
 import pytest
 from datasets import Dataset
 from transformers import BertConfig, BertModel
 
 from tests import tiny
-from tinykd import data, recipes
-from tinykd.errors import DataError, RunError
+from tinykd import artifacts, data, recipes
+from tinykd.errors import DataError, RunError, SettingError, TinykdError
 from tinykd.recipes import Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,16 +31,15 @@ def setup(place, **changes) -> Run:
 
 @pytest.fixture(scope="module")
 def finished(place):
-    report = recipes.run(setup(place), place / "finished", progress=False)
+    report = recipes.run(setup(place), place / "finished")
     return place / "finished", report
 
 
 def test_a_run_leaves_models_signals_report_and_figure(finished):
     out, report = finished
     assert {f.name for f in out.iterdir()} == {
-        ".lock", ".signals.lock", "run.json", "report.json", "scoreboard.png",
-        "teacher", "student", "baseline", "signals",
-    }  # fmt: skip
+        *("run.json", "report.json", "scoreboard.png", "teacher", "student", "baseline", "signals")
+    }
     assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(report))
 
 
@@ -56,6 +54,21 @@ def test_the_report_holds_what_others_rely_on(finished):
     assert len(report["corpus"]["digest"]) == 16
     assert {"tinykd", "torch", "transformers", "datasets", "python"} <= set(report["versions"])
     assert report["processor"] and report["command"]
+    if best := report["teacher"]["entity_f1"]:
+        assert report["retention"] == report["student"]["entity_f1"] / best
+
+
+def test_precision_is_chosen_once_and_a_run_that_goes_on_takes_it_from_its_note(finished, place, tmp_path, monkeypatch):
+    out, report = finished
+    notes = [json.loads((out / name).read_text()) for name in ("run.json", "student/settings.json", "report.json")]
+    assert {note["precision"] for note in notes} == {report["precision"]}
+    other = {"fp32": "bf16", "bf16": "fp32"}[report["precision"]]
+    monkeypatch.setattr(recipes, "best_precision", lambda: other)
+    copy = tiny.copy(out, tmp_path / "copy")
+    (copy / "report.json").unlink()
+    assert recipes.run(setup(place), copy)["precision"] == report["precision"]
+    with pytest.raises(RunError, match=r"precision is \w+ there"):
+        recipes.run(setup(place, precision=other), copy)
 
 
 def test_classification_runs_end_to_end(place, tmp_path):
@@ -64,7 +77,7 @@ def test_classification_runs_end_to_end(place, tmp_path):
     lines = [f"{word} it is {i},{word}" for i in range(12) for word in ("yes", "no")]
     for split in ("train", "test"):
         (folder / f"{split}.csv").write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    report = recipes.run(setup(place, data=str(folder)), tmp_path / "out", progress=False)
+    report = recipes.run(setup(place, data=str(folder)), tmp_path / "out")
     for name in ("teacher", "student", "baseline"):
         assert 0 <= report[name]["macro_f1"] <= 1 and 0 <= report[name]["accuracy"] <= 1
     assert "accuracy" in recipes.table(report).splitlines()[0]
@@ -76,7 +89,7 @@ def test_students_read_copies_and_one_of_them_the_teachers_texts(finished, place
     sentences = ["Mara Hope left Jordan for Nice.", " ".join(first["test"]["tokens"][0])]
     (tmp_path / "more.txt").write_text("\n".join(sentences) + "\n", encoding="utf-8")
     more = setup(place, copies=2, texts=str(tmp_path / "more.txt"), dropout=0.0)
-    report = recipes.run(more, tmp_path / "out", progress=False)
+    report = recipes.run(more, tmp_path / "out")
     named = sum(any(labels) for labels in first["train"]["labels"])
     whole = len(first["train"])
     assert whole < report["read"]["baseline"] <= whole + 2 * named  # a copy that equals its sentence is none
@@ -86,29 +99,24 @@ def test_students_read_copies_and_one_of_them_the_teachers_texts(finished, place
     assert "the student read 2 texts that the teacher labelled" in recipes.table(report)
     assert tiny.same_weights(tmp_path / "out" / "teacher", finished[0] / "teacher")
     assert not tiny.same_weights(tmp_path / "out" / "baseline", finished[0] / "baseline")
-    assert recipes.run(more, tmp_path / "out", progress=False) == json.loads(json.dumps(report))
+    assert recipes.run(more, tmp_path / "out") == json.loads(json.dumps(report))
     with open(tmp_path / "more.txt", "a", encoding="utf-8") as file:
         file.write("Nice beat Jordan.\n")
-    with pytest.raises(RunError, match=r"holds another run .*texts_digest is"):
-        recipes.run(more, tmp_path / "out", progress=False)
+    with pytest.raises(RunError, match=r"made with other settings or data \(texts_digest is"):
+        recipes.run(more, tmp_path / "out")
 
 
 def test_a_text_that_is_missing_or_empty_is_told_before_any_work(place, tmp_path):
     (tmp_path / "more.txt").write_text("Mara left.\n\nNice won.\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"more\.txt:2: the text is empty"):
-        recipes.run(setup(place, texts=str(tmp_path / "more.txt")), tmp_path / "out", progress=False)
+        recipes.run(setup(place, texts=str(tmp_path / "more.txt")), tmp_path / "out")
     with pytest.raises(DataError, match="the corpus has no split 'transfer'"):
-        recipes.run(setup(place, texts="transfer"), tmp_path / "out", progress=False)
+        recipes.run(setup(place, texts="transfer"), tmp_path / "out")
     with pytest.raises(DataError, match=r"nowhere\.txt: no such file"):
-        recipes.run(setup(place, texts="nowhere.txt"), tmp_path / "out", progress=False)
-    with pytest.raises(DataError, match="copies is 0"):
-        recipes.run(setup(place, copies=0), tmp_path / "out", progress=False)
-    assert {f.name for f in (tmp_path / "out").iterdir()} <= {".lock"}
-
-
-def test_retention_is_student_over_teacher():
-    scores = {name: {"entity_f1": value} for name, value in (("teacher", 0.8), ("student", 0.6), ("baseline", 0.4))}
-    assert recipes._summary(scores)["retention"] == pytest.approx(0.75)
+        recipes.run(setup(place, texts="nowhere.txt"), tmp_path / "out")
+    with pytest.raises(SettingError, match="copies is 0"):
+        recipes.run(setup(place, copies=0), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_scoreboard_is_one_line_a_model():
@@ -126,12 +134,12 @@ def test_the_scoreboard_is_one_line_a_model():
 def test_a_finished_run_is_only_read_again(finished, place, monkeypatch):
     out, report = finished
     monkeypatch.setattr(recipes, "_train_all", None)
-    assert recipes.run(setup(place), out, progress=False) == json.loads(json.dumps(report))
+    assert recipes.run(setup(place), out) == json.loads(json.dumps(report))
 
 
 def test_a_fine_tuned_teacher_is_used_as_it_is(finished, place, tmp_path):
     out, _ = finished
-    recipes.run(setup(place, teacher=str(out / "teacher"), teacher_epochs=None), tmp_path / "again", progress=False)
+    recipes.run(setup(place, teacher=str(out / "teacher"), teacher_epochs=None), tmp_path / "again")
     assert tiny.same_weights(out / "teacher", tmp_path / "again" / "teacher")
     reports = [json.loads((folder / "report.json").read_text()) for folder in (out, tmp_path / "again")]
     assert [report["baseline_knew_the_task"] for report in reports] == [False, True]
@@ -141,25 +149,25 @@ def test_a_fine_tuned_teacher_is_used_as_it_is(finished, place, tmp_path):
 
 def test_a_folder_with_another_run_or_other_things_is_refused_and_kept(finished, place, tmp_path):
     out, _ = finished
-    with pytest.raises(RunError, match=r"holds another run \(seed is 0 there\)"):
-        recipes.run(setup(place, seed=1), out, progress=False)
+    with pytest.raises(RunError, match=r"other settings or data \(seed is 0 there\)"):
+        recipes.run(setup(place, seed=1), out)
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(RunError, match="not empty and holds no run"):
-        recipes.run(setup(place), tmp_path, progress=False)
+    with pytest.raises(RunError, match="holds something else"):
+        recipes.run(setup(place), tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("wrong", [{"student": "cut:9"}, {"alpha": 2.0}, {"teacher": "no/such/model"}, {"seed": -1}])
 def test_a_refused_run_leaves_no_claim_on_its_folder(place, tmp_path, wrong):
-    with pytest.raises((ValueError, RunError)):
-        recipes.run(setup(place, **wrong), tmp_path / "out", progress=False)
+    with pytest.raises(TinykdError):
+        recipes.run(setup(place, **wrong), tmp_path / "out")
     assert not (tmp_path / "out" / "run.json").exists()
 
 
 def test_a_run_that_the_trainer_refuses_leaves_no_claim_either(place, tmp_path):
-    with pytest.raises(ValueError, match="nowhere"):
-        recipes.run(setup(place), tmp_path / "out", progress=False, report_to="nowhere")
-    assert not (tmp_path / "out" / "run.json").exists()
+    with pytest.raises(SettingError, match=r"report_to is .nowhere"):
+        recipes.run(setup(place), tmp_path / "out", report_to="nowhere")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_changed_corpus_is_another_run(finished, place, tmp_path):
@@ -168,53 +176,35 @@ def test_a_changed_corpus_is_another_run(finished, place, tmp_path):
     text = (tmp_path / "corpus" / "train.conll").read_text()
     (tmp_path / "corpus" / "train.conll").write_text(text.replace("The ", "A ", 1))
     with pytest.raises(RunError, match="corpus_digest is"):
-        recipes.run(setup(place, data=str(tmp_path / "corpus")), out, progress=False)
+        recipes.run(setup(place, data=str(tmp_path / "corpus")), out)
 
 
 def test_the_same_corpus_in_another_spelling_is_the_same_run(finished, place, monkeypatch):
     out, report = finished
     monkeypatch.chdir(place)
-    assert recipes.run(setup(place, data="./corpus/"), out, progress=False) == json.loads(json.dumps(report))
+    assert recipes.run(setup(place, data="./corpus/"), out) == json.loads(json.dumps(report))
 
 
-def test_a_second_process_waits_for_the_first(finished, place, caplog):
-    out, report = finished
-    caplog.set_level("INFO", "tinykd")
-    held = threading.Event()
-
-    def first():
-        with filelock.FileLock(out / ".lock"):
-            held.set()
-            time.sleep(1)
-
-    threading.Thread(target=first).start()
-    assert held.wait(10)
-    assert recipes.run(setup(place), out, progress=False) == json.loads(json.dumps(report))
-    assert f"another process is at work in {out}; waiting for it" in caplog.text
-
-
-def test_a_second_process_waits_while_the_first_still_writes_its_note(finished, place, tmp_path):
+def test_a_second_process_waits_for_the_first(finished, place, tmp_path, caplog):
     done, report = finished
+    caplog.set_level("INFO", "tinykd")
     out, held = tmp_path / "out", threading.Event()
-    out.mkdir()
 
     def first():
-        with filelock.FileLock(out / ".lock"):
-            (out / "half").write_bytes(b"")
+        with artifacts.alone(out):
             held.set()
             time.sleep(1)
-            (out / "half").unlink()
-            for name in ("run.json", "report.json"):
-                shutil.copy(done / name, out / name)
+            shutil.copytree(done, out)
 
     threading.Thread(target=first).start()
     assert held.wait(10)
-    assert recipes.run(setup(place), out, progress=False) == json.loads(json.dumps(report))
+    assert recipes.run(setup(place), out) == json.loads(json.dumps(report))
+    assert f"another process is at work on {out}; waiting for it" in caplog.text
 
 
 def test_a_missing_corpus_leaves_no_folder(tmp_path):
     with pytest.raises(DataError):
-        recipes.run(Run(data=str(tmp_path / "nowhere")), tmp_path / "out", progress=False)
+        recipes.run(Run(data=str(tmp_path / "nowhere")), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -226,7 +216,7 @@ def test_texts_longer_than_the_model_are_cut_for_the_clock_too(place, tmp_path):
     for split in ("train", "valid", "test"):
         (folder / f"{split}.csv").write_text("text,label\n" + f"{'good ' * 60},a\nbad,b\n" * 4, encoding="utf-8")
     how = setup(place, data=str(folder), teacher=str(base), max_length=32, epochs=1, teacher_epochs=1)
-    assert recipes.run(how, tmp_path / "run", progress=False)["teacher"]["latency_ms"] > 0
+    assert recipes.run(how, tmp_path / "run")["teacher"]["latency_ms"] > 0
 
 
 def test_one_label_is_nothing_to_learn(place, tmp_path):

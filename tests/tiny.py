@@ -7,10 +7,10 @@ import torch
 from tokenizers import BertWordPieceTokenizer
 from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
 
-from tinykd import loading
+from tinykd.artifacts import sha256
 from tinykd.data import read_file
 from tinykd.data.corpora import EMBEDDED
-from tinykd.manifest import sha256
+from tinykd.models import loading
 
 TYPES = ["LOC", "MISC", "ORG", "PER"]
 LABELS = ["O"] + [f"{prefix}-{type_}" for type_ in TYPES for prefix in "BI"]

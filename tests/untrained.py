@@ -1,4 +1,4 @@
-"""Untrained models so small that they answer at once; some always give the same answer."""
+"""Untrained models so small that they predict at once; some always predict the same."""
 
 import math
 

@@ -18,9 +18,11 @@ Taught in lesson 10.
 
 import copy
 
+import torch
 from transformers import PreTrainedModel
 
-from tinykd.errors import ModelError, is_whole
+from tinykd import models
+from tinykd.errors import ModelError, SettingError, is_whole
 
 METHODS = ("lora", "ia3", "bitfit")
 #: Where each family of encoders keeps its query, key, value and last feed-forward layer.
@@ -41,28 +43,25 @@ def adapt(model: PreTrainedModel, method: str = "lora", rank: int = 8, seed: int
     Args:
         model: an encoder with a task head; it is left as it is.
         method: ``"lora"``, ``"ia3"`` or ``"bitfit"``.
-        rank: of LoRA's update ``B A``; it costs ``rank * (in + out)`` parameters a layer.
+        rank: of LoRA's update ``B A``; it costs ``rank * (in + out)`` parameters per layer.
         seed: draws LoRA's ``A``.
 
     Raises:
-        ModelError: an unknown method, a rank that is no number of columns, a model adapted before or prepared for
-            quantization, or a family whose layers we do not know.
+        SettingError: an unknown method, or a rank that is no whole number above 0.
+        ModelError: a model adapted before or prepared for quantization, or a family whose layers we do not know.
     """
-    from tinykd.quantization import is_prepared  # here, for it asks this module in turn
-
-    family = model.config.model_type
     if method not in METHODS:
-        raise ModelError(f"unknown method {method!r}; expected one of {', '.join(METHODS)}")
+        raise SettingError(f"unknown method {method!r}; expected one of {', '.join(METHODS)}")
     if not is_whole(rank, 1):
-        raise ModelError(f"rank is {rank}; LoRA needs a whole number, at least 1")
-    if adapted_by(model):
-        raise ModelError(f"this model is adapted already, by {adapted_by(model)['method']}; merge it first")
-    if is_prepared(model):
+        raise SettingError(f"rank is {rank}; LoRA needs a whole number, at least 1")
+    models.refuse_adapted(model)
+    if models.is_prepared(model):
         raise ModelError("this model is prepared for quantization; adapt a plain one, and prepare it once it is merged")
+    family = model.config.model_type
     if method != "bitfit" and family not in _LAYERS:
+        known = ", ".join(_LAYERS)
         raise ModelError(
-            f"{method} does not know the layers of {family!r}; it knows those of {', '.join(_LAYERS)}. bitfit needs "
-            "no names of layers"
+            f"{method} does not know the layers of {family!r}; it knows those of {known}. bitfit needs no layer names"
         )
     model = copy.deepcopy(model).requires_grad_(False)
     if method != "bitfit":
@@ -84,7 +83,7 @@ def merge(model: PreTrainedModel) -> PreTrainedModel:
     Raises:
         ModelError: the model is plain.
     """
-    if not adapted_by(model):
+    if not models.adapted_by(model):
         raise ModelError("this model is plain; there is nothing to merge")
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -98,21 +97,6 @@ def merge(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def adapted_by(model: PreTrainedModel) -> dict[str, str | int]:
-    """Return the arguments of :func:`adapt` that made this model; none, an empty ``dict``, if it is plain."""
-    return getattr(model, "adapted_by", {})
-
-
-def refuse_adapted(model: PreTrainedModel) -> None:
-    """Refuse an adapted model where a plain one is needed.
-
-    Raises:
-        ModelError: says by what it is adapted, and the way out.
-    """
-    if how := adapted_by(model):
-        raise ModelError(f"this model is adapted, by {how['method']}; merge it first: tinykd.adapters.merge(model)")
-
-
 def trainable_share(model: PreTrainedModel) -> float:
     """Return the share of the model's parameters that training can change, in [0, 1]; the head counts."""
     parameters = list(model.parameters())
@@ -121,7 +105,6 @@ def trainable_share(model: PreTrainedModel) -> float:
 
 def _inject(model: PreTrainedModel, method: str, rank: int, seed: int) -> None:
     """Put the new parameters of ``method`` into the layers of ``model`` itself."""
-    import torch
     from peft import IA3Config, LoraConfig, inject_adapter_in_model
 
     query, key, value, feed_forward = _LAYERS[model.config.model_type]

@@ -1,4 +1,7 @@
-"""The errors that a user can mend. The command line prints them as one line, without a traceback."""
+"""The errors that a user can mend. The command line prints them as one line, without a traceback.
+
+Any other exception is a defect of ours and shows its traceback.
+"""
 
 import numbers
 
@@ -15,8 +18,16 @@ class ModelError(TinykdError, ValueError):
     """A model that is missing, altered, or does not fit the other one or the corpus."""
 
 
+class SettingError(TinykdError, ValueError):
+    """A value that an argument or option cannot have; the message names it and says what it can be."""
+
+
 class RunError(TinykdError, RuntimeError):
     """A run that cannot start or go on: an output folder in use, a loss that is not a number, a full disk."""
+
+
+class DamagedError(RunError):
+    """An artefact of ours that is cut short, altered or missing a part; whoever reads it knows how to make it anew."""
 
 
 def is_whole(value: object, least: int) -> bool:

@@ -6,57 +6,62 @@
 import contextlib
 import datetime
 import importlib.metadata
-import json
 import logging
 import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import data, evaluation, methods, models, samples
-from tinykd.errors import DataError, RunError, TinykdError
-from tinykd.files import clear_disk_errors, read_json, waiting, write_json
-from tinykd.hardware import device, prefers_bf16
-from tinykd.methods import distill_by
-from tinykd.training import Settings, fine_tune
+from tinykd import artifacts, data, evaluation, models, plots, samples, training
+from tinykd.deploy import measuring
+from tinykd.deploy.plain import PlainPredictor
+from tinykd.errors import DamagedError, DataError
+from tinykd.models.precision import best_precision, device
+from tinykd.training import Settings
 
 logger = logging.getLogger("tinykd")
 Trained = dict[str, tuple[PreTrainedModel, PreTrainedTokenizerBase]]
+NOTE = "run.json"  #: what a run depends on
 
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that decides the outcome of a run. ``None`` means: what suits the size of the corpus, or nothing more.
+    """Everything that decides the outcome of a run. ``None`` means: what suits the corpus or the machine, or no more.
 
-    Student and baseline read ``copies`` of each sentence with other entities (:func:`tinykd.samples.swap_entities`),
-    the student also ``texts`` (:func:`tinykd.data.texts`), which the teacher labels. ``dropout`` is of both.
+    Student and baseline are trained on ``copies`` of each sentence with other entities
+    (:func:`tinykd.samples.swap_entities`), the student also on ``texts`` (:func:`tinykd.data.texts`), which the teacher
+    labels. ``dropout`` is that of both. The other fields are those of :class:`tinykd.training.Settings` and
+    :func:`tinykd.data.load`.
     """
 
     data: str = "newswire"
     teacher: str = "minilm"
     student: str = "cut:3"
-    losses: str = "logits"
+    method: str = "logits"
     alpha: float | None = None
     temperature: float | None = None
     epochs: int | None = None
     teacher_epochs: int | None = None
-    lr: float | None = None
+    learning_rate: float | None = None
     batch_size: int | None = None
     max_length: int = 128
     seed: int = 0
     max_train: int | None = None
     columns: tuple[str, ...] | None = None
+    strict: bool = False
     copies: int | None = None
     texts: str | None = None
     dropout: float | None = None
+    precision: str | None = None
+    speed: bool = True
 
 
 def suited(sentences: int) -> tuple[Settings, Settings]:
@@ -76,7 +81,7 @@ def suited(sentences: int) -> tuple[Settings, Settings]:
     return teacher, student
 
 
-def run(setup: Run, out: Path, progress: bool = True, report_to: str = "none") -> dict:
+def run(setup: Run, out: Path, report_to: str = "none") -> dict | None:
     """Fine-tune, distil, compare; write everything into ``out`` and return the report.
 
     Interrupted, the same call goes on where it stopped and ends with the same weights. ``out`` then holds ``teacher/``,
@@ -84,136 +89,133 @@ def run(setup: Run, out: Path, progress: bool = True, report_to: str = "none") -
     calls this; the first one writes and returns the report, the others return None.
 
     Args:
-        report_to: where the curves of the losses go, besides each model's ``log.json``; see ``training.fine_tune``.
+        report_to: where the curves of the losses go, besides each model's ``log.json``; see ``training.Settings``.
 
     Raises:
-        DataError, ModelError: the corpus or a model is missing, faulty or does not fit.
+        DataError, ModelError, SettingError: the corpus, a model or a value is missing, faulty or does not fit.
         RunError: ``out`` holds another run, a loss that is no number, a full disk.
     """
-    out = Path(out)
-    corpus = data.load(setup.data, list(setup.columns or []) or None, setup.max_train, setup.seed)
-    digest = data.digest(corpus)
+    out = artifacts.check_place(out, NOTE)
+    setup = replace(setup, precision=_precision(setup, out))
+    corpus = data.load(setup.data, list(setup.columns or []) or None, setup.max_train, setup.seed, setup.strict)
     texts = data.texts(setup.texts, corpus) if setup.texts is not None else None
     if len(labels := data.label_names(corpus)) < 2:
         raise DataError(f"{setup.data}: all that train says is {labels[0]!r}; there is nothing to tell apart")
-    settings = _settings(setup, len(corpus["train"]))  # impossible values are refused here
-    methods.stages(setup.losses)
-    first = PartialState(cpu=not torch.accelerator.is_available()).is_main_process
-    same = {key: value for key, value in asdict(setup).items() if key not in ("data", "texts")}  # however spelled
-    same |= {"corpus_digest": digest, "texts_digest": data.texts_digest(texts) if texts else None}
-    with claimed(out, same) if first else contextlib.nullcontext():
-        report = _report(out)
-        if report:
-            logger.info("%s holds this run, finished; delete the folder to run it again", out)
+    settings = _settings(setup, len(corpus["train"]), report_to)  # impossible values are refused here
+    tell(setup.precision, setup.speed)
+    facts = {key: value for key, value in asdict(setup).items() if key not in ("data", "texts")}  # however spelled
+    facts |= {"corpus_digest": data.digest(corpus), "texts_digest": data.digest(texts) if texts else None}
+    if report := _report(out, facts):
+        return report
+    first = PartialState().is_main_process
+    with artifacts.claim(out, NOTE, facts) if first else contextlib.nullcontext():
+        if first and (report := _report(out, facts)):  # of a process that we waited for
             return report
-        trained, told = _train_all(setup, settings, corpus, texts, out, progress and first, report_to)
+        trained, told = _train_all(setup, settings, corpus, texts, out)
         if not first:
             return None
-        scores = _score_all(trained, corpus["test"], out, setup.max_length, progress)
-        report = _summary(scores) | {
-            "setup": asdict(setup) | {"data": str(setup.data)},
-            "seed": setup.seed,
-            **told,
-            "corpus": {split: len(part) for split, part in corpus.items()} | {"digest": digest},
-            **provenance(),
-        }
-        from tinykd import plots
-
+        report = _scores(trained, corpus["test"], out, setup.max_length) | told
+        report |= {"setup": asdict(setup) | {"data": str(setup.data)}, "seed": setup.seed, "precision": setup.precision}
+        report["corpus"] = {name: len(part) for name, part in corpus.items()} | {"digest": facts["corpus_digest"]}
         plots.save(plots.scoreboard(report), out / "scoreboard.png")
-        write_json(out / "report.json", report)
-        return report
+        artifacts.write_json(out / "report.json", report | provenance())
+        return report | provenance()
+
+
+def tell(precision: str, speed: bool) -> None:
+    """Log how the models are trained: what the caller need not have chosen."""
+    logger.info("training in %s, %s the tricks of tinykd.training.speed", precision, "with" if speed else "without")
+
+
+def _precision(setup: Run, out: Path) -> str:
+    """The precision asked for, or that of the run in ``out`` as it began, or what pays here; one for all processes."""
+    chosen = setup.precision
+    if chosen is None and (out / NOTE).is_file():
+        chosen = artifacts.read_json(out / NOTE, f"; delete {out}").get("precision")
+    PartialState(cpu=not torch.accelerator.is_available())
+    return broadcast_object_list([chosen or best_precision()])[0]
 
 
 def _train_all(
-    setup: Run,
-    settings: tuple[Settings, Settings],
-    corpus: DatasetDict,
-    texts: Dataset | None,
-    out: Path,
-    progress: bool,
-    report_to: str,
+    setup: Run, settings: tuple[Settings, Settings], corpus: DatasetDict, texts: Dataset | None, out: Path
 ) -> tuple[Trained, dict]:
-    labels, task, train = data.label_names(corpus), data.task(corpus), corpus["train"]
-    for_teacher, for_student = settings
-    read = {"baseline": train}
+    train, (for_teacher, for_student) = corpus["train"], settings
+    labelled = train
     if setup.copies is not None:
-        copies = samples.swap_entities(train, setup.copies, setup.seed)
-        read["baseline"] = concatenate_datasets([train, copies])
-    teacher, tokenizer = models.teacher(setup.teacher, labels, task, setup.seed)
-    # The twin owes the teacher nothing: it is cut before the teacher learns the task, the student after. Unless
-    # somebody brings a teacher that has learnt it.
+        labelled = concatenate_datasets([train, samples.swap_entities(train, setup.copies, setup.seed)])
+    how = {"max_length": setup.max_length, "precision": setup.precision}
+    teacher, reads = models.teacher(setup.teacher, data.label_names(corpus), data.task(corpus), setup.seed)
+    # The twin owes the teacher nothing: it is cut before the teacher learns the task, the student after. Unless the
+    # teacher that was given has learnt it already.
     knew = models.was_fine_tuned(teacher) and setup.student.startswith("cut:")
     if knew:
         logger.warning("baseline: cut from a teacher that knew the task; what it owes to it, no comparison here shows")
     baseline = models.student(setup.student, teacher, setup.seed)
-    own = models.tokenizer_of(baseline, tokenizer)
-    layers = methods.needed(setup.losses, teacher, baseline)
+    own = models.tokenizer_of(baseline, reads)
+    layers = training.teacher_layers(setup.method, teacher, baseline)
     if not models.was_fine_tuned(teacher) or setup.teacher_epochs is not None:
-        teacher = fine_tune(teacher, tokenizer, train, out / "teacher", for_teacher, "teacher", progress, report_to)
+        teacher = training.fine_tune(teacher, reads, train, out / "teacher", for_teacher)
     elif PartialState().is_main_process:
-        models.save(teacher, tokenizer, out / "teacher")
-    student = models.student(setup.student, teacher, setup.seed)
-    read["student"] = read["baseline"]
+        models.save(teacher, reads, out / "teacher")
+    transfer = labelled
     if texts:
-        bar = "labels    " if progress else None
-        labelled = samples.labelled_by(teacher, tokenizer, texts, setup.max_length, bar, bf16=True)
-        both = [read["baseline"].select_columns(labelled.column_names), labelled]
-        read["student"] = concatenate_datasets(both)
-    bar = "signals   " if progress else None
-    transfer = samples.with_teacher(
-        read["student"], teacher, tokenizer, out / "signals", setup.max_length, bar, layers, bf16=True
-    )
-    how = (progress, report_to)
-    student = distill_by(setup.losses, student, own, transfer, out / "student", for_student, "student", *how)
-    baseline = fine_tune(baseline, own, read["baseline"], out / "baseline", for_student, "baseline", *how)
-    trained = {"teacher": (teacher, tokenizer), "student": (student, own), "baseline": (baseline, own)}
-    return trained, {"baseline_knew_the_task": knew, "read": {name: len(rows) for name, rows in read.items()}}
+        texts = samples.labelled_by(teacher, reads, texts, **how)
+        transfer = concatenate_datasets([labelled.select_columns(texts.column_names), texts])
+    transfer = samples.with_teacher(transfer, teacher, reads, out / "signals", layers, **how)
+    student = models.student(setup.student, teacher, setup.seed)
+    student = training.distill_by(setup.method, student, own, transfer, out / "student", for_student)
+    baseline = training.fine_tune(baseline, own, labelled, out / "baseline", for_student)
+    trained = {"teacher": (teacher, reads), "student": (student, own), "baseline": (baseline, own)}
+    read = {"student": len(transfer), "baseline": len(labelled)}
+    return trained, {"baseline_knew_the_task": knew, "read": read}
 
 
-def _score_all(trained: Trained, test: Dataset, out: Path, max_length: int, progress: bool) -> dict:
-    scores = {}
-    for name, (model, tokenizer) in trained.items():
-        bar = f"{name} on test" if progress else None
-        scores[name] = evaluation.evaluate(model, tokenizer, test, max_length, progress=bar)
-    for name, (model, tokenizer) in trained.items():
-        scores[name] |= evaluation.profile(model, tokenizer, test, out / name, max_length)
-    return scores
-
-
-def _settings(setup: Run, sentences: int) -> tuple[Settings, Settings]:
-    """What suits the corpus, with what the caller chose put over it."""
-    chosen = {
-        "learning_rate": setup.lr,
-        "batch_size": setup.batch_size,
-        "max_length": setup.max_length,
-        "seed": setup.seed,
-    }
-    mix = {"alpha": setup.alpha, "temperature": setup.temperature, "dropout": setup.dropout}
-    teacher, student = suited(sentences)
-    return (
-        replace(teacher, **_given(chosen | {"epochs": setup.teacher_epochs})),
-        replace(student, **_given(chosen | mix | {"epochs": setup.epochs})),
-    )
-
-
-def _given(values: dict) -> dict:
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _summary(scores: dict) -> dict:
-    main = main_score(scores["teacher"])
+def _scores(trained: Trained, test: Dataset, out: Path, max_length: int) -> dict:
+    predictors = {name: PlainPredictor(*one, max_length) for name, one in trained.items()}
+    scores = {name: evaluation.score(predictor, test) for name, predictor in predictors.items()}
+    for name, predictor in predictors.items():
+        scores[name] |= measuring.profile(predictor, out / name, evaluation.rows_of(test))
+    main = evaluation.main_score(scores["teacher"])
     best = scores["teacher"][main]
     return scores | {"retention": scores["student"][main] / best if best else 0.0}
 
 
-def main_score(scores: dict) -> str:
-    """Return the name of the figure that counts: ``"entity_f1"`` or, for classification, ``"accuracy"``."""
-    return "entity_f1" if "entity_f1" in scores else "accuracy"
+def _settings(setup: Run, sentences: int, report_to: str) -> tuple[Settings, Settings]:
+    """What suits the corpus, with what the caller chose put over it."""
+    both = {"report_to": report_to} | {
+        name: getattr(setup, name)
+        for name in ("learning_rate", "batch_size", "max_length", "seed", "precision", "speed")
+    }
+    own = {name: getattr(setup, name) for name in ("alpha", "temperature", "dropout", "epochs")}
+    teacher, student = suited(sentences)
+    student = replace(student, **_given(both | own))
+    training.stages(setup.method, student.epochs)
+    return replace(teacher, **_given(both | {"epochs": setup.teacher_epochs})), student
+
+
+def _given(values: dict) -> dict:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _report(out: Path, facts: dict) -> dict | None:
+    """Return the report of a finished run; None if there is none, or it is damaged: then the models are scored again.
+
+    Raises:
+        RunError: ``out`` holds another run.
+    """
+    if not (out / "report.json").is_file():
+        return None
+    artifacts.check_same(out, artifacts.read_json(out / NOTE, f"; delete {out}"), facts)
+    with contextlib.suppress(DamagedError):
+        report = artifacts.read_json(out / "report.json")
+        logger.info("%s holds this run, finished; delete the folder to run it again", out)
+        return report
+    return None
 
 
 def table(report: dict) -> str:
     """Return the scoreboard as text, a model a line."""
-    main = main_score(report["teacher"])
+    main = evaluation.main_score(report["teacher"])
     second = "token_accuracy" if main == "entity_f1" else "macro_f1"
     titles = (main.replace("_", " "), second.replace("_", " "), "parameters", "on disk", "a sentence")
     lines = ["{:<10}{:>12}{:>17}{:>13}{:>11}{:>13}".format("", *titles)]
@@ -242,7 +244,6 @@ def provenance() -> dict:
         "processor": processor(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else str(device()),
         "threads": torch.get_num_threads(),
-        "precision": "bf16 autocast" if prefers_bf16() else "fp32",
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
     }
 
@@ -273,40 +274,3 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-@contextlib.contextmanager
-def claimed(out: Path, setup: dict) -> Iterator[None]:
-    """Claim ``out`` for this run: refuse another run's folder, wait for another process in the same one."""
-    note, lock = out / "run.json", out / ".lock"
-    setup = json.loads(json.dumps(setup))
-    strange = RunError(f"{out} is not empty and holds no run of tinykd; choose another folder with --out")
-    with clear_disk_errors(out):
-        # Look for the lock last: whoever holds it may write its note while we list the folder.
-        if out.exists() and any(out.iterdir()) and not lock.exists() and not note.exists():
-            raise strange
-    with clear_disk_errors(out), waiting(lock, f"another process is at work in {out}"):
-        if not note.exists() and any(f != lock for f in out.iterdir()):
-            raise strange
-        if note.exists():
-            there = read_json(note, f"delete {out} and run the same command again")
-            differ = [f"{key} is {there.get(key)} there" for key in setup if there.get(key) != setup[key]]
-            if differ:
-                raise RunError(
-                    f"{out} holds another run ({', '.join(differ)}); choose another folder with --out, or delete it"
-                )
-        write_json(note, setup)
-        try:
-            yield
-        except (TinykdError, ValueError):
-            # Refused before any work was kept: leave no claim on the folder behind.
-            if set(out.iterdir()) <= {lock, note}:
-                note.unlink()
-            raise
-
-
-def _report(out: Path) -> dict | None:
-    try:
-        return read_json(out / "report.json", "it is made anew")
-    except (FileNotFoundError, RunError):  # none, or damaged: then the models are scored again
-        return None

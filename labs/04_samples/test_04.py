@@ -83,7 +83,7 @@ def test_exercise_2_another_type(work):
     expect(work.swap(tokens, tags, 2, 4, name), right, {}, "Bo saw Ada Inn, a BRAND,")
 
 
-def test_exercise_3_entropy_a_word(work):
+def test_exercise_3_entropy_per_word(work):
     rng = np.random.default_rng(0)
     rows = [2 * rng.normal(size=(words, 4)) for words in (2, 3, 7)]
     each = [entropy(softmax(row, -1), axis=-1) for row in rows]

@@ -12,11 +12,11 @@ MASK = torch.arange(7) < torch.tensor([7, 5, 2])[:, None]
 
 def test_exercise_1_a_sum_over_the_dimensions(work):
     student, teacher = (torch.randn(3, 7, 6) for _ in "st")
-    right = losses.patient(student, teacher, MASK)
+    right = losses.pkd(student, teacher, MASK)
     each = (F.normalize(student, dim=-1) - F.normalize(teacher, dim=-1)).square().sum(-1)
     across = (F.normalize(student, dim=1) - F.normalize(teacher, dim=1)).square().sum(-1)
     expect(
-        work.patient(student, teacher, MASK),
+        work.pkd(student, teacher, MASK),
         right,
         {
             "a mean over the dimensions, and the paper has a sum": right / 6,
@@ -34,7 +34,7 @@ def test_exercise_1_a_sum_over_the_dimensions(work):
 
 def test_exercise_1_the_student_can_learn_from_it(work):
     student, teacher = (torch.randn(3, 7, 6) for _ in "st")
-    expect_gradient(work.patient(student.requires_grad_(), teacher, MASK.clone()), student)
+    expect_gradient(work.pkd(student.requires_grad_(), teacher, MASK.clone()), student)
 
 
 def scores():
@@ -73,7 +73,7 @@ def test_exercise_2_rows_without_their_mean(work):
     )
 
 
-def test_exercise_2_a_constant_a_row_costs_nothing(work):
+def test_exercise_2_a_constant_per_row_costs_nothing(work):
     student, teacher = scores()
     shifted = student + torch.randn(3, 2, 7, 1)
     one, other = (work.centred_attention(table, teacher, MASK) for table in (student, shifted))

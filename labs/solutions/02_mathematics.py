@@ -83,18 +83,18 @@ def their_alpha(ours: float, factor: float) -> float:
 
 
 # %%
-def plain_alpha(alpha: float, teacher_share: float) -> float:
+def plain_alpha(alpha: float, mixing: float) -> float:
     """Return the alpha that, without a joint target, pulls in the direction of ``alpha`` with one.
 
     Args:
         alpha: the share of the labels, in [0, 1].
-        teacher_share: λ, in [0, 1]; not 0 if alpha is 0, too.
+        mixing: λ, in [0, 1]; not 0 if alpha is 0, too.
 
     Returns:
         in [0, 1].
     """
     ### BEGIN SOLUTION 3
-    pull = (1 - alpha) * teacher_share
+    pull = (1 - alpha) * mixing
     return alpha / (alpha + pull)
     ### END SOLUTION
 

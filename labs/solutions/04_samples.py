@@ -62,7 +62,7 @@ def swap(tokens: list[str], tags: list[str], first: int, last: int, name: list[s
     """Put another name of the same type in the place of one.
 
     Args:
-        tokens, tags: of the sentence, a BIO tag a word.
+        tokens, tags: of the sentence, one BIO tag per word.
         first, last: the old name is ``tokens[first:last]``.
         name: the words of the new one.
 
@@ -92,10 +92,10 @@ def swap(tokens: list[str], tags: list[str], first: int, last: int, name: list[s
 
 # %%
 def uncertainty(rows: list[np.ndarray]) -> np.ndarray:
-    """Return the teacher's mean entropy a word, for each sentence.
+    """Return the teacher's mean entropy per word, for each sentence.
 
     Args:
-        rows: one array of logits a sentence, (words, classes); the sentences differ in length.
+        rows: one array of logits per sentence, (words, classes); the sentences differ in length.
 
     Returns:
         (sentences,), in nats.

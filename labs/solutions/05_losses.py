@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def patient(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+def pkd(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """Return the squared distance of the states at length 1, the mean over the words that count.
 
     Args:
@@ -41,7 +41,7 @@ def patient(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 # %%
 # Try it here. Opposite states are at a squared distance of 4, whatever their lengths.
 # states = torch.randn(2, 3, 8)
-# print(patient(states, -7 * states, torch.ones(2, 3, dtype=torch.bool)))
+# print(pkd(states, -7 * states, torch.ones(2, 3, dtype=torch.bool)))
 
 # %% [markdown]
 # ## Exercise 2. What the softmax throws away (20 minutes)
@@ -76,6 +76,6 @@ def centred_attention(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 
 
 # %%
-# Try it here. A constant a row must cost nothing.
+# Try it here. A constant per row must cost nothing.
 # scores = torch.randn(1, 2, 4, 4)
 # print(centred_attention(scores, scores + torch.randn(1, 2, 4, 1), torch.ones(1, 4, dtype=torch.bool)))

@@ -24,7 +24,7 @@ def soft_loss(student, teacher, labels, temperature):
     return temperature**2 * each.mean()
 
 
-# %% exercise 1: the teacher is heard on the padding
+# %% exercise 1: the teacher counts on the padding, too
 def soft_loss(student, teacher, labels, temperature):
     log_q = (student / temperature).log_softmax(-1)
     log_p = (teacher / temperature).log_softmax(-1)
@@ -76,18 +76,18 @@ def their_alpha(ours, factor):
 
 
 # %% exercise 3: the target has changed, and so has the balance
-def plain_alpha(alpha, teacher_share):
+def plain_alpha(alpha, mixing):
     return alpha
 
 
 # %% exercise 3: the labels' pull is not weakened, the teacher's is
-def plain_alpha(alpha, teacher_share):
-    return alpha * teacher_share / (alpha * teacher_share + 1 - alpha)
+def plain_alpha(alpha, mixing):
+    return alpha * mixing / (alpha * mixing + 1 - alpha)
 
 
 # %% exercise 3: the two weights no longer sum to 1
-def plain_alpha(alpha, teacher_share):
-    return 1 - (1 - alpha) * teacher_share
+def plain_alpha(alpha, mixing):
+    return 1 - (1 - alpha) * mixing
 
 
 # %% exercise 1: no gradient reaches the student
@@ -105,7 +105,7 @@ def soft_loss(student, teacher, labels, temperature):
     return temperature**2 * F.cross_entropy(student[counted] / temperature, said)
 
 
-# %% exercise 1: batchmean divides by the sentences, and hears the padding
+# %% exercise 1: batchmean divides by the sentences, and counts the padding
 def soft_loss(student, teacher, labels, temperature):
     log_student, said = (student / temperature).log_softmax(-1), (teacher / temperature).softmax(-1)
     return temperature**2 * F.kl_div(log_student, said, reduction="batchmean")

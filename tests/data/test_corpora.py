@@ -5,7 +5,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from tinykd import data
 from tinykd.data import corpora
-from tinykd.errors import DataError
+from tinykd.errors import DataError, SettingError
 
 TAGGED = "Mara B-PER\nwon O\n\nNice B-LOC\n"
 FOLDER = {"train.conll": TAGGED, "valid.txt": "Mara B-PER\n", "test.jsonl": '{"tokens": ["Mara"], "tags": ["B-PER"]}\n'}
@@ -67,6 +67,32 @@ def test_texts_without_labels_are_what_the_teacher_reads(write, tmp_path):
     assert data.texts("transfer", newswire).to_dict() == newswire["transfer"].select_columns("tokens").to_dict()
     with pytest.raises(DataError, match="the corpus has no split 'transfer'; it has train, valid, test"):
         data.texts("transfer", tagging)
+
+
+def test_texts_need_neither_labels_nor_a_test_split(tmp_path):
+    (tmp_path / "more.txt").write_text("王小明\n", encoding="utf-8")
+    own = DatasetDict(transfer=Dataset.from_dict({"tokens": [["Mara"]]}))
+    assert data.texts("transfer", own)["tokens"][:] == [["Mara"]]
+    assert data.texts(str(tmp_path / "more.txt"), own)["tokens"][:] == [["王", "小", "明"]]
+    (tmp_path / "gap.txt").write_text("a\n\nb\n")
+    with pytest.raises(DataError, match=r"gap\.txt:2: the text is empty; the file holds one text per line"):
+        data.texts(str(tmp_path / "gap.txt"), own)
+
+
+def test_slips_are_counted_or_refused(write, caplog):
+    folder = str(write(FOLDER | {"train.conll": TAGGED + "Rome I-PER\n"}))
+    corpus = data.load(folder)
+    assert corpus["train"]["labels"][:] == [[3, 0], [1, 3]]
+    assert ["train.conll:5" in message for message in caplog.messages] == [True]
+    with pytest.raises(DataError, match=r"train\.conll:5: word 'Rome': 'I-PER' continues an entity that never began"):
+        data.load(folder, strict=True)
+
+
+def test_a_folder_that_may_not_be_read(write, monkeypatch):
+    folder = write(FOLDER)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(DataError, match=r"corpus: cannot be read \(permission denied\)"):
+        data.load(str(folder))
 
 
 def test_named_columns_reach_the_reader(write):
@@ -216,17 +242,20 @@ def test_task_and_labels_of_corpora_of_ones_own():
     assert known == data.digest(DatasetDict(train=tags.with_format("torch")))
     with pytest.raises(DataError, match="without a split"):
         data.label_names(DatasetDict())
+    with pytest.raises(DataError, match=r"^no labels here, .*; it has text$"):
+        data.label_names(Dataset.from_dict({"text": ["a"]}))
     with pytest.raises(DataError, match="numbers without names"):
         data.label_names(Dataset.from_dict({"tokens": [["a"]], "labels": [0]}))
 
 
-def test_the_digest_of_texts_knows_texts_and_labels_alone(write):
+def test_the_digest_of_a_split_knows_texts_and_labels_alone(write):
     rows = data.load(str(write({f"{split}.conll": conll(30) for split in corpora.SPLITS})))["train"]
-    known = data.texts_digest(rows)
-    assert known == data.texts_digest(rows.add_column("more", [0] * len(rows)).with_format("torch"))
-    assert len({known, data.texts_digest(rows.select(range(29))), data.texts_digest(rows.shuffle(seed=1))}) == 3
+    known = data.digest(rows)
+    assert known == data.digest(rows.add_column("more", [0] * len(rows)).with_format("torch"))
+    assert len({known, data.digest(rows.select(range(29))), data.digest(rows.shuffle(seed=1))}) == 3
+    assert data.digest(rows.select_columns("tokens")) not in (known, data.digest(rows.select([0])))
     turned = rows.map(lambda row: {"labels": [1 - k if k < 2 else k for k in row["labels"]]})
-    assert data.texts_digest(turned) != known
+    assert data.digest(turned) != known
 
 
 def test_the_tenth_set_aside_keeps_the_shares_of_the_labels(write):
@@ -242,7 +271,7 @@ def test_max_train_draws_with_the_seed(write):
     assert few["train"]["tokens"][:] == data.load(folder, max_train=10)["train"]["tokens"][:]
     assert few["train"]["tokens"][:] != data.load(folder, max_train=10, seed=1)["train"]["tokens"][:]
     assert data.digest(data.load(folder, max_train=30)) == data.digest(whole)
-    with pytest.raises(DataError, match=r"^max_train is 0; a corpus needs at least one training row$"):
+    with pytest.raises(SettingError, match=r"^max_train is 0; a corpus needs at least one training row$"):
         data.load(folder, max_train=0)
 
 

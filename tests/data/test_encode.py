@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tinykd import data
 from tinykd.data.encode import IGNORE
-from tinykd.errors import DataError
+from tinykd.errors import DataError, SettingError
 
 VANISHES = "\u200b"
 WORDS = ["a", "Mara", "tokenization", "Kuala", "electroencephalograph", VANISHES, "日本", "x" * 30, "👍"]
@@ -39,7 +39,7 @@ def test_every_word_is_labelled_once_at_its_first_piece_with_its_own_logits(toke
         assert len(ids) == len(labels) == window["length"] <= max_length
         owned = [label for label in labels if label != IGNORE]
         assert owned == list(range(window["first_word"], window["first_word"] + len(owned)))
-        assert [labels[start] for start in window["word_starts"]] == owned
+        assert [labels[start] for start in window["first_subwords"]] == owned
         assert collate([window])["teacher_logits"].tolist() == [[[row, word] for word in owned]]
         for piece, word in zip(ids, labels, strict=True):
             if word != IGNORE:
@@ -71,7 +71,7 @@ def test_windows(sizes, more):
 def test_windows_overlap_by_half_and_split_the_overlap():
     assert data.windows([2] * 6, room=8) == [(0, 4, 0, 3), (2, 6, 3, 6)]
     assert data.windows([1] * 10, room=4) == [(0, 4, 0, 3), (2, 6, 3, 5), (4, 8, 5, 7), (6, 10, 7, 10)]
-    with pytest.raises(ValueError, match=r"^a window of 4 pieces is too small; use a larger max_length$"):
+    with pytest.raises(SettingError, match=r"^max_length leaves room for 4 subword tokens, too few for a word; use a"):
         data.windows([1, 5], room=4)
 
 
@@ -121,7 +121,7 @@ def test_a_tagging_batch(tokenizer):
     assert batch["input_ids"].tolist()[1] == tokenizer("Nice")["input_ids"] + [tokenizer.pad_token_id]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
     assert batch["labels"].tolist() == [[IGNORE, 0, 1, IGNORE], [IGNORE, 0, IGNORE, IGNORE]]
-    assert batch["word_starts"].tolist() == [[1, 2], [1, -1]]
+    assert batch["first_subwords"].tolist() == [[1, 2], [1, -1]]
     assert batch["teacher_logits"].tolist() == [[[0, 0], [0, 1]], [[1, 0], [0, 0]]]
     assert batch["teacher_logits"].dtype == torch.float32
 

@@ -47,6 +47,12 @@ def test_tag_gives_every_word_its_iob2_tag():
     assert " ".join(tags) == "B-PER I-PER O O B-MISC O O B-ORG I-ORG O O O O O O"
 
 
+def test_an_entity_begins_and_ends_inside_a_chinese_clause():
+    tokens, tags = inline.tag(*inline.parse("[PER 王小明]在[LOC 北京]工作。"))
+    assert tokens == list("王小明在北京工作。")
+    assert " ".join(tags) == "B-PER I-PER I-PER O B-LOC I-LOC O O O"
+
+
 WRONG = {
     "[PER Mara [ORG Orkla]]": "column 11: an entity opens inside another; entities do not nest here",
     "a ] b": "column 3: ']' closes nothing; write '\\]' for a plain bracket",
@@ -59,14 +65,14 @@ WRONG = {
 
 @pytest.mark.parametrize("line", WRONG)
 def test_a_wrong_bracket_is_named_with_its_column(line):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(DataError) as error:
         inline.parse(line)
     assert str(error.value) == WRONG[line]
 
 
 @pytest.mark.parametrize("line", ["[PER Mar]a left", "Ma[PER ra] left"])
 def test_an_entity_must_end_where_a_word_does(line):
-    with pytest.raises(ValueError, match=r"^the PER entity '(Mar|ra)' begins or ends inside a word$"):
+    with pytest.raises(DataError, match=r"^the PER entity '(Mar|ra)' begins or ends inside a word$"):
         inline.tag(*inline.parse(line))
 
 

@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,34 @@ def test_a_file_that_is_not_there(tmp_path):
         read_file(tmp_path / "folder.txt")
 
 
+def test_a_file_that_may_not_be_read(write, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    path = write({"a.conll": "Mara B-PER\n"}) / "a.conll"
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError) as error:
+        read_file(path)
+    assert str(error.value) == f"{path}: cannot be read (Permission denied)"
+
+
+def test_slips_are_read_with_one_warning_a_file_or_refused(write, caplog):
+    content = "a B-X\n\nb O\nc I-X\nd I-X\n\ne B-X\nf I-Y\n"
+    path = write({"a.conll": content}) / "a.conll"
+    assert [row["tags"] for row in read_file(path)] == [["B-X"], ["O", "B-X", "I-X"], ["B-X", "B-Y"]]
+    slip = f"{path}:4: word 'c': 'I-X' continues an entity that never began (before it: 'O')"
+    assert caplog.messages == [f"{slip}; as in the CoNLL scorer it begins one; 2 such tags in the file"]
+    with pytest.raises(DataError) as error:
+        read_file(path, strict=True)
+    assert str(error.value) == f"{slip}; write 'B-X' if it begins one"
+
+
+def test_a_chinese_corpus_in_bmes(write):
+    path = write({"a.txt": "王 B-PER\n小 M-PER\n明 E-PER\n在 O\n京 S-LOC\n"}) / "a.txt"
+    (row,) = read_file(path, strict=True)
+    assert (row["tokens"], row["tags"]) == (list("王小明在京"), ["B-PER", "I-PER", "I-PER", "O", "B-LOC"])
+
+
 @pytest.mark.parametrize("label", ['["a", "b"]', '{"a": 1}', "null"])
 def test_a_text_has_one_label(write, label):
     path = write({"a.jsonl": f'{{"text": "fine", "label": "a"}}\n{{"text": "fine", "label": {label}}}\n'}) / "a.jsonl"
@@ -142,6 +171,10 @@ def test_jsonl(write, row, expected):
     assert read_file(path) == [expected | {"line": 2}]
 
 
+NEEDS = (
+    "needs a text (text, sentence, message, query) and a label (label, category, intent, sentiment, class), "
+    "or tokens and tags"
+)
 ERRORS = [
     ("a.conll", "", ": the file holds no sentence"),
     ("a.txt", "\n \n", ": the file holds no sentence"),
@@ -151,27 +184,14 @@ ERRORS = [
     ("a.conll", "Mara\nwon\n", ": one column only; a tagging corpus has a word and its tag on each line"),
     ("a.conll", "Mara NNP\nwon VBD\n", ": no column holds tags such as O, B-PER or I-PER; name the columns"),
     ("a.conll", "a O\nMara PER\nb O\n", ":2: word 'Mara': unknown tag 'PER'; expected O or B-, I- (E-, S-) and a type"),
-    ("a.conll", "a B-X\n\nb O\nc I-X\n", ":4: word 'c': 'I-X' continues an entity that never began (before it: 'O')"),
     ("a.conll", b"Mara B-PER\nCaf\xe9 O\n", ":2: not UTF-8 (byte 0xe9); convert it first, for example: iconv -f"),
     ("a.csv", b"text,label\n\xff,a\n", ":2: not UTF-8 (byte 0xff); convert it first"),
     ("a.txt", "## a-1\n[PER Mara won\n", ":2: column 1: the PER entity 'Mara won' is never closed"),
     ("a.csv", "", ": the file holds no sentence"),
     ("a.csv", "text,label\n", ": the file holds no sentence"),
-    (
-        "a.csv",
-        "words,label\nx,a\n",
-        ":1: no column named text or sentence or message or query; the columns are words, label",
-    ),
-    (
-        "a.csv",
-        "text;label\nx;a\n",
-        ":1: no column named text or sentence or message or query; the columns are text;label",
-    ),
-    (
-        "a.csv",
-        "text,gold\nx,a\n",
-        ":1: no column named label or category or intent or sentiment or class; the columns are",
-    ),
+    ("a.csv", "words,label\nx,a\n", f":2: {NEEDS}; found words, label"),
+    ("a.csv", "text;label\nx;a\n", f":2: {NEEDS}; found text;label"),
+    ("a.csv", "text,gold\nx,a\n", f":2: {NEEDS}; found text, gold"),
     ("a.csv", "text,label\nx,a\nx,y,a\n", ":3: the wrong number of columns; the header names 2"),
     ("a.csv", "text,label\nx\n", ":2: the wrong number of columns; the header names 2"),
     ("a.csv", "text,label\n  ,a\n", ":2: the text is empty"),
@@ -182,7 +202,7 @@ ERRORS = [
     ("a.jsonl", '{"text": "x", "label": "a"}\n{"text": ', ":2: not valid JSON ("),
     ("a.jsonl", '\n["x", "a"]\n', ':2: expected an object, found \'["x", "a"]\''),
     ("a.jsonl", '{"tokens": "x", "tags": ["O"]}', ":1: 'tokens' and 'tags' must be lists of strings"),
-    ("a.jsonl", '{"tokens": ["x"]}', ":1: 'tokens' and 'tags' must be lists of strings"),
+    ("a.jsonl", '{"tokens": ["x"]}', f":1: {NEEDS}; found tokens"),
     ("a.jsonl", '{"tokens": ["x"], "tags": [0]}', ":1: 'tokens' and 'tags' must be lists of strings"),
     ("a.jsonl", '{"tokens": ["x", "y"], "tags": ["O"]}', ":1: 2 tokens and 1 tags; need as many, at least one"),
     ("a.jsonl", '{"tokens": [], "tags": []}', ":1: 0 tokens and 0 tags; need as many, at least one"),
@@ -198,7 +218,7 @@ ERRORS = [
     ),
     ("a.jsonl", '{"text": "x", "label": NaN}', ":1: a text has one label, a name or a number; found NaN"),
     ("a.csv", "text,text,label\nx,y,a", ":1: two columns are named 'text'"),
-    ("a.jsonl", "{}", ":1: needs 'tokens' and 'tags', or 'text' and 'label'; found nothing"),
+    ("a.jsonl", "{}", f":1: {NEEDS}; found nothing"),
     (
         "a.jsonl",
         '{"tokens": ["x"], "tags": ["O"]}\n{"text": "x", "label": "a"}',

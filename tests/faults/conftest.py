@@ -64,9 +64,9 @@ def watched(forge, room):
     """The command that watches a stream, without its database, and all that it says."""
     stream = room / "stream"
     forge.run(["finance_run", room / "base", room / "finance", stream])
-    command = ["cli", "finance", "watch", stream, "--run", room / "finance", "--now", "any", "--database"]
+    command = ["scenarios", "finance", "watch", stream, "--run", room / "finance", "--now", "any", "--database"]
     done, kept = forge.run(
-        [*command, room / "whole.duckdb"], ["cli", "finance", "alerts", "--database", room / "whole.duckdb"]
+        [*command, room / "whole.duckdb"], ["scenarios", "finance", "alerts", "--database", room / "whole.duckdb"]
     )
     assert done["code"] == kept["code"] == 0, done["err"]
     assert len(kept["out"].splitlines()) > 3 and kept["out"] == done["out"]
@@ -97,10 +97,8 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def unfinished(name: str) -> bool:
-    """Whether it should be gone when all is done; the locks of runs and stores lie there, unlocked."""
-    parts = Path(name).parts
-    locks = (".lock", ".signals.lock", ".signals-train.lock", ".signals-valid.lock")
-    return any((p.startswith(".") and p not in locks) or p.endswith("-unfinished") for p in parts)
+    """Whether it should be gone when all is done: what has a hidden name, and checkpoints."""
+    return any(part.startswith(".") or part.endswith("-unfinished") for part in Path(name).parts)
 
 
 def environment(home: Path | None, **more: str) -> dict[str, str]:
@@ -109,4 +107,4 @@ def environment(home: Path | None, **more: str) -> dict[str, str]:
     if home is not None:
         home.mkdir(exist_ok=True)
         kept["HOME"] = str(home)
-    return kept | {"OMP_NUM_THREADS": "1", "CI": "true", "PYTHONPATH": str(ROOT)} | more
+    return kept | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONPATH": str(ROOT)} | more

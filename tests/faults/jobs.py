@@ -18,6 +18,17 @@ def cli(*arguments) -> dict:
     """Run the command line; return its code and what it wrote."""
     from tinykd.cli import main
 
+    return _caught(main, arguments)
+
+
+def scenarios(*arguments) -> dict:
+    """Run the command line of the scenarios; return its code and what it wrote."""
+    from scenarios.__main__ import main
+
+    return _caught(main, arguments)
+
+
+def _caught(main, arguments) -> dict:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         kept = os.dup(1), os.dup(2)
         os.dup2(out.fileno(), 1), os.dup2(err.fileno(), 2)
@@ -90,9 +101,9 @@ def signals(base, corpus, store, told, die=None) -> str:
         told: a line is added to this file each time that the teacher is really asked.
         die: whoever asks the teacher while this file is there removes it, and dies in the middle of its answers.
     """
-    from tinykd import data, inference, models, samples
+    from tinykd import data, models, samples
 
-    original = inference.signals
+    original = models.signals
 
     def counted(*arguments, **options):
         with open(told, "a") as file:
@@ -103,7 +114,7 @@ def signals(base, corpus, store, told, die=None) -> str:
                 os.kill(os.getpid(), signal.SIGKILL)
             yield row
 
-    inference.signals = counted
+    models.signals = counted
     train = data.load(str(corpus))["train"]
     teacher, tokenizer = models.teacher(str(base), data.label_names(train), seed=7)
     transfer = samples.with_teacher(train, teacher, tokenizer, Path(store))
@@ -112,15 +123,15 @@ def signals(base, corpus, store, told, die=None) -> str:
 
 def finance_run(base, out, stream, size=64) -> None:
     """Save a reader to whom every text is bad news, a chart that soon raises alerts, and a stream of eight files."""
+    from scenarios import finance
     from tinykd import data, models
-    from tinykd.scenarios import finance
 
     labels = finance.labels_of(data.load("finance"))
     model, tokenizer = models.teacher(str(base), labels, "classification")
     model.classifier.bias.data[[label.endswith("negative") for label in labels].index(True)] = 9.0
     models.save(model, tokenizer, Path(out) / "student")
     finance.save_chart(Path(out) / "chart.json", finance.Cusum(0.0, 1.5))
-    lines = [finance.work.as_line(item) for item in finance.stream()[:size]]
+    lines = [finance.as_line(item) for item in finance.stream()[:size]]
     Path(stream).mkdir()
     for part in range(8):
         Path(stream, f"{part}.jsonl").write_bytes(b"\n".join(lines[part * size // 8 : (part + 1) * size // 8]) + b"\n")
@@ -130,7 +141,7 @@ def open_database(path, kill_at: int | None = None) -> int:
     """Open a monitor, and die just before its call number ``kill_at`` of DuckDB; return the number of calls."""
     import duckdb
 
-    from tinykd.scenarios import finance
+    from scenarios import finance
 
     calls, connect = [], duckdb.connect
 
@@ -183,33 +194,32 @@ def without(package: str) -> None:
 
 def backwards(base, corpus, out) -> list[list[str]]:
     """Train five epochs of three steps while the clock goes back a day an epoch; return the checkpoints after each."""
-    from dataclasses import replace
-
     from transformers import TrainerCallback
 
-    from tinykd import checkpoints, data, models, training
+    from tinykd import artifacts, data, models, training
+    from tinykd.training import runs, trainer
 
     seen = []
 
     class Back(TrainerCallback):
         def on_save(self, args, state, control, **kwargs):
-            folders = sorted(Path(args.output_dir).glob("*"), key=lambda path: int(path.name.split("-")[1]))
-            assert all(checkpoints._is_whole(folder) for folder in folders)
+            folders = trainer.checkpoints(Path(args.output_dir))
+            assert all(artifacts.sealed(folder, trainer.MARK) for folder in folders)
             seen.append([folder.name for folder in folders])
             day = 2e9 - 86400 * state.global_step
             os.utime(folders[-1], (day, day))
 
-    training.Bar = lambda title: Back()
+    runs.Bar = lambda title: Back()
     train = data.load(str(corpus))["train"]
     model, tokenizer = models.teacher(str(base), data.label_names(train))
-    settings = replace(training.Settings(), epochs=5, batch_size=8)
+    settings = training.Settings(epochs=5, batch_size=8)
     training.fine_tune(model, tokenizer, train, Path(out), settings)
     return seen
 
 
 def replace(folder, content: str) -> None:
     """Put a folder with two files in the place of another."""
-    from tinykd.files import new_folder
+    from tinykd.artifacts import new_folder
 
     with new_folder(Path(folder), "a") as unfinished:
         for name in ("a", "b"):
@@ -218,6 +228,6 @@ def replace(folder, content: str) -> None:
 
 def write_note(path, content: str) -> None:
     """Put a note in the place of another."""
-    from tinykd.files import write_json
+    from tinykd.artifacts import write_json
 
     write_json(Path(path), content)

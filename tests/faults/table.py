@@ -19,8 +19,8 @@ FAULTS = [
         (
             f"{HERE}kill.py::test_distil_killed_anywhere_ends_at_the_same_weights",
             f"{HERE}long.py::test_the_real_demo_killed_twenty_times_ends_as_one_that_never_was",
-            "test_training.py::test_an_interrupted_run_resumes_to_the_same_weights",
-            "test_training.py::test_dynamic_samples_resume_to_the_same_weights",
+            "training/test_runs.py::test_an_interrupted_run_resumes_to_the_same_weights",
+            "training/test_trainer.py::test_dynamic_samples_resume_to_the_same_weights",
         ),
     ),
     Fault(
@@ -48,7 +48,9 @@ FAULTS = [
         (
             f"{HERE}kill.py::test_a_folder_that_takes_the_place_of_another_is_whole_at_every_moment",
             f"{HERE}kill.py::test_a_note_is_old_or_new_at_every_moment",
-            "test_files.py::test_an_interrupted_folder_leaves_what_was_there",
+            "test_artifacts.py::test_an_interrupted_folder_leaves_what_was_there",
+            "test_artifacts.py::test_killed_between_two_renames_nothing_is_lost_even_if_the_next_one_fails",
+            "test_artifacts.py::test_a_claim_that_was_killed_at_once_is_taken_up",
         ),
     ),
     Fault(
@@ -59,19 +61,20 @@ FAULTS = [
             f"{HERE}disk.py::test_a_full_disk_while_a_model_is_exported",
             f"{HERE}disk.py::test_a_full_disk_while_a_stream_is_watched",
             "samples/test_signals.py::test_no_space_for_the_store_leaves_nothing_half_written",
-            "test_training.py::test_a_full_disk_is_one_clear_line",
-            "test_files.py::test_a_full_disk_leaves_no_folder",
+            "training/test_runs.py::test_a_full_disk_is_one_clear_line",
+            "test_artifacts.py::test_a_full_disk_leaves_no_folder",
+            "test_cli.py::test_standard_output_on_a_full_disk_is_one_line",
         ),
     ),
     Fault("a disk quota", "one line", (f"{HERE}disk.py::test_a_quota",)),
     Fault(
         "a folder that nobody may write",
-        "one line that names it; finished models answer from there",
+        "one line that names it; finished runs are shown and their models predict from there",
         (
             f"{HERE}disk.py::test_a_folder_that_nobody_may_write",
             f"{HERE}disk.py::test_a_finished_run_is_read_from_a_folder_that_nobody_may_write",
             f"{HERE}disk.py::test_nothing_is_written_outside_the_output_folder",
-            "test_files.py::test_a_file_in_the_way_is_named",
+            "test_artifacts.py::test_a_file_in_the_way_is_named",
         ),
     ),
     Fault(
@@ -101,9 +104,9 @@ FAULTS = [
         "one line that names the file",
         (
             f"{HERE}damage.py::test_any_bit_of_an_export",
-            "test_export.py::test_a_damaged_file_is_named",
-            "test_export.py::test_a_graph_that_cannot_be_read_is_named",
-            "test_export.py::test_a_damaged_manifest_is_named",
+            "deploy/test_export.py::test_a_damaged_file_is_named",
+            "deploy/test_export.py::test_a_graph_that_cannot_be_read_is_named",
+            "deploy/test_export.py::test_a_damaged_note_is_named",
         ),
     ),
     Fault(
@@ -134,7 +137,7 @@ FAULTS = [
     ),
     Fault(
         "two, eight, thirty processes on one cache folder",
-        "the teacher is asked once, all get the same; if the one who asks is killed, another takes over",
+        "the teacher predicts once, all get the same; if the one who runs it is killed, another takes over",
         (
             f"{HERE}crowd.py::test_many_processes_ask_the_teacher_once",
             f"{HERE}crowd.py::test_the_one_who_asks_dies_and_another_takes_over",
@@ -143,7 +146,7 @@ FAULTS = [
     ),
     Fault(
         "eight processes in one output folder",
-        "one works; the others wait or say so in a line",
+        "one works; the others say so, wait, and read its report",
         (f"{HERE}crowd.py::test_eight_processes_in_one_output_folder",),
     ),
     Fault(
@@ -162,12 +165,15 @@ FAULTS = [
     Fault(
         "a fine-tuned model whose file lacks some of its weights",
         "one line that names the first of them; none is drawn at random",
-        ("test_models.py::test_weights_that_a_fine_tuned_model_lacks_are_named_and_never_drawn",),
+        ("models/test_students.py::test_weights_that_a_fine_tuned_model_lacks_are_named_and_never_drawn",),
     ),
     Fault(
         "the embedded weights are missing or altered",
         "one line that says how to install them",
-        ("test_models.py::test_altered_weights_are_refused", "test_models.py::test_a_missing_package_is_named"),
+        (
+            "models/test_students.py::test_altered_weights_are_refused",
+            "models/test_students.py::test_a_missing_package_is_named",
+        ),
     ),
     Fault(
         "a package that is missing or was built for another processor",
@@ -195,6 +201,8 @@ FAULTS = [
     Fault(
         "the loss is no number",
         "training stops at that step; the last good checkpoint is kept",
-        ("test_training.py::test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_checkpoint",),
+        (
+            "training/test_trainer.py::test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_checkpoint",
+        ),
     ),
 ]

@@ -13,7 +13,7 @@ def test_many_processes_ask_the_teacher_once(forge, room, tmp_path, processes):
     digests = forge.run(step, processes=processes)
     assert len(told.read_text().splitlines()) == 1
     assert len({digest for (digest,) in digests}) == 1 and len(digests) == processes
-    assert sorted(path.name for path in store.parent.iterdir()) == [".signals.lock", "signals"]
+    assert [path.name for path in store.parent.iterdir()] == ["signals"]
 
 
 def test_the_one_who_asks_dies_and_another_takes_over(forge, room, tmp_path):
@@ -23,7 +23,7 @@ def test_the_one_who_asks_dies_and_another_takes_over(forge, room, tmp_path):
     with pytest.raises(AssertionError, match="a child ended"):
         forge.run(step, processes=4)
     assert len(told.read_text().splitlines()) == 2, "the one who died, and one more"
-    assert sorted(path.name for path in store.parent.iterdir()) == [".signals.lock", "signals"]
+    assert [path.name for path in store.parent.iterdir()] == ["signals"]
     (digest,) = forge.run(step)
     alone = forge.run(["signals", room / "base", room / "corpus", tmp_path / "alone", told])
     assert [digest] == alone and len(told.read_text().splitlines()) == 3
@@ -35,5 +35,5 @@ def test_eight_processes_in_one_output_folder(forge, room, whole, tmp_path):
     done = [result for (result,) in results if result["code"] == 0]
     assert done, results
     for (result,) in results:
-        assert result["code"] == 0 or "another process is at work in" in make.one_line(result)
+        assert result["code"] == 0 or "another process is at work on" in make.one_line(result)
     assert not make.leftovers(tmp_path / "out")

@@ -56,10 +56,10 @@ def test_an_undamaged_checkpoint_is_gone_on_from(forge, room, whole, stopped, tm
 @pytest.mark.parametrize(
     ("name", "how", "says"),
     [
-        ("run.json", "cut", "run.json: damaged (not JSON); delete"),
-        ("student/settings.json", "cut", "settings.json: damaged (not JSON); delete"),
-        ("student/model.safetensors", "flip", "model.safetensors: altered after training; delete"),
-        ("student/model.safetensors", "cut", "model.safetensors: altered after training; delete"),
+        ("run.json", "cut", "run.json: damaged (not JSON, or no object); delete"),
+        ("student/settings.json", "cut", "settings.json: damaged (not JSON, or no object); delete"),
+        ("student/model.safetensors", "flip", "model.safetensors: missing, cut short or altered; delete"),
+        ("student/model.safetensors", "cut", "model.safetensors: missing, cut short or altered; delete"),
         ("signals/signals.arrow", "flip", None),
         ("signals/signals.arrow", "cut", None),
         ("signals/signal.json", "cut", None),
@@ -124,7 +124,7 @@ def test_any_bit_of_a_database_never_makes_a_traceback(forge, room, watched, tmp
     place = 4096 * random.Random(seed).randrange(len(raw) // 4096) + 100 * seed
     raw[place] ^= 4
     database.write_bytes(raw)
-    kept, more = forge.run(["cli", "finance", "alerts", "--database", database], [*command, database])
+    kept, more = forge.run(["scenarios", "finance", "alerts", "--database", database], [*command, database])
     for done in (kept, more):
         assert done["code"] == 0 or make.one_line(done), done
     assert kept["code"] == 1 or kept["out"] == alerts
@@ -155,9 +155,9 @@ def test_news_from_tomorrow_is_a_fault_and_read_when_the_clock_is_right(forge, w
     early = [argument if argument != "any" else "1999-01-01T00:00" for argument in command]
     first, faults, second, kept = forge.run(
         [*early, database],
-        ["cli", "finance", "faults", "--database", database],
+        ["scenarios", "finance", "faults", "--database", database],
         [*command, database],
-        ["cli", "finance", "alerts", "--database", database],
+        ["scenarios", "finance", "alerts", "--database", database],
     )
     assert first["code"] == second["code"] == 0 and first["out"] == ""
     assert all("dated in the future" in line for line in faults["out"].splitlines())

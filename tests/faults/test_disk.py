@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tests import tiny
 from tests.faults import conftest as make
+from tinykd.artifacts import sha256
 
 FULL = "the disk is full; free some space and run the same command again"
 
@@ -28,7 +28,7 @@ def test_a_disk_that_fills_up_again_and_again(forge, room, whole, tmp_path):
         assert make.one_line(done).endswith(FULL)
         assert not [name for name in names if make.unfinished(name) and "-unfinished" not in name]
     assert not [name for name in listings[-1] if make.unfinished(name)]
-    assert digests == [tiny.sha256(whole[0] / name) for name in weights]
+    assert digests == [sha256(whole[0] / name) for name in weights]
 
 
 def test_a_full_disk_while_a_model_is_exported(forge, room, whole, tmp_path):
@@ -44,7 +44,7 @@ def test_a_full_disk_while_a_stream_is_watched(forge, watched, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     database = disk / "news.duckdb"
-    again = [[*command, database], ["cli", "finance", "alerts", "--database", database]]
+    again = [[*command, database], ["scenarios", "finance", "alerts", "--database", database]]
     *_, done, _, grown, kept = forge.run(
         ["own_mounts"], ["small_disk", disk, "20k"], [*command, database], ["grow", disk, "40m"], *again
     )
@@ -76,14 +76,14 @@ def test_a_folder_that_nobody_may_write(forge, room, whole, watched, tmp_path, c
 
 
 def test_a_finished_run_is_read_from_a_folder_that_nobody_may_write(forge, room, whole):
-    """One clear line, for the lock of a run cannot be taken there; its models answer all the same."""
+    """Its report is printed again, and its models predict."""
     *_, done, said = forge.run(
         ["own_mounts"],
         ["read_only", whole[0]],
         make.distill(room, whole[0]),
         ["cli", "predict", "--model", whole[0] / "student", "Mara Hope left Jordan."],
     )
-    assert "Read-only file system" in make.one_line(done)
+    assert done["code"] == 0 and "holds this run, finished" in done["err"] and "student" in done["out"], done
     assert said["code"] == 0 and said["out"].startswith('{"text": "Mara Hope left Jordan."')
 
 

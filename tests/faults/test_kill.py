@@ -58,7 +58,7 @@ def test_watch_killed_anywhere_keeps_every_alert_once(forge, watched, tmp_path, 
     else:
         pytest.fail("it was never killed")
     forge.run([*command, database])
-    (kept,) = forge.run(["cli", "finance", "alerts", "--database", database])
+    (kept,) = forge.run(["scenarios", "finance", "alerts", "--database", database])
     assert kept["out"] == alerts
     assert [path.name for path in tmp_path.iterdir()] == [database.name]
 
@@ -88,7 +88,7 @@ def test_a_folder_that_takes_the_place_of_another_is_whole_at_every_moment(forge
         held.append({file.read_text() for file in folder.glob("*")})
         if not held[-1]:
             beside = [
-                {file.read_text() for file in left.glob("*")} for left in tmp_path.glob(".model-*") if left.is_dir()
+                {file.read_text() for file in left.glob("*")} for left in tmp_path.glob(".model.*") if left.is_dir()
             ]
             assert sorted(beside, key=str) == [{"new"}, {"old"}]
     assert held.count({"old"}) > 3 and held.count(set()) <= 1 and {"new"} in held
@@ -102,6 +102,7 @@ def test_a_note_is_old_or_new_at_every_moment(forge, tmp_path):
     forge.run(["write_note", note, "old"])
     _, changes = forge.run(["write_note", note, "old"], ["changes"], under=tmp_path)
     for number in range(1, changes + 1):
+        forge.run(["write_note", note, "old"])
         with pytest.raises(Killed):
             forge.run(["write_note", note, "new"], kill_at=number, under=tmp_path)
         assert json.loads(note.read_text()) in ("old", "new")

@@ -69,6 +69,7 @@ def test_no_file_is_opened_in_the_encoding_of_the_locale():
             "--select",
             "PLW1514",
             str(make.ROOT / "tinykd"),
+            str(make.ROOT / "scenarios"),
         ],
         capture_output=True,
         text=True,
@@ -89,7 +90,7 @@ def test_paths_with_spaces_and_chinese_characters(forge, room, whole, watched, t
         ["cli", "predict", "--model", out / "student", "Mara Hope left Jordan for Nice."],
         ["cli", "predict", "--model", onnx, "Mara Hope left Jordan for Nice."],
         [*watched[0], database],
-        ["cli", "finance", "alerts", "--database", database],
+        ["scenarios", "finance", "alerts", "--database", database],
     )
     for step in (done, small, exported, plain, light, stream, alerts):
         assert step["code"] == 0, step["err"]
@@ -118,7 +119,11 @@ def test_a_windows_1252_corpus(forge, room, tmp_path):
     ("package", "arguments", "says"),
     [
         ("onnxruntime", ["predict", "--model", "{onnx}", "x"], "ONNX Runtime is not installed; run: pip install"),
-        ("duckdb", ["finance", "alerts", "--database", "{file}"], "duckdb is missing or not made for this machine"),
+        (
+            "duckdb",
+            ["finance", "alerts", "--database", "{file}"],
+            "duckdb is missing or not made for this machine; run: pip install duckdb",
+        ),
         ("wandb", ["distill", "--report-to", "wandb"], "wandb is not installed; run: pip install wandb"),
     ],
 )
@@ -126,6 +131,7 @@ def test_a_package_that_is_not_there(forge, room, exported, tmp_path, package, a
     file = tmp_path / "file"
     file.write_bytes(b"")
     line = [argument.format(onnx=exported, file=file) for argument in arguments]
-    step = ["cli", *line] if line[0] != "distill" else [*make.distill(room, tmp_path / "out"), *line[1:]]
+    program = "scenarios" if line[0] == "finance" else "cli"
+    step = [program, *line] if line[0] != "distill" else [*make.distill(room, tmp_path / "out"), *line[1:]]
     done = forge.run(["without", package], step)[-1]
     assert says in make.one_line(done)

@@ -77,8 +77,13 @@ def texts(rows=20, labels=("bad", "good"), seed=0):
     return Dataset.from_dict(columns, features=features)
 
 
+def rows_of(dataset):
+    """Return what a predictor takes: lists of words, or texts."""
+    return dataset["tokens" if "tokens" in dataset.column_names else "text"][:]
+
+
 def mixture(members, rows=60):
-    """Return a corpus whose labels are drawn from the members' mean answer, so that none explains it alone."""
+    """Return a corpus whose labels are drawn from the members' mean prediction, so that none explains it alone."""
     dataset, draw = sentences(rows), np.random.default_rng(0)
     answers = zip(*(logits_by_name(one, LABELS, dataset) for one in members), strict=True)
     odds = [softmax(np.mean(row, 0), -1) for row in answers]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from tests.fusion.pair import sentences, texts
+from tinykd.errors import SettingError
 from tinykd.fusion import by_word, expected_calibration_error, fit_temperature, reliability
 
 
@@ -65,11 +66,26 @@ def test_the_table_agrees_with_its_own_words(words, bins, seed):
     assert 0 <= expected_calibration_error(probabilities, labels, bins) <= 1
 
 
-def test_a_model_without_mistakes_gets_the_lower_bound():
-    for gap in (1, 5, 20, 800):  # from some point on all losses are 0 alike
-        assert fit_temperature(gap * np.eye(3), np.arange(3)) == pytest.approx(0.05, rel=0.01)
+def test_a_model_without_mistakes_keeps_its_temperature():
+    for gap in (0.5, 1, 5, 20, 800):
+        assert fit_temperature(gap * np.eye(3), np.arange(3)) == 1
+    doubtful = np.log([[0.42, 0.3, 0.28]])
+    assert softmax(doubtful / fit_temperature(doubtful, np.array([0])), -1).max() == pytest.approx(0.42)
+
+
+def test_few_mistakes_move_the_temperature_a_little_and_many_as_far_as_the_likelihood_wants(world):
+    logits, labels = world
+    right = logits.argmax(-1) == labels
+    moved = []
+    for wrong in (0, 1, 10, 1000):
+        part = np.concatenate([np.flatnonzero(right)[: 3 * wrong + 100], np.flatnonzero(~right)[:wrong]])
+        moved.append(abs(np.log(fit_temperature(3 * logits[part], labels[part]))))
+    assert moved[0] == 0 and moved[1] < 0.3 and moved == sorted(moved)
+
+
+def test_a_temperature_needs_words_and_numbers():
     for logits in (np.zeros((0, 3)), np.full((3, 3), np.nan)):
-        with pytest.raises(ValueError, match="words with finite logits"):
+        with pytest.raises(SettingError, match="words with finite logits"):
             fit_temperature(logits, np.arange(len(logits)))
 
 

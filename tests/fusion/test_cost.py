@@ -14,7 +14,7 @@ from transformers import (
 from tests.fusion.pair import member, tagged
 from tinykd.errors import ModelError
 from tinykd.fusion import macs, row_macs
-from tinykd.pruned_bert import PrunedBertConfig
+from tinykd.models.pruned_bert import PrunedBertConfig
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
 
@@ -28,7 +28,7 @@ SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "i
         RobertaConfig(vocab_size=99, num_labels=5, **SIZES),
         PrunedBertConfig(vocab_size=99, num_labels=5, heads_by_layer=[4, 1, 2], neurons_by_layer=[8, 48, 3], **SIZES),
         PrunedBertConfig(
-            vocab_size=99, num_labels=5, heads_by_layer=[4] * 3, neurons_by_layer=[48] * 3, table_rank=7, **SIZES
+            vocab_size=99, num_labels=5, heads_by_layer=[4] * 3, neurons_by_layer=[48] * 3, embedding_rank=7, **SIZES
         ),
         DistilBertConfig(vocab_size=99, num_labels=5, dim=32, n_layers=3, n_heads=4, hidden_dim=48),
     ],

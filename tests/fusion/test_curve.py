@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from tests.fusion.pair import LABELS, disagreeing, tagged, texts
 from tinykd import plots
+from tinykd.errors import SettingError
 from tinykd.evaluation import entity_scores
-from tinykd.fusion import Curve, choose, confidence_of_row, confidence_of_words, curve, pareto, score
+from tinykd.fusion import Curve, choose, confidence_of_row, confidence_of_words, curve, pareto, score_logits
 from tinykd.text import decode
 
 points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12)
@@ -14,14 +15,14 @@ points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, m
 
 def fused(student, teacher, threshold, by):
     """Do at one threshold, row by row, what the curve does for all."""
-    rows, asked = [], []
+    rows, deferred = [], []
     for one, other in zip(student, teacher, strict=True):
-        asked.append(confidence_of_row(one, by) < threshold)
+        deferred.append(confidence_of_row(one, by) < threshold)
         if by == "word":
             rows.append(np.where((confidence_of_words(one) < threshold)[:, None], other, one))
         else:
-            rows.append(other if asked[-1] else one)
-    return rows, np.array(asked)
+            rows.append(other if deferred[-1] else one)
+    return rows, np.array(deferred)
 
 
 @pytest.mark.parametrize("by", ["entropy", "lowest", "product", "word"])
@@ -35,12 +36,12 @@ def test_the_curve_is_the_cascade_at_every_threshold(by, case):
     gold = [[LABELS[k] for k in row] for row in dataset["labels"]]
     for i in range(len(found.thresholds)):
         point = found[i]
-        rows, asked = fused(student, teacher, point.threshold, by)
+        rows, deferred = fused(student, teacher, point.threshold, by)
         tags = [[LABELS[k] for k in decode(row, LABELS)] for row in rows]
         assert point.score == pytest.approx(entity_scores(gold, tags)["entity_f1"])
-        assert point.score == pytest.approx(score(rows, dataset))
-        assert point.cost == pytest.approx(0.25 + costs[asked].sum() / costs.sum())
-        assert point.asked == pytest.approx(asked.mean())
+        assert point.score == pytest.approx(score_logits(rows, dataset))
+        assert point.cost == pytest.approx(0.25 + costs[deferred].sum() / costs.sum())
+        assert point.deferral_rate == pytest.approx(deferred.mean())
 
 
 @given(disagreeing())
@@ -48,17 +49,17 @@ def test_the_ends_are_the_members(case):
     dataset, student, teacher = case
     found = curve(student, teacher, dataset, 0.4)
     first, last = found[0], found[-1]
-    assert (first.threshold, first.cost, first.asked) == (0, 0.4, 0)
-    assert first.score == pytest.approx(score(student, dataset))
-    assert (last.cost, last.asked) == pytest.approx((1.4, 1))
-    assert last.score == pytest.approx(score(teacher, dataset))
+    assert (first.threshold, first.cost, first.deferral_rate) == (0, 0.4, 0)
+    assert first.score == pytest.approx(score_logits(student, dataset))
+    assert (last.cost, last.deferral_rate) == pytest.approx((1.4, 1))
+    assert last.score == pytest.approx(score_logits(teacher, dataset))
 
 
 def test_words_cost_as_much_as_sentences_and_answer_otherwise():
     dataset = tagged([["Mara", "won"]], [[1, 0]])
     student = [np.array([[0, 1, 0], [9, 0, 0]], np.float32)]  # right on both words, not sure of the first
     teacher = [np.array([[0, 9, 0], [0, 9, 0]], np.float32)]  # wrong on the second
-    by_lowest, by_word = (curve(student, teacher, dataset, 0.2, by=by) for by in ("lowest", "word"))
+    by_lowest, by_word = (curve(student, teacher, dataset, 0.2, confidence=by) for by in ("lowest", "word"))
     assert by_lowest.scores.tolist() == [1, pytest.approx(2 / 3)]
     assert by_word.scores.tolist() == [1, 1, pytest.approx(2 / 3)]
     assert by_word.costs.tolist() == [0.2, 1.2, 1.2]
@@ -68,7 +69,11 @@ def test_classification_is_scored_by_accuracy():
     dataset = texts(4)
     right = [np.eye(2)[[k]] for k in dataset["label"]]
     wrong = [1 - row for row in right]
-    assert (score(right, dataset), score(wrong, dataset), score(right[:2] + wrong[2:], dataset)) == (1, 0, 0.5)
+    assert (
+        score_logits(right, dataset),
+        score_logits(wrong, dataset),
+        score_logits(right[:2] + wrong[2:], dataset),
+    ) == (1, 0, 0.5)
     student = [row * sure for row, sure in zip(wrong, (1, 2, 3, 4), strict=True)]
     found = curve(student, right, dataset, 0.5)
     assert found.scores.tolist() == [0, 0.25, 0.5, 0.75, 1]
@@ -78,7 +83,7 @@ def test_classification_is_scored_by_accuracy():
 def test_columns_are_read_by_name():
     dataset = texts(4)
     rows = [np.eye(2)[[k]] for k in dataset["label"]]
-    assert score([row[:, ::-1] for row in rows], dataset, labels=["good", "bad"]) == 1
+    assert score_logits([row[:, ::-1] for row in rows], dataset, labels=["good", "bad"]) == 1
 
 
 @given(points)
@@ -106,7 +111,7 @@ def test_choose_spends_no_more_than_the_budget(values, budget):
     found = Curve(np.arange(len(costs), dtype=float), costs, scores, costs)
     within = [s for c, s in zip(costs, scores, strict=True) if c <= budget]
     if not within:
-        with pytest.raises(ValueError, match="the student alone costs"):
+        with pytest.raises(SettingError, match="the student alone costs"):
             choose(found, budget=budget)
         return
     point = choose(found, budget=budget)
@@ -127,13 +132,13 @@ def test_choose_takes_the_cheapest_that_keeps_the_target(values, target):
 @pytest.mark.parametrize("wish", [{}, {"budget": 1.0, "target": 0.9}, {"target": 1.5}])
 def test_wishes_that_cannot_be_met(wish):
     found = Curve(*np.array([[0.0, 2.0], [0.3, 1.3], [0.5, 0.8], [0.0, 1.0]]))
-    with pytest.raises(ValueError, match=r"^(give either|the target is 1.500 .* reaches 1.000)"):
+    with pytest.raises(SettingError, match=r"^(give either|target is 1.500 .* reaches 1.000)"):
         choose(found, **wish)
 
 
 def test_an_unknown_confidence_is_refused():
-    with pytest.raises(ValueError, match=r"^by is 'page'; expected 'entropy', 'lowest', 'product' or 'word'$"):
-        curve([], [], texts(1), 0.5, by="page")
+    with pytest.raises(SettingError, match=r"^confidence is 'page'; expected one of entropy, lowest, product, word$"):
+        curve([], [], texts(1), 0.5, confidence="page")
 
 
 def test_the_figure_shows_the_members_and_the_front(tmp_path, monkeypatch):

@@ -7,10 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from tests.fusion.pair import LABELS, classifier_pair, letters, member, mixture, permuted, sentences, tagged, texts
-from tinykd import inference
-from tinykd.errors import ModelError
-from tinykd.fusion import Parallel, fit_temperature, logits_by_name, row_macs, score
+from tests.fusion.pair import (
+    LABELS,
+    classifier_pair,
+    letters,
+    member,
+    mixture,
+    permuted,
+    rows_of,
+    sentences,
+    tagged,
+    texts,
+)
+from tinykd.deploy.plain import PlainPredictor
+from tinykd.errors import ModelError, SettingError
+from tinykd.fusion import Parallel, fit_temperature, logits_by_name, row_macs, score_logits
 from tinykd.fusion.calibration import by_word
 from tinykd.fusion.parallel import fit_weights, mix
 from tinykd.text import decode
@@ -29,26 +40,26 @@ def members(tokenizer):
 def test_all_the_weight_is_the_member(members, space, name):
     weights = {other: float(other == name) for other in members}
     fusion, dataset = Parallel(members, weights, space), sentences()
-    assert list(fusion.predict(TEXTS)) == list(inference.predict(*members[name], TEXTS))
+    assert list(fusion.predict(TEXTS)) == list(PlainPredictor(*members[name]).predict(TEXTS))
     costs = {other: row_macs(one, dataset).sum() for other, one in members.items()}
-    assert fusion.cost(dataset) == pytest.approx(costs[name] / costs["teacher"])
+    assert fusion.cost(rows_of(dataset)) == pytest.approx(costs[name] / costs["teacher"])
 
 
 def test_the_articles_average(members):
     dataset = sentences()
     fusion = Parallel(members, {"teacher": 0.5, "student": 0.5})
     teacher, student = (logits_by_name(one, LABELS, dataset) for one in members.values())
-    for row, one, other in zip(fusion.logits(dataset), teacher, student, strict=True):
+    for row, one, other in zip(fusion.logits(rows_of(dataset)), teacher, student, strict=True):
         np.testing.assert_allclose(row, (one + other) / 2, rtol=1e-5)
     student_cost = row_macs(members["student"], dataset).sum() / row_macs(members["teacher"], dataset).sum()
-    assert fusion.cost(dataset) == pytest.approx(1 + student_cost)
+    assert fusion.cost(rows_of(dataset)) == pytest.approx(1 + student_cost)
 
 
 def test_each_member_answers_at_its_own_temperature(members):
     dataset = sentences()
     fusion = Parallel(members, {"teacher": 0.5, "student": 0.5}, temperatures={"teacher": 2.0, "student": 4.0})
     teacher, student = (logits_by_name(one, LABELS, dataset) for one in members.values())
-    for row, one, other in zip(fusion.logits(dataset), teacher, student, strict=True):
+    for row, one, other in zip(fusion.logits(rows_of(dataset)), teacher, student, strict=True):
         np.testing.assert_allclose(row, one / 4 + other / 8, rtol=1e-4, atol=1e-6)
 
 
@@ -80,8 +91,8 @@ def test_fit_is_never_below_the_better_member_on_valid(members, space, tokenizer
     valid = sentences(30)
     three = members | {"student-2": member(tokenizer, 3)}
     fusion = Parallel.fit(three, valid, space)
-    best = max(score(logits_by_name(one, LABELS, valid), valid) for one in three.values())
-    assert score(fusion.logits(valid), valid) >= best
+    best = max(score_logits(logits_by_name(one, LABELS, valid), valid) for one in three.values())
+    assert score_logits(fusion.logits(rows_of(valid)), valid) >= best
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -120,7 +131,7 @@ def test_a_fusion_that_gains_nothing_says_so_and_runs_one_model(members, caplog)
         fusion = Parallel.fit(members, valid)
     assert fusion.weights == {"teacher": 1, "student": 0}
     assert "gains nothing on these 30 rows: it scores 1.0000, the teacher alone 1.0000" in caplog.text
-    assert fusion.cost(valid) == 1
+    assert fusion.cost(rows_of(valid)) == 1
 
 
 def test_labels_are_matched_by_name_and_tokenizers_may_differ(tokenizer, members):
@@ -135,7 +146,7 @@ def test_labels_are_matched_by_name_and_tokenizers_may_differ(tokenizer, members
 def test_classification(tokenizer):
     members = dict(zip(("teacher", "student"), classifier_pair(tokenizer), strict=True))
     fusion = Parallel.fit(members, texts(), "probabilities")
-    assert {row.shape for row in fusion.logits(texts())} == {(1, 2)}
+    assert {row.shape for row in fusion.logits(rows_of(texts()))} == {(1, 2)}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +162,7 @@ def test_classification(tokenizer):
     ],
 )
 def test_impossible_settings_are_refused(members, settings, reason):
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(SettingError, match=reason):
         Parallel(members, **{"weights": {"teacher": 0.5, "student": 0.5}, **settings})
 
 

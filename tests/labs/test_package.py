@@ -8,7 +8,7 @@ PACKAGE = {
 from tinykd import losses
 
 def soft_loss(student, teacher, labels, temperature):
-    return losses.distillation(student, teacher, labels, temperature)
+    return losses.soft_target_loss(student, teacher, labels, temperature)
 """,
     ("03_teachers_and_students", 1): """
 import transformers
@@ -21,7 +21,7 @@ def count_parameters(pieces, positions, width, layers, neurons, labels):
     ("03_teachers_and_students", 2): """
 import transformers
 from tinykd import models
-from tinykd.objective import Weights
+from tinykd.training.objective import Weights
 
 def layers_to_store(teacher_layers, student_layers):
     shapes = [transformers.BertConfig(num_hidden_layers=n) for n in (teacher_layers, student_layers)]
@@ -37,7 +37,7 @@ from tinykd.samples import selection
 def uncertainty(rows):
     return selection.uncertainty(Dataset.from_dict({"teacher_logits": rows}))
 """,
-    ("05_losses", 1): "from tinykd.losses import patient",
+    ("05_losses", 1): "from tinykd.losses import pkd",
     ("06_case_study_ner", 1): """
 from tinykd import evaluation
 
@@ -88,9 +88,9 @@ def choose(costs, valid, test, budget):
     best = int(fusion.choose(points, budget=budget).threshold)
     return best, test[best]
 """,
-    ("11_customer_service", 1): "from tinykd.scenarios.support import threshold as best_threshold",
+    ("11_customer_service", 1): "from scenarios.support import threshold as best_threshold",
     ("11_customer_service", 3): """
-from tinykd.scenarios.support import retrieval
+from scenarios.support import retrieval
 
 def fused(words, meaning, k):
     before, retrieval.SMOOTHING = retrieval.SMOOTHING, k
@@ -101,7 +101,7 @@ def fused(words, meaning, k):
 """,
     ("12_finance", 1): """
 from datetime import datetime, timedelta
-from tinykd.scenarios import finance
+from scenarios import finance
 
 def levels(days, weights, drift):
     chart, state, found = finance.Cusum(drift), finance.State(), []
@@ -112,14 +112,14 @@ def levels(days, weights, drift):
 """,
     ("13_recommendation", 1): """
 import numpy as np
-from tinykd.scenarios.recommend import measuring
+from scenarios.recommend import measuring
 
 def ndcg(shown, liked):
     return measuring.ndcg(np.array([item in liked for item in shown]), len(liked))
 """,
     ("13_recommendation", 3): """
 import torch
-from tinykd.scenarios.recommend import towers
+from scenarios.recommend import towers
 
 def interest(vectors, half_life):
     before, towers.HALF_LIFE = towers.HALF_LIFE, half_life

@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from tinykd import losses
-from tinykd.data import IGNORE
+from tinykd.losses.masking import IGNORE
 
 LN3 = math.log(3)
 HARD = math.log(4 / 3)  # -ln 3/4
 SOFT = 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.5)
 LOSSES = [
     lambda s, t, y: losses.cross_entropy(s, y),
-    lambda s, t, y: losses.distillation(s, t, y, 2.0),
-    lambda s, t, y: losses.mixture(s, t, y, 0.3, 2.0),
+    lambda s, t, y: losses.soft_target_loss(s, t, y, 2.0),
+    lambda s, t, y: losses.kd_loss(s, t, y, 0.3, 2.0),
 ]
-EVERY_LOSS = pytest.mark.parametrize("loss", LOSSES, ids=["cross_entropy", "distillation", "mixture"])
+EVERY_LOSS = pytest.mark.parametrize("loss", LOSSES, ids=["cross_entropy", "soft_target_loss", "kd_loss"])
 ROWS = st.lists(st.floats(-20, 20), min_size=3, max_size=3)
 
 
@@ -38,15 +38,15 @@ def test_cross_entropy_by_hand():
 def test_divergence_and_its_squared_temperature_by_hand(temperature):
     student, teacher = torch.tensor([[[0, 0]], [[0, temperature * LN3]]], dtype=torch.float64)
     assert_close(losses.kl_divergence(student, teacher, temperature), torch.tensor([SOFT], dtype=torch.float64))
-    distilled = losses.distillation(student, teacher, torch.tensor([0]), temperature)
+    distilled = losses.soft_target_loss(student, teacher, torch.tensor([0]), temperature)
     assert_close(distilled.item(), temperature**2 * SOFT)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.8, 1.0])
-def test_mixture_by_hand(alpha):
+def test_kd_loss_by_hand(alpha):
     student, teacher = torch.tensor([[[0, 0]], [[0, 2 * LN3]]], dtype=torch.float64)
     expected = alpha * math.log(2) + (1 - alpha) * 4 * SOFT
-    assert_close(losses.mixture(student, teacher, torch.tensor([1]), alpha, 2.0).item(), expected)
+    assert_close(losses.kd_loss(student, teacher, torch.tensor([1]), alpha, 2.0).item(), expected)
 
 
 @EVERY_LOSS
@@ -102,7 +102,7 @@ def test_half_precision_is_raised_and_double_kept(loss, dtype, expected):
 
 def test_a_hot_gradient_matches_logits():
     student, teacher, labels = batch()
-    losses.distillation(student, teacher, labels, 1e4).backward()
+    losses.soft_target_loss(student, teacher, labels, 1e4).backward()
     gap = student.detach() - teacher
     expected = (gap - gap.mean(-1, keepdim=True)) / gap.shape[-1] / 3
     counted = labels != IGNORE
@@ -135,16 +135,16 @@ def test_a_temperature_must_be_above_zero(temperature):
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, math.nan])
 def test_alpha_is_a_share(alpha):
     with pytest.raises(ValueError, match=rf"^alpha is {alpha}; it must lie in \[0, 1\]$"):
-        losses.mixture(*batch(), alpha=alpha)
+        losses.kd_loss(*batch(), alpha=alpha)
 
 
 @pytest.mark.parametrize(
-    ("share", "temperature", "says"), [(1.1, 1.0, "teacher_share is 1.1"), (0.5, 0.0, "temperature is 0.0")]
+    ("mixing", "temperature", "message"), [(1.1, 1.0, "mixing is 1.1"), (0.5, 0.0, "temperature is 0.0")]
 )
-def test_a_joint_target_that_cannot_be_is_refused(share, temperature, says):
+def test_a_joint_target_that_cannot_be_is_refused(mixing, temperature, message):
     student, teacher, _ = batch()
-    with pytest.raises(ValueError, match=f"^{says}; it must"):
-        losses.joint_target(teacher, student, share, temperature)
+    with pytest.raises(ValueError, match=f"^{message}; it must"):
+        losses.joint_target(teacher, student, mixing, temperature)
 
 
 @pytest.mark.parametrize("part", [lambda logits: logits[..., :1], lambda logits: logits[:1]])
@@ -155,22 +155,22 @@ def test_a_teacher_of_another_shape_is_refused_not_broadcast(part):
     with pytest.raises(ValueError, match="logits: the student's are"):
         losses.joint_target(part(teacher), student, 0.5)
     with pytest.raises(ValueError, match="logits: the student's are"):
-        losses.distillation(student, teacher[..., :1], labels)
+        losses.soft_target_loss(student, teacher[..., :1], labels)
 
 
-def test_what_is_not_said_is_a_temperature_of_1_and_half_the_labels():
+def test_the_defaults_are_a_temperature_of_1_and_half_the_labels():
     student, teacher, labels = batch()
     assert losses.kl_divergence(student, teacher).equal(losses.kl_divergence(student, teacher, 1.0))
-    assert losses.distillation(student, teacher, labels) == losses.distillation(student, teacher, labels, 1.0)
-    assert losses.mixture(student, teacher, labels) == losses.mixture(student, teacher, labels, 0.5, 1.0)
+    assert losses.soft_target_loss(student, teacher, labels) == losses.soft_target_loss(student, teacher, labels, 1.0)
+    assert losses.kd_loss(student, teacher, labels) == losses.kd_loss(student, teacher, labels, 0.5, 1.0)
     assert losses.joint_target(teacher, student, 0.3).equal(losses.joint_target(teacher, student, 0.3, 1.0))
 
 
-@pytest.mark.parametrize("loss", [losses.cross_entropy, None], ids=["cross_entropy", "distillation"])
+@pytest.mark.parametrize("loss", [losses.cross_entropy, None], ids=["cross_entropy", "soft_target_loss"])
 def test_a_weight_scales_its_own_position(loss):
     student, teacher, labels = batch()
     rows = [(i, j) for i, j in (labels != IGNORE).nonzero().tolist()]
-    call = loss or (lambda s, y, w=None: losses.distillation(s, teacher, y, 2.0, w))
+    call = loss or (lambda s, y, w=None: losses.soft_target_loss(s, teacher, y, 2.0, w))
     weight = torch.rand(2, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     expected = 0
     for i, j in rows:
@@ -184,15 +184,15 @@ def test_a_weight_scales_its_own_position(loss):
 
 
 @given(st.floats(0, 1), st.floats(0.5, 8))
-def test_a_joint_target_pulls_in_proportion_to_the_teachers_share(share, temperature):
+def test_a_joint_target_pulls_in_proportion_to_mixing(mixing, temperature):
     student, teacher, labels = batch()
-    joint = losses.joint_target(teacher, student, share, temperature)
-    pull = torch.autograd.grad(losses.distillation(student, joint, labels, temperature), student)[0]
-    whole = torch.autograd.grad(losses.distillation(student, teacher, labels, temperature), student)[0]
-    assert_close(pull, share * whole, atol=1e-9, rtol=1e-6)
+    joint = losses.joint_target(teacher, student, mixing, temperature)
+    pull = torch.autograd.grad(losses.soft_target_loss(student, joint, labels, temperature), student)[0]
+    whole = torch.autograd.grad(losses.soft_target_loss(student, teacher, labels, temperature), student)[0]
+    assert_close(pull, mixing * whole, atol=1e-9, rtol=1e-6)
 
 
-def test_a_joint_target_is_the_mixture_of_both_answers():
+def test_a_joint_target_is_the_mean_of_both_distributions():
     student, teacher, _ = batch()
     joint = losses.joint_target(teacher, student, 0.25, 2.0)
     expected = 0.25 * (teacher / 2).softmax(-1) + 0.75 * (student / 2).softmax(-1)

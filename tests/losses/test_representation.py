@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from tinykd import losses
 
-LOSSES = [losses.hidden_states, losses.cosine, losses.patient]
+LOSSES = [losses.hidden_states, losses.cosine, losses.pkd]
 EVERY_LOSS = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
 SEEDS = st.integers(0, 2**31)
 
@@ -25,7 +25,7 @@ def test_by_hand():
     mask = torch.ones(1, 2, dtype=torch.bool)
     assert_close(losses.hidden_states(student, teacher, mask).item(), ((1 + 1) / 2 + (9 + 9) / 2) / 2)
     assert_close(losses.cosine(student, teacher, mask).item(), (1 + 0) / 2)  # a right angle, and none
-    assert_close(losses.patient(student, teacher, mask).item(), (2 + 0) / 2)
+    assert_close(losses.pkd(student, teacher, mask).item(), (2 + 0) / 2)
 
 
 @EVERY_LOSS
@@ -37,9 +37,9 @@ def test_never_negative_and_zero_for_the_same(loss, seed):
 
 
 @given(SEEDS, st.floats(0.01, 100))
-def test_patient_is_twice_cosine_and_neither_sees_a_length(seed, scale):
+def test_pkd_is_twice_cosine_and_neither_sees_a_length(seed, scale):
     student, teacher, mask = states(seed)
-    assert_close(losses.patient(student, teacher, mask), 2 * losses.cosine(student, teacher, mask))
+    assert_close(losses.pkd(student, teacher, mask), 2 * losses.cosine(student, teacher, mask))
     assert_close(losses.cosine(scale * student, teacher, mask), losses.cosine(student, teacher, mask))
 
 

@@ -5,7 +5,8 @@ from site_fixtures import tool
 from transformers import BertConfig, BertForTokenClassification
 
 from tests import tiny
-from tinykd import export, models, pruning, quantization
+from tinykd import models, pruning
+from tinykd.deploy import export, int8
 
 microscope = tool("build_microscope")
 
@@ -29,11 +30,11 @@ def untrained(out, tokenizer) -> None:
         if name == "pruned":
             measured = pruning.importance(model, tokenizer, None, "magnitude")
             model = pruning.prune(model, measured, heads=0.5, neurons=0.5)
-            model = pruning.factorize_table(model, tokenizer, [], rank=24)
+            model = pruning.factorize_embeddings(model, tokenizer, [], rank=24)
         models.save(model, tokenizer, out / name)
         export.to_onnx(model, tokenizer, out / f"{name}-fp32")
-        bits = microscope.TABLE_BITS if name == "pruned" else 8
-        quantization.weight_only_int8(out / f"{name}-fp32", out / f"{name}-int8", table_bits=bits)
+        bits = microscope.BITS if name == "pruned" else 8
+        int8.weight_only_int8(out / f"{name}-fp32", out / f"{name}-int8", embedding_bits=bits)
     facts = {"here": False, "runtime": None} | microscope.describe(out) | {"fails_alone": 1}
     facts["sentences"][0]["broken"] = True  # an untrained teacher is right on none, so that the code finds none
     microscope.write(out / microscope.FACTS, facts)

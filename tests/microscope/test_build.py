@@ -72,12 +72,13 @@ def test_the_recipe_knows_the_training_and_the_corpus(tmp_path, monkeypatch):
     said = [microscope.recipe()]
     monkeypatch.setattr(microscope, "train", microscope.describe)
     said.append(microscope.recipe())
+    corpora = tmp_path / "tinykd" / "corpora"
     for name in ("newswire/train.txt", "finance/headlines.txt"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_text("another", encoding="utf-8")
-    monkeypatch.setattr(microscope, "CORPORA", tmp_path)
+        (corpora / name).parent.mkdir(parents=True)
+        (corpora / name).write_text("another", encoding="utf-8")
+    monkeypatch.setattr(microscope, "ROOT", tmp_path)
     said.append(microscope.recipe())
-    (tmp_path / "finance" / "headlines.txt").write_text("a third", encoding="utf-8")
+    (corpora / "finance" / "headlines.txt").write_text("a third", encoding="utf-8")
     said.append(microscope.recipe())
     assert said[0] != said[1] != said[2] != said[3]
     assert len(said[0]["corpus"]) == 8 and said[2]["corpus"].keys() <= said[0]["corpus"].keys()

@@ -15,7 +15,7 @@ from site_fixtures import Visit, watch
 from tests.microscope import node
 from tests.microscope.models import microscope
 from tests.test_experiments import load
-from tinykd import runtime
+from tinykd.deploy import runtime
 from tinykd.text import words
 
 PLACE = "book/microscope.html"
@@ -127,7 +127,7 @@ def test_names_are_those_of_the_runtime(visit, made):
     loaded = runtime.load(made / "pruned-int8", threads=1)
     for text in ("Orkla's J. Ilves won 2-1 in the U.S.", "<b>Nobody</b> & 東京 😀 Malmö", "word " * 300):
         box.fill(text)
-        expected = next(loaded.predict([text], batch_size=1))["entities"]
+        expected = next(loaded.predict([text]))["entities"]
         until(found.page, "#ms-soft-rows", words(text)[0].text)
         names = found.page.locator("#ms-names .ms-name")
         shown = [names.nth(i).inner_text() for i in range(names.count())]

@@ -18,13 +18,14 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tests.microscope import node
 from tests.microscope.models import microscope
 from tests.microscope.texts import FRAGMENTS, five_hundred
-from tinykd import fusion, losses, models, runtime
+from tinykd import fusion, losses, models
+from tinykd.deploy import runtime
 from tinykd.text import decode, entities, windows, words
 
 TRAINED = microscope.RUNS if (microscope.RUNS / microscope.FACTS).exists() else None
 
 
-def test_words_and_pieces_are_those_of_python(made):
+def test_words_offsets_and_subwords_are_those_of_python(made):
     chance = random.Random(1)
     texts = five_hundred() + ["".join(chance.choices(FRAGMENTS, k=chance.randint(0, 14))) for _ in range(5000)]
     file = made / "pruned-int8" / "tokenizer.json"
@@ -32,16 +33,21 @@ def test_words_and_pieces_are_those_of_python(made):
     unknown = tokenizer.token_to_id("[UNK]")
 
     def expected(text):
-        split = [word.text for word in words(text)]
-        pieces = [[] for _ in split]
-        encoding = tokenizer.encode(split, is_pretokenized=True, add_special_tokens=False)
-        for piece, word in zip(encoding.ids, encoding.word_ids, strict=True):
-            pieces[word].append(piece)
-        return [[word, ids or [unknown]] for word, ids in zip(split, pieces, strict=True)]
+        split = words(text)
+        subwords = [[] for _ in split]
+        encoding = tokenizer.encode([word.text for word in split], is_pretokenized=True, add_special_tokens=False)
+        for subword, word in zip(encoding.ids, encoding.word_ids, strict=True):
+            subwords[word].append(subword)
+        return [[*word, ids or [unknown]] for word, ids in zip(split, subwords, strict=True)]
 
     found = node.ask("words", texts=texts, tokenizer=str(file))
     wrong = [(text, mine) for text, mine in zip(texts, found, strict=True) if mine != expected(text)]
     assert not wrong, wrong[:3]
+
+
+def test_offsets_count_characters_as_python_does():
+    texts = ["👍 Łódź", "𠮷野家 𠮷 e\u0301", "a👍🏽b 田中さんは𠮷野家で", *five_hundred()]
+    assert node.ask("slices", texts=texts) == [[text[w.start : w.end] for w in words(text)] for text in texts]
 
 
 def test_every_character_makes_the_words_of_python():

@@ -8,7 +8,24 @@ from tinykd.data.corpora import EMBEDDED
 
 #: what a tokenizer may stumble over; joined at random
 FRAGMENTS = [
-    *("J.", "U.S.", "Mr.", "mr.", "Dr. Who", "İ.", "ı.", "St", "No. 3", "a.b.c", "p.m.", "ſt. x", "K."),
+    *(
+        "J.",
+        "U.S.",
+        "Mr.",
+        "mr.",
+        "Dr. Who",
+        "İ.",
+        "ı.",
+        "St",
+        "No. 3",
+        "no.",
+        "REP.",
+        ") d. ",
+        "a.b.c",
+        "p.m.",
+        "ſt. x",
+        "K.",
+    ),
     *("'", "’", "s", "'s", "’re", "ll", "O'Neill", "left-wing", "B&O", "-", "&", "_", "--", "...", "..", "…"),
     *(
         "2-1",
@@ -24,6 +41,12 @@ FRAGMENTS = [
         "ไทย",
         "東京",
         "中",
+        "王小明在IBM工作",
+        "トヨタは",
+        "か\u3099",
+        "葛\U000e0100城",
+        "𠮷野家",
+        "〇〇",
         "한국어",
         "Σίσυφος",
         "ΑΣ",

@@ -20,9 +20,10 @@ const answers = {
     ),
   words: ({ texts, tokenizer }) => {
     const pieces = new WordPiece(json(tokenizer));
-    return texts.map((one) => text.words(one).map(({ text }) => [text, pieces.encode(text)]));
+    return texts.map((one) => text.words(one).map((word) => [...Object.values(word), pieces.encode(word.text)]));
   },
   words_alone: ({ texts }) => texts.map((one) => text.words(one).map(({ text }) => text)),
+  slices: ({ texts }) => texts.map((one) => text.words(one).map(({ start, end }) => text.slice(one, start, end))),
   /** Fetch a file twice through a cache of which some doors are shut; how often the network was asked. */
   stored: async ({ content, digest, shut }) => {
     const kept = new Map();

@@ -1,4 +1,4 @@
-"""A table of pieces as a product of two: the best of its rank, and a model like any other."""
+"""An embedding matrix as a product of two: the best of its rank, and a model like any other."""
 
 import pytest
 import torch
@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import tiny
-from tinykd import data, export, models, pruning, quantization, runtime, samples, training
-from tinykd.errors import ModelError
-from tinykd.pruning import factorize_table
+from tinykd import data, models, pruning, samples, training
+from tinykd.deploy import export, int8, runtime
+from tinykd.errors import ModelError, SettingError
+from tinykd.pruning import factorize_embeddings
 
 TEXTS = ["Mara Hope left Jordan for Nice.", "the trawler's crew was unhurt, said a minister"]
 CORPORA = [Dataset.from_dict({"tokens": [text.split() for text in TEXTS]})]
@@ -17,14 +18,14 @@ CORPORA = [Dataset.from_dict({"tokens": [text.split() for text in TEXTS]})]
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
-    """A model 16 wide, and with few pieces."""
+    """A model 16 wide, of few subword tokens."""
     folder = tiny.base_model(tmp_path_factory.mktemp("factorized") / "base")
     return pruning.prune_vocabulary(*models.teacher(str(folder), tiny.LABELS), CORPORA)
 
 
 @pytest.fixture(scope="module")
 def factorized(parts):
-    return factorize_table(*parts, CORPORA, rank=8)
+    return factorize_embeddings(*parts, CORPORA, rank=8)
 
 
 @torch.inference_mode()
@@ -42,7 +43,7 @@ def weighted_error(model, other, tokenizer):
 
 
 def test_with_the_full_rank_nothing_changes(parts):
-    same = factorize_table(*parts, CORPORA, rank=16)
+    same = factorize_embeddings(*parts, CORPORA, rank=16)
     for text in TEXTS:
         torch.testing.assert_close(logits(same, parts[1], text), logits(*parts, text), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(same.get_input_embeddings().weight, parts[0].get_input_embeddings().weight)
@@ -50,25 +51,25 @@ def test_with_the_full_rank_nothing_changes(parts):
 
 @given(st.integers(1, 15), st.integers(0, 2**16))
 def test_no_product_of_that_rank_is_nearer(parts, rank, seed):
-    table = parts[0].get_input_embeddings().weight.detach()
-    ours = factorize_table(*parts, CORPORA, rank)
-    best = weighted_error(ours, table, parts[1])
+    matrix = parts[0].get_input_embeddings().weight.detach()
+    ours = factorize_embeddings(*parts, CORPORA, rank)
+    best = weighted_error(ours, matrix, parts[1])
     factor = ours.get_input_embeddings()
     noise = torch.Generator().manual_seed(seed)
-    for weight in (factor.pieces.weight, factor.widen.weight):  # a step away from the best, in any direction
+    for weight in (factor.narrow.weight, factor.widen.weight):  # a step away from the best, in any direction
         step = 0.01 * weight.std() * torch.randn(weight.shape, generator=noise)
         weight.data += step
-        assert weighted_error(ours, table, parts[1]) >= best * (1 - 1e-5)
+        assert weighted_error(ours, matrix, parts[1]) >= best * (1 - 1e-5)
         weight.data -= step
-    left, sizes, right = torch.linalg.svd(table, full_matrices=False)
+    left, sizes, right = torch.linalg.svd(matrix, full_matrices=False)
     blind = left[:, :rank] * sizes[:rank] @ right[:rank]
     whole = parts[0].get_input_embeddings().weight.detach()
     counts_matter = weighted_error(parts[0], blind, parts[1])
-    assert best <= counts_matter * (1 + 1e-5) and torch.equal(whole, table)
+    assert best <= counts_matter * (1 + 1e-5) and torch.equal(whole, matrix)
 
 
 def test_the_columns_are_of_like_lengths(factorized):
-    lengths = factorized.get_input_embeddings().pieces.weight.norm(dim=0)
+    lengths = factorized.get_input_embeddings().narrow.weight.norm(dim=0)
     assert lengths.max() < 3 * lengths.min()
 
 
@@ -80,9 +81,9 @@ def test_it_is_saved_loaded_and_exported_like_any_other(parts, factorized, tmp_p
     gone = sum(p.numel() for p in parts[0].parameters()) - sum(p.numel() for p in factorized.parameters())
     assert gone == (16 - 8) * len(tokenizer) - 8 * 16
     export.to_onnx(again, tokenizer, tmp_path / "onnx")
-    quantization.dynamic_int8(tmp_path / "onnx", tmp_path / "int8")
+    int8.dynamic_int8(tmp_path / "onnx", tmp_path / "int8")
     words = TEXTS[0].split()
-    exact, rounded = (runtime.load(tmp_path / name).logits([words])[0] for name in ("onnx", "int8"))
+    exact, rounded = (next(runtime.load(tmp_path / name).logits([words])) for name in ("onnx", "int8"))
     assert abs(exact - rounded).max() < 0.05 * abs(exact).max() + 0.02
     batch = tokenizer(words, is_split_into_words=True, return_tensors="pt")
     first = [batch.word_ids().index(n) for n in range(len(words))]
@@ -93,32 +94,32 @@ def test_it_is_saved_loaded_and_exported_like_any_other(parts, factorized, tmp_p
 def test_heads_and_layers_can_go_before_and_after(parts, factorized):
     model, tokenizer = parts
     measured = pruning.importance(model, tokenizer, CORPORA[0], "magnitude")
-    early = factorize_table(pruning.prune(model, measured, heads=0.5), tokenizer, CORPORA, 8)
+    early = factorize_embeddings(pruning.prune(model, measured, heads=0.5), tokenizer, CORPORA, 8)
     late = pruning.prune(factorized, measured, heads=0.5)
     assert pruning.shape_of(early) == pruning.shape_of(late)
     torch.testing.assert_close(logits(early, tokenizer), logits(late, tokenizer))
     one = models.student("cut:1", factorized)
-    assert one.config.table_rank == 8 and pruning.shape_of(one) == [(2, 32)]
+    assert one.config.embedding_rank == 8 and pruning.shape_of(one) == [(2, 32)]
 
 
-def test_distilling_trains_all_but_the_pieces(parts, factorized, tmp_path):
+def test_distilling_trains_all_but_the_narrow_matrix(parts, factorized, tmp_path):
     tokenizer = parts[1]
     corpus = data.load(str(tiny.corpus(tmp_path / "corpus")))
     train = samples.with_teacher(corpus["train"], *parts, tmp_path / "store")
     before = {name: weight.clone() for name, weight in factorized.state_dict().items()}
     settings = training.Settings(epochs=1, batch_size=16)
-    trained = training.distill(factorized, tokenizer, train, tmp_path / "out", settings, progress=False)
+    trained = training.distill(factorized, tokenizer, train, tmp_path / "out", settings)
     same = [name for name, weight in trained.state_dict().items() if torch.equal(weight, before[name])]
-    assert "bert.embeddings.word_embeddings.pieces.weight" in same
+    assert "bert.embeddings.word_embeddings.narrow.weight" in same
     assert "bert.embeddings.word_embeddings.widen.weight" not in same
 
 
 def test_bad_input_is_one_clear_error(parts, factorized):
     model, tokenizer = parts
     for rank in (0, 17, 1.5, True):
-        with pytest.raises(ModelError, match=f"rank is {rank}; it must lie between 1 and 16"):
-            factorize_table(model, tokenizer, CORPORA, rank)
+        with pytest.raises(SettingError, match=f"rank is {rank}; it must lie between 1 and 16"):
+            factorize_embeddings(model, tokenizer, CORPORA, rank)
     with pytest.raises(ModelError, match="factorized already, with rank 8"):
-        factorize_table(factorized, tokenizer, CORPORA, 4)
+        factorize_embeddings(factorized, tokenizer, CORPORA, 4)
     with pytest.raises(ModelError, match="cut its vocabulary before"):
         pruning.prune_vocabulary(factorized, tokenizer, CORPORA)

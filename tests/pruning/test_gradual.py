@@ -1,13 +1,14 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 
 from tests import tiny
 from tinykd import data, models, pruning, samples, training
-from tinykd.errors import ModelError, RunError
-from tinykd.objective import Weights
-from tinykd.pruning import gradually, shape_of
+from tinykd.errors import ModelError, RunError, SettingError
+from tinykd.pruning import Plan, gradually, shape_of
+from tinykd.training import Weights
 
 SETTINGS = training.Settings(epochs=1, batch_size=16, weights=Weights(prediction=1, embedding=1, hidden=1))
 
@@ -25,8 +26,11 @@ def parts(tmp_path_factory):
     return model, tokenizer, train, valid
 
 
-def run(parts, out, **options):
-    return gradually(*parts, out, SETTINGS, rounds=2, heads=0.5, neurons=0.75, progress=False, **options)
+PLAN = Plan(SETTINGS, rounds=2, heads=0.5, neurons=0.75)
+
+
+def run(parts, out, plan=PLAN):
+    return gradually(*parts, out, plan)
 
 
 def total(model):
@@ -63,9 +67,9 @@ def test_an_interrupted_call_goes_on_to_the_same_weights(parts, tmp_path, monkey
 
 
 def test_another_plan_in_the_same_folder_is_refused(parts, tmp_path):
-    (tmp_path / "plan.json").write_text('{"heads": 0.9}')
-    with pytest.raises(RunError, match="another plan"):
-        run(parts, tmp_path)
+    run(parts, tmp_path)
+    with pytest.raises(RunError, match=r"other settings or data \(heads is 0\.5 there\)"):
+        run(parts, tmp_path, replace(PLAN, heads=0.25))
 
 
 def test_rounds_of_another_vocabulary_are_not_taken_for_its_own(parts, tmp_path, monkeypatch):
@@ -77,7 +81,7 @@ def test_rounds_of_another_vocabulary_are_not_taken_for_its_own(parts, tmp_path,
         run(parts, tmp_path)
     model, tokenizer, *rest = parts
     smaller, pieces = pruning.prune_vocabulary(model, tokenizer, [rest[0]])
-    with pytest.raises(RunError, match="another plan"):
+    with pytest.raises(RunError, match=r"weights is .* there"):
         run((smaller, pieces, *rest), tmp_path)
 
 
@@ -86,12 +90,18 @@ def test_rounds_of_other_weights_are_not_taken_for_its_own(parts, tmp_path):
     other, tokenizer, *rest = parts
     other = copy.deepcopy(other)
     other.classifier.bias.data += 1
-    with pytest.raises(RunError, match="another plan"):
+    with pytest.raises(RunError, match=r"weights is .* there"):
         run((other, tokenizer, *rest), tmp_path)
 
 
 def test_bad_input_is_one_clear_error(parts, tmp_path):
-    for options in ({"heads": 1.0}, {"heads": 0.9}, {"neurons": -0.5}, {"rounds": 0}, {"rounds": 1.5}):
-        with pytest.raises(ModelError, match=next(iter(options))):
-            gradually(*parts, tmp_path / "out", SETTINGS, **options)
+    for options in ({"heads": 1.0}, {"neurons": -0.5}, {"rounds": 0}, {"rounds": 1.5}):
+        with pytest.raises(SettingError, match=next(iter(options))):
+            Plan(SETTINGS, **options)
+    with pytest.raises(SettingError, match=r"heads is 0\.9; this would leave nothing in a layer"):
+        run(parts, tmp_path / "out", Plan(SETTINGS, heads=0.9))
+    with pytest.raises(SettingError, match="unknown importance 'taylor'"):
+        run(parts, tmp_path / "out", Plan(SETTINGS, measure="taylor"))
+    with pytest.raises(ModelError, match="not of BertModel"):
+        PLAN.check(parts[0].bert)
     assert not (tmp_path / "out").exists()

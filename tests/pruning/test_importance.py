@@ -7,9 +7,10 @@ from datasets import ClassLabel, Dataset
 from torch import nn
 
 from tests import tiny
-from tinykd import data, inference, losses, models, pruning, samples
-from tinykd.errors import DataError, ModelError
-from tinykd.pruning.gates import Corpus, _loss_of_drawn_labels
+from tinykd import data, losses, models, pruning, samples
+from tinykd.errors import DataError, ModelError, SettingError
+from tinykd.models.students import cut
+from tinykd.pruning import gates
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +27,14 @@ def parts(tmp_path_factory):
     return model, tokenizer, samples.with_teacher(valid, teacher, tokenizer, folder / "store")
 
 
-def loss(model, tokenizer, dataset, by, **options):
-    """The mean loss a word, from other parts of the package."""
-    logits = torch.from_numpy(np.concatenate(inference.logits(model, tokenizer, dataset, **options)))
+def loss(model, tokenizer, dataset, measure):
+    """The mean loss per word, from other parts of the package."""
+    logits = torch.from_numpy(np.concatenate(models.logits(model, tokenizer, dataset)))
     labels = torch.tensor([label for row in dataset["labels"] for label in row])
-    if by == "gradient":
+    if measure == "gradient":
         return losses.cross_entropy(logits, labels).item()
-    said = torch.tensor(np.concatenate(dataset.with_format("numpy")["teacher_logits"][:]))
-    return losses.distillation(logits, said, labels).item()
+    teacher = torch.tensor(np.concatenate(dataset.with_format("numpy")["teacher_logits"][:]))
+    return losses.soft_target_loss(logits, teacher, labels).item()
 
 
 class Scaled:
@@ -60,14 +61,14 @@ def some(measured, name):
     return np.concatenate([layer.numpy()[:: EVERY[name]] for layer in getattr(measured, name)])
 
 
-def rises(parts, by, name, factor):
+def rises(parts, measure, name, factor):
     """The loss with each of some parts scaled, minus the loss without."""
     model, tokenizer, valid = parts
-    whole, found = loss(model, tokenizer, valid, by), []
+    whole, found = loss(model, tokenizer, valid, measure), []
     for layer, counts in enumerate(pruning.shape_of(model)):
         for number in range(0, counts[name == "neurons"], EVERY[name]):
             with Scaled(model, name, layer, number, factor):
-                found.append(loss(model, tokenizer, valid, by) - whole)
+                found.append(loss(model, tokenizer, valid, measure) - whole)
     return np.array(found)
 
 
@@ -80,13 +81,14 @@ def test_the_gradient_measure_is_the_finite_difference_of_the_loss(parts, name):
     np.testing.assert_allclose(measured, abs(up - down) / 0.04, rtol=0.02, atol=2e-4)
 
 
-def test_of_many_sentences_the_gradient_measure_is_the_mean_weighted_by_words(parts):
+def test_of_many_sentences_the_gradient_measure_is_the_mean_weighted_by_words(parts, monkeypatch):
     model, tokenizer, valid = parts
     words = np.array([len(row) for row in valid["tokens"]])
     each = [pruning.importance(model, tokenizer, valid.select([i]), "gradient").heads[1] for i in range(len(valid))]
     mean = sum(n * one for n, one in zip(words, each, strict=True)) / words.sum()
-    for batch_size in (3, 32):
-        together = pruning.importance(model, tokenizer, valid, "gradient", batch_size=batch_size).heads[1]
+    for batch_size in (4, 32):
+        monkeypatch.setattr(gates, "BATCH", batch_size)
+        together = pruning.importance(model, tokenizer, valid, "gradient").heads[1]
         torch.testing.assert_close(together, mean, rtol=1e-4, atol=1e-6)
 
 
@@ -96,11 +98,11 @@ def test_the_distillation_measure_is_the_mean_square_of_a_finite_difference(part
     row = valid.with_format(None)[0]
     row = {column: value[:1] for column, value in row.items()}  # one word, so that no two draws meet in a square
     many = Dataset.from_list([row] * 600, features=valid.features)
-    measured = some(pruning.importance(model, tokenizer, many, "distillation", batch_size=100), name)
+    measured = some(pruning.importance(model, tokenizer, many, "distillation"), name)
     teacher, expected = torch.tensor(row["teacher_logits"]).softmax(-1), []
 
     def log_q():
-        return torch.from_numpy(inference.logits(model, tokenizer, many.select([0]))[0]).log_softmax(-1)
+        return torch.from_numpy(models.logits(model, tokenizer, many.select([0]))[0]).log_softmax(-1)
 
     for layer, counts in enumerate(pruning.shape_of(model)):
         for number in range(0, counts[name == "neurons"], EVERY[name]):
@@ -128,25 +130,25 @@ def test_drawn_labels_have_the_curvature_of_the_distillation_loss(temperature):
         lambda z: temperature**2 * losses.kl_divergence(z, student, temperature), student
     )
     many = student.repeat(20_000, 1).requires_grad_()
-    drawn = _loss_of_drawn_labels(many, many.detach(), temperature, torch.Generator().manual_seed(0))
+    drawn = gates.loss_of_drawn_labels(many, many.detach(), temperature, torch.Generator().manual_seed(0))
     (scores,) = torch.autograd.grad(drawn, many)
     torch.testing.assert_close(scores.T @ scores / len(many), hessian, rtol=0, atol=0.01)
 
 
-@pytest.mark.parametrize("by", ["gradient", "distillation"])
-def test_the_importance_of_a_layer_is_the_rise_of_the_loss_without_it(parts, by):
+@pytest.mark.parametrize("measure", ["gradient", "distillation"])
+def test_the_importance_of_a_layer_is_the_rise_of_the_loss_without_it(parts, measure):
     model, tokenizer, valid = parts
-    measured = pruning.importance(model, tokenizer, valid, by).layers
-    whole = loss(model, tokenizer, valid, by)
-    without = [loss(models._cut(model, [kept]), tokenizer, valid, by) for kept in (1, 0)]
+    measured = pruning.importance(model, tokenizer, valid, measure).layers
+    whole = loss(model, tokenizer, valid, measure)
+    without = [loss(cut(model, [kept]), tokenizer, valid, measure) for kept in (1, 0)]
     np.testing.assert_allclose(measured.numpy(), np.array(without) - whole, atol=1e-4)
 
 
-@pytest.mark.parametrize("by", pruning.MEASURES)
-def test_a_dead_head_and_a_dead_neuron_matter_least(parts, by):
+@pytest.mark.parametrize("measure", pruning.MEASURES)
+def test_a_dead_head_and_a_dead_neuron_matter_least(parts, measure):
     model, tokenizer, valid = parts
     with Scaled(model, "heads", 1, 0, 0.0), Scaled(model, "neurons", 0, 5, 0.0):
-        measured = pruning.importance(model, tokenizer, valid, by)
+        measured = pruning.importance(model, tokenizer, valid, measure)
     assert measured.heads[1][0].abs() < 1e-9 and measured.neurons[0][5].abs() < 1e-9
     assert torch.cat(measured.heads).argmin() == 2 and torch.cat(measured.neurons).argmin() == 5
 
@@ -175,18 +177,25 @@ def test_measuring_leaves_the_model_as_it_was(parts):
 
 def test_a_measurement_that_is_interrupted_leaves_the_model_as_it_was(parts, monkeypatch):
     model, tokenizer, valid = parts
-    before, original, passes = loss(model, tokenizer, valid, "gradient"), Corpus.losses, []
+    before, original, passes = loss(model, tokenizer, valid, "gradient"), gates.losses_on, []
 
-    def interrupted(corpus):
+    def interrupted(*arguments):
         passes.append(1)
         if len(passes) == 3:  # by gates, whole, and now without a layer
             raise KeyboardInterrupt
-        return original(corpus)
+        return original(*arguments)
 
-    monkeypatch.setattr(Corpus, "losses", interrupted)
+    monkeypatch.setattr(gates, "losses_on", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pruning.importance(model, tokenizer, valid)
     assert loss(model, tokenizer, valid, "gradient") == before
+
+
+def test_the_distillation_measure_needs_no_labels(parts):
+    model, tokenizer, valid = parts
+    wanted = pruning.importance(model, tokenizer, valid)
+    without = pruning.importance(model, tokenizer, valid.remove_columns("labels"))
+    torch.testing.assert_close(vars(without), vars(wanted))
 
 
 @pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
@@ -197,10 +206,10 @@ def test_it_needs_gradients_and_takes_them(parts, without):
     torch.testing.assert_close(vars(found), vars(wanted))
 
 
-@pytest.mark.parametrize("by", ["magnitude", "gradient"])
-def test_a_model_in_half_precision_is_measured_in_single(parts, by):
+@pytest.mark.parametrize("measure", ["magnitude", "gradient"])
+def test_a_model_in_half_precision_is_measured_in_single(parts, measure):
     model, tokenizer, valid = parts
-    measured = pruning.importance(copy.deepcopy(model).bfloat16(), tokenizer, valid, by)
+    measured = pruning.importance(copy.deepcopy(model).bfloat16(), tokenizer, valid, measure)
     assert {part.dtype for part in (*measured.heads, *measured.neurons, measured.layers)} == {torch.float32}
 
 
@@ -216,18 +225,19 @@ def test_a_classifier_is_measured_too(tmp_path, tokenizer):
 
 def test_bad_input_is_one_clear_error(parts, tokenizer):
     model, tokenizer, valid = parts
-    with pytest.raises(ModelError, match="unknown importance 'taylor'"):
+    with pytest.raises(SettingError, match="unknown importance 'taylor'"):
         pruning.importance(model, tokenizer, valid, "taylor")
     with pytest.raises(DataError, match="make it with samples"):
         pruning.importance(model, tokenizer, valid.remove_columns("teacher_logits"))
     with pytest.raises(DataError, match="has none"):
         pruning.importance(model, tokenizer, valid.select([]))
-    for wrong in (0, -1, 1.5, True):
-        with pytest.raises(ModelError, match=f"batch_size is {wrong}; it must be a whole number"):
-            pruning.importance(model, tokenizer, valid, batch_size=wrong)
+    with pytest.raises(SettingError, match="temperature is 0; it must be above 0"):
+        pruning.importance(model, tokenizer, valid, temperature=0)
+    with pytest.raises(DataError, match="no labels here"):
+        pruning.importance(model, tokenizer, valid.remove_columns("labels"), "gradient")
     short = copy.deepcopy(model)
     short.bert.embeddings.position_embeddings = nn.Embedding(5, 16)
-    with pytest.raises(ModelError, match="max_length is 128; this model takes at most 5 word pieces"):
+    with pytest.raises(ModelError, match="max_length is 128; this model takes at most 5 subword tokens"):
         pruning.importance(short, tokenizer, valid)
     with pytest.raises(ModelError, match="not of BertModel"):
         pruning.importance(model.bert, tokenizer, valid)

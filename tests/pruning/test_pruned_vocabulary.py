@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, BertForMaskedLM, PreTrainedTokenizerFast
 
 from tests import tiny
 from tinykd import adapters, data, models, quantization, samples, training
-from tinykd.errors import DataError, ModelError
+from tinykd.errors import DataError, ModelError, SettingError
 from tinykd.pruning import prune_vocabulary
 
 TEXTS = ["Mara Hope left Jordan for Nice.", "the trawler's crew was unhurt, said a minister"]
@@ -87,12 +87,12 @@ def test_tokenizer_and_model_reload_as_they_are(parts, pruned, tmp_path):
     assert sizes[0] - sizes[1] == pytest.approx(4 * 16 * (30522 - len(tokenizer)), abs=100)
 
 
-def test_size_keeps_the_most_frequent_and_at_least_drops_the_rare(parts):
+def test_size_keeps_the_most_frequent(parts):
     corpus = [Dataset.from_dict({"tokens": [["minister"] * 3 + ["washington"] * 2 + ["jordan"]]})]
-    _, frequent = prune_vocabulary(*parts, corpus, at_least=2)
-    assert {"minister", "washington"} <= frequent.get_vocab().keys() and "jordan" not in frequent.get_vocab()
-    _, smaller = prune_vocabulary(*parts, corpus, size=len(frequent) - 1)
-    assert frequent.get_vocab().keys() - smaller.get_vocab().keys() == {"washington"}
+    _, all_used = prune_vocabulary(*parts, corpus)
+    for size, gone in ((1, {"jordan"}), (2, {"jordan", "washington"})):
+        _, smaller = prune_vocabulary(*parts, corpus, size=len(all_used) - size)
+        assert all_used.get_vocab().keys() - smaller.get_vocab().keys() == gone
 
 
 def test_the_vocabulary_fills_up_what_size_leaves_free(parts):
@@ -100,9 +100,9 @@ def test_the_vocabulary_fills_up_what_size_leaves_free(parts):
     _, used = prune_vocabulary(*parts, corpus)
     _, more = prune_vocabulary(*parts, corpus, size=len(used) + 3)
     assert more.get_vocab().keys() - used.get_vocab().keys() == {"the", "of", "and"}  # the first words of BERT's
-    _, everything = prune_vocabulary(*parts, corpus, at_least=0)
+    _, everything = prune_vocabulary(*parts, corpus, size=30522)
     gone = parts[1].get_vocab().keys() - everything.get_vocab().keys()
-    assert len(gone) > 900 and all(piece.startswith("[unused") for piece in gone)  # which no text can give
+    assert len(gone) > 900 and all(token.startswith("[unused") for token in gone)  # which no text can give
 
 
 def test_ids_are_remapped_wherever_they_stand(parts, tmp_path):
@@ -134,7 +134,7 @@ def test_a_student_with_fewer_pieces_learns_from_a_teacher_with_all(parts, tmp_p
     student, tokenizer = prune_vocabulary(*parts, [corpus["train"]])
     before = student.classifier.weight.detach().clone()
     settings = training.Settings(epochs=1, batch_size=16)
-    trained = training.distill(student, tokenizer, train, tmp_path / "out", settings, progress=False)
+    trained = training.distill(student, tokenizer, train, tmp_path / "out", settings)
     assert not torch.equal(trained.classifier.weight, before)
     assert torch.equal(
         logits(*models.load(tmp_path / "out"), TEXTS[0]),
@@ -142,7 +142,7 @@ def test_a_student_with_fewer_pieces_learns_from_a_teacher_with_all(parts, tmp_p
     )
 
 
-def test_a_frozen_table_stays_frozen(parts):
+def test_a_frozen_matrix_stays_frozen(parts):
     model, tokenizer = parts
     adapted = adapters.adapt(model, "lora", rank=2)
     small, _ = prune_vocabulary(adapted, tokenizer, CORPORA)
@@ -152,25 +152,25 @@ def test_a_frozen_table_stays_frozen(parts):
 
 def test_bad_input_is_one_clear_error(parts):
     model, tokenizer = parts
-    with pytest.raises(ModelError, match="size is 1000; special tokens and single characters alone are 1999"):
+    with pytest.raises(SettingError, match="size is 1000; special tokens and single characters alone are 1999"):
         prune_vocabulary(model, tokenizer, CORPORA, size=1000)
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     lame = {piece: i for piece, i in state["model"]["vocab"].items() if piece != "##q"}
     state["model"]["vocab"] = {piece: i for i, piece in enumerate(lame)}
-    with pytest.raises(ModelError, match="no piece '##q'"):
+    with pytest.raises(ModelError, match="no token '##q'"):
         prune_vocabulary(model, _fast(state), CORPORA)
     state["model"] = {"type": "WordLevel", "vocab": state["model"]["vocab"], "unk_token": "[UNK]"}
     with pytest.raises(ModelError, match="and this is WordLevel"):
         prune_vocabulary(model, _fast(state), CORPORA)
-    with pytest.raises(ModelError, match="a BertForMaskedLM writes pieces, too"):
+    with pytest.raises(ModelError, match="a BertForMaskedLM predicts subword tokens"):
         prune_vocabulary(BertForMaskedLM(model.config), tokenizer, CORPORA)
-    with pytest.raises(ModelError, match="rounded while it runs; cut its vocabulary before"):
+    with pytest.raises(ModelError, match="rounded while it runs; make it smaller before"):
         prune_vocabulary(quantization.prepare(model, 4), tokenizer, CORPORA)
     for corpora in (CORPORA[0], [CORPORA[1].rename_column("text", "sentence")]):
         with pytest.raises(DataError, match="a list of corpora, each with a column tokens or text"):
             prune_vocabulary(model, tokenizer, corpora)
     small, _ = prune_vocabulary(model, tokenizer, CORPORA)
-    with pytest.raises(ModelError, match="its tokenizer has 30522"):
+    with pytest.raises(ModelError, match="its tokenizer 30522"):
         prune_vocabulary(small, tokenizer, CORPORA)
 
 

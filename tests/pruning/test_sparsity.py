@@ -6,8 +6,8 @@ from torch import nn
 
 from tests import tiny
 from tinykd import adapters, data, models, samples, training
-from tinykd.errors import ModelError
-from tinykd.pruning import hold_zeros, sparsify, sparsity
+from tinykd.errors import ModelError, SettingError
+from tinykd.pruning import mask_gradients, sparsify, sparsity
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +61,9 @@ def test_distilling_keeps_the_zeros_that_are_held(parts, tmp_path, held):
     student, _ = models.load(tmp_path / "sparse")
     before = copy.deepcopy(student)
     if held:
-        student = hold_zeros(student)
+        student = mask_gradients(student)
     settings = training.Settings(epochs=1, batch_size=16, alpha=1.0)
-    training.distill(student, tokenizer, train, tmp_path / "out", settings, progress=False)
+    training.distill(student, tokenizer, train, tmp_path / "out", settings)
     after = sparsity(models.load(tmp_path / "out")[0])
     assert after == sparsity(before) if held else after < 0.1
     assert not torch.equal(matrices(before)[0], matrices(student)[0])
@@ -81,7 +81,7 @@ def test_it_is_the_same_model_after_saving(parts, tmp_path):
 def test_a_frozen_model_can_be_sparse_and_an_adapted_one_cannot(parts):
     model, _ = parts
     assert sparsity(sparsify(copy.deepcopy(model).requires_grad_(False), 0.5)) == pytest.approx(0.5, abs=1e-3)
-    for function in (lambda one: sparsify(one, 0.5), hold_zeros, sparsity):
+    for function in (lambda one: sparsify(one, 0.5), mask_gradients, sparsity):
         with pytest.raises(ModelError, match="adapted, by lora; merge it first"):
             function(adapters.adapt(model))
 
@@ -89,7 +89,7 @@ def test_a_frozen_model_can_be_sparse_and_an_adapted_one_cannot(parts):
 def test_bad_input_is_one_clear_error(parts):
     model, _ = parts
     for amount in (-0.1, 1.0, float("nan"), "half", None):
-        with pytest.raises(ModelError, match=r"expected a share of zeros in \[0, 1\), or '2:4'"):
+        with pytest.raises(SettingError, match=r"expected a share of zeros in \[0, 1\), or '2:4'"):
             sparsify(model, amount)
     odd = copy.deepcopy(model)
     odd.bert.encoder.layer[1].output.dense = nn.Linear(30, 16)

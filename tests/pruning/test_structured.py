@@ -9,8 +9,8 @@ from transformers import AutoModelForTokenClassification
 
 from tests import tiny
 from tinykd import models, pruning
-from tinykd.errors import ModelError
-from tinykd.internals import Layers, Watched
+from tinykd.errors import ModelError, SettingError
+from tinykd.models import FeatureHooks, Layers
 from tinykd.pruning import Importance, prune, shape_of
 
 TEXT = "Mara Hope left Jordan for Nice."
@@ -163,7 +163,7 @@ def test_hidden_states_and_projections_can_be_watched(tagger, measured):
     model, tokenizer = tagger
     pruned = prune(model, measured, heads=1 / 3)
     batch = tokenizer(TEXT, return_tensors="pt")
-    found = Watched(pruned, Layers((0, 1, 2, 3), (1,)))(
+    found = FeatureHooks(pruned, Layers((0, 1, 2, 3), (1,)))(
         batch["input_ids"], batch["attention_mask"], torch.tensor([[1, 2, 3]])
     )
     assert found["hidden_states"].shape == (1, 3, 4, 16) and found["queries"].shape == (1, 3, 1, 8)
@@ -173,10 +173,10 @@ def test_bad_input_is_one_clear_error(tagger, measured):
     model, _ = tagger
     for name in ("heads", "neurons", "layers"):
         for share in (-0.1, 1.5, float("nan")):
-            with pytest.raises(ModelError, match=rf"{name} is .*in \[0, 1\]"):
+            with pytest.raises(SettingError, match=rf"{name} is .*in \[0, 1\]"):
                 prune(model, measured, **{name: share})
         for per_layer in (True, False):
-            with pytest.raises(ModelError, match=f"{name} is 1.*leave nothing"):
+            with pytest.raises(SettingError, match=f"{name} is 1.*leave nothing"):
                 prune(model, measured, **{name: 1.0}, per_layer=per_layer)
     with pytest.raises(ModelError, match="importance is of another model"):
         prune(models.student("cut:2", model), measured, heads=0.5)

@@ -1,5 +1,6 @@
 """Augmented samples: labels that are right because of the way they are made."""
 
+import copy
 from collections import Counter
 from functools import partial
 
@@ -13,11 +14,12 @@ from transformers import BertConfig, BertForMaskedLM
 
 from tests import untrained
 from tests.samples.sentences import FEATURES, NAMES, PROPER, corpora, tags
-from tinykd import samples
+from tinykd import models, samples
 from tinykd.data import words
-from tinykd.errors import DataError, ModelError
+from tinykd.errors import DataError, ModelError, SettingError
+from tinykd.samples import augmentation, vocabulary
 from tinykd.samples.streaming import entities_by_type
-from tinykd.samples.vocabulary import PlainWords, masked_language_model
+from tinykd.samples.vocabulary import PlainWords
 from tinykd.text import entities
 
 few = settings(max_examples=25)
@@ -41,7 +43,7 @@ def masked(tokenizer):
 @pytest.fixture(params=["embedding", "masked"])
 def replace(request, tokenizer, masked):
     model = masked if request.param == "masked" else untrained.tagger(tokenizer)
-    return lambda corpus, **how: samples.replace_words(corpus, model, tokenizer, how=request.param, **how)
+    return lambda corpus, **how: samples.replace_words(corpus, model, tokenizer, **how)
 
 
 def sentence(*pairs):
@@ -143,7 +145,7 @@ def test_only_plain_words_change_and_only_outside_of_names(tokenizer, corpus, sh
 
 def test_both_ways_give_words_of_the_vocabulary(replace, tokenizer):
     corpus = sentence(("The", "O"), ("Minister", "O"), ("left", "O"), ("Nice", "B-LOC"), ("after", "O"), ("LUNCH", "O"))
-    found = replace(corpus, share=1.0, copies=4, neighbours=5)
+    found = replace(corpus, share=1.0, copies=4)
     assert len(found) == 4
     new = [word for row in found for word in row["tokens"]]
     assert all(row["tokens"][0] == "The" and row["tokens"][3] == "Nice" for row in found)
@@ -160,7 +162,7 @@ def test_the_seed_decides(replace):
     assert samples.swap_entities(corpus)["tokens"][:] == []  # no entity, no copy
 
 
-def test_names_are_never_proposed(tokenizer):
+def test_names_are_never_proposed(tokenizer, monkeypatch):
     """Even if nearly nothing else is left."""
     model = untrained.tagger(tokenizer)
     every = PlainWords(model, tokenizer).words
@@ -170,40 +172,46 @@ def test_names_are_never_proposed(tokenizer):
         {"tokens": [["river", "bridge"], names], "labels": [[0, 0], [1] * len(names)], "kind": ["", ""]},
         features=FEATURES,
     )
-    found = samples.replace_words(corpus, model, tokenizer, share=1.0, copies=20, neighbours=2, max_length=16)
+    with pytest.raises(ModelError, match="has 2 plain words to propose for another; 10 are needed"):
+        samples.replace_words(corpus, model, tokenizer)
+    monkeypatch.setattr(augmentation, "SIMILAR", 2)
+    found = samples.replace_words(corpus.select([0]), model, tokenizer, share=1.0, copies=8)
+    assert len({word for row in found for word in row["tokens"]}) > 3
+    monkeypatch.setattr(vocabulary, "MAX_LENGTH", 16)
+    found = samples.replace_words(corpus, model, tokenizer, share=1.0, copies=8)
     assert {word for row in found for word in row["tokens"]} == set(kept)
-    with pytest.raises(DataError, match="neighbours is 3; this vocabulary has 2 for a word"):
-        samples.replace_words(corpus, model, tokenizer, neighbours=3)
 
 
 def test_the_nearest_are_those_of_the_cosine(tokenizer):
     model = untrained.tagger(tokenizer)
-    vocabulary = PlainWords(model, tokenizer)
-    found = vocabulary.nearest([["river"]], [[0]], 3)[0]
+    plain = PlainWords(model, tokenizer, 3)
+    found = plain.nearest([["river"]], [[0]])[0][0]
     table = model.get_input_embeddings().weight.detach()
-    ids = tokenizer.convert_tokens_to_ids(vocabulary.words)
+    ids = tokenizer.convert_tokens_to_ids(plain.words)
     of_river = torch.cosine_similarity(table[ids], table[tokenizer.convert_tokens_to_ids("river")], dim=-1)
     best = of_river.argsort(descending=True)[:4].tolist()
-    assert [vocabulary.words[i] for i in best] == ["river", *found]
+    assert [plain.words[i] for i in best] == ["river", *found]
 
 
 def test_the_likeliest_are_those_of_the_masked_sentence(tokenizer, masked):
-    vocabulary = PlainWords(masked, tokenizer)
+    plain = PlainWords(masked, tokenizer, 3)
     texts = [["the", "river", "rose"], ["trawlers", "left", "the", "river", "again"]]
-    found = vocabulary.likeliest(texts, [[1], [3]], 3)
-    for text, best in zip(texts, found, strict=True):
+    found = plain.likeliest(texts, [[1], [3]])
+    assert found == plain.similar(texts, [[1], [3]])
+    for text, (best,) in zip(texts, (of_text.values() for of_text in found), strict=True):
         masked_text = [tokenizer.mask_token if word == "river" else word for word in text]
         inputs = tokenizer(masked_text, is_split_into_words=True, return_tensors="pt")
         with torch.no_grad():
             scores = masked(**inputs).logits[inputs["input_ids"] == tokenizer.mask_token_id][0]
         expected = torch.stack([scores[tokenizer.convert_tokens_to_ids(word)] for word in best])
-        everything = scores[tokenizer.convert_tokens_to_ids([w for w in vocabulary.words if w != "river"])]
+        everything = scores[tokenizer.convert_tokens_to_ids([w for w in plain.words if w != "river"])]
         torch.testing.assert_close(expected, everything.topk(3).values, atol=1e-4, rtol=1e-4)
 
 
-def test_words_that_the_model_does_not_see_stay(replace):
+def test_words_that_the_model_does_not_see_stay(replace, monkeypatch):
     corpus = sentence(*[("river", "O")] * 40)
-    changed = replace(corpus, share=1.0, max_length=12)[0]["tokens"]
+    monkeypatch.setattr(vocabulary, "MAX_LENGTH", 12)
+    changed = replace(corpus, share=1.0)[0]["tokens"]
     assert "river" not in changed[:10] and changed[10:] == ["river"] * 30
 
 
@@ -227,8 +235,8 @@ def test_texts_keep_their_label_and_everything_between_the_words(tokenizer):
 @settings(max_examples=5)
 @given(corpora(max_size=5), st.floats(0.05, 1), st.integers(1, 2), st.integers(0, 3))
 def test_only_words_of_names_become_new_and_no_label_stays(tokenizer, corpus, share, copies, seed):
-    vocabulary = set(PlainWords(untrained.tagger(tokenizer), tokenizer).words)
-    found = samples.new_names(corpus, untrained.tagger(tokenizer), tokenizer, share, copies, seed)
+    plain = set(PlainWords(untrained.tagger(tokenizer), tokenizer).words)
+    found = samples.new_names(corpus, untrained.tagger(tokenizer), tokenizer, copies, share, seed)
     assert found.column_names == ["tokens", "kind"]
     of = {row["kind"]: row for row in corpus}
     assert all(count <= copies for count in Counter(found["kind"]).values())
@@ -238,22 +246,23 @@ def test_only_words_of_names_become_new_and_no_label_stays(tokenizer, corpus, sh
         for before, after, tag in zip(old["tokens"], row["tokens"], tags(old), strict=True):
             if before != after:
                 assert tag != "O" and len(before) > 3 and before.isalpha()
-                assert after.lower() in vocabulary and after.istitle() == before.istitle()
+                assert after.lower() in plain and after.istitle() == before.istitle()
 
 
-def test_a_name_of_the_vocabulary_becomes_a_neighbour_and_another_anything(tokenizer):
-    model, vocabulary = untrained.tagger(tokenizer), PlainWords(untrained.tagger(tokenizer), tokenizer)
+def test_a_name_of_the_vocabulary_becomes_a_neighbour_and_another_anything(tokenizer, monkeypatch):
+    model, plain = untrained.tagger(tokenizer), PlainWords(untrained.tagger(tokenizer), tokenizer, 3)
+    monkeypatch.setattr(augmentation, "SIMILAR_NAMES", 3)
     corpus = sentence(("Jordan", "B-PER"), ("Xqzvwy", "I-PER"), ("left", "O"), ("the", "O"), ("U.S.", "B-LOC"))
-    found = samples.new_names(corpus, model, tokenizer, share=1.0, copies=40, neighbours=3)
+    found = samples.new_names(corpus, model, tokenizer, share=1.0, copies=40)
     first, second, *rest = (set(column) for column in zip(*found["tokens"][:], strict=True))
-    assert first == {word.title() for word in vocabulary.nearest([["jordan"]], [[0]], 3)[0]}
+    assert first == {word.title() for word in plain.nearest([["jordan"]], [[0]])[0][0]}
     assert len(second) > 30 and rest == [{"left"}, {"the"}, {"U.S."}]
-    same = samples.new_names(corpus, model, tokenizer, share=1.0, copies=40, neighbours=3)["tokens"][:]
+    same = samples.new_names(corpus, model, tokenizer, share=1.0, copies=40)["tokens"][:]
     assert same == found["tokens"][:]
-    assert same != samples.new_names(corpus, model, tokenizer, share=1.0, copies=40, neighbours=3, seed=1)["tokens"][:]
+    assert same != samples.new_names(corpus, model, tokenizer, share=1.0, copies=40, seed=1)["tokens"][:]
 
 
-def test_the_teacher_says_what_the_new_names_are(tokenizer):
+def test_the_teacher_labels_the_new_names(tokenizer):
     teacher = untrained.tagger(tokenizer)
     corpus = sentence(("Jordan", "B-PER"), ("left", "O"))
     found = samples.labelled_by(teacher, tokenizer, samples.new_names(corpus, teacher, tokenizer, share=1.0))
@@ -261,10 +270,10 @@ def test_the_teacher_says_what_the_new_names_are(tokenizer):
     assert len(samples.new_names(sentence(("river", "O")), teacher, tokenizer)) == 0  # no name, nothing new
 
 
-# What the teacher said, and what cannot be
+# What the teacher predicted before, and what cannot be
 
 
-def test_what_the_teacher_said_of_the_old_text_is_left_out(tokenizer, tmp_path):
+def test_what_the_teacher_predicted_for_the_old_text_is_left_out(tokenizer, tmp_path):
     teacher = untrained.tagger(tokenizer)
     features = FEATURES | {"labels": type(FEATURES["labels"])(ClassLabel(names=untrained.LABELS))}
     rows = {"tokens": [["Mara", "went"], ["Hope", "stayed"]], "labels": [[1, 0]] * 2, "kind": ["", ""]}
@@ -277,13 +286,11 @@ def test_what_the_teacher_said_of_the_old_text_is_left_out(tokenizer, tmp_path):
 
 def test_impossible_wishes(tokenizer):
     model, corpus = untrained.tagger(tokenizer), sentence(("river", "O"), ("Nice", "B-LOC"))
-    for wrong in ({"copies": 0}, {"share": 0}, {"share": 1.5}, {"neighbours": 0}, {"how": "glove"}):
-        with pytest.raises(DataError, match=f"{next(iter(wrong))} is"):
-            samples.replace_words(corpus, model, tokenizer, **wrong)
-    for wrong in ({"copies": 0}, {"share": 0}, {"share": 1.5}, {"neighbours": 0}):
-        with pytest.raises(DataError, match=f"{next(iter(wrong))} is"):
-            samples.new_names(corpus, model, tokenizer, **wrong)
-    with pytest.raises(DataError, match="copies is 0"):
+    for wrong in ({"copies": 0}, {"copies": 1.5}, {"share": 0}, {"share": 1.5}):
+        for function in (samples.replace_words, samples.new_names):
+            with pytest.raises(SettingError, match=f"{next(iter(wrong))} is"):
+                function(corpus, model, tokenizer, **wrong)
+    with pytest.raises(SettingError, match="copies is 0"):
         samples.swap_entities(corpus, copies=0)
     with pytest.raises(DataError, match="no entities to swap"):
         samples.swap_entities(Dataset.from_dict({"text": ["river"], "label": [0]}))
@@ -291,15 +298,20 @@ def test_impossible_wishes(tokenizer):
     for function in (samples.swap_entities, *by_model):
         with pytest.raises(DataError, match="labelled_by"):
             function(corpus.remove_columns("labels"))
+
+
+def test_a_head_without_a_mask_is_refused(tokenizer, masked):
+    without = copy.deepcopy(tokenizer)
+    without.mask_token = None
     with pytest.raises(ModelError, match="fills no masks"):
-        samples.replace_words(corpus, model, tokenizer, how="masked")
+        samples.replace_words(sentence(("river", "O")), masked, without)
 
 
 def test_a_model_that_fills_masks_is_loaded_and_a_sentence_encoder_refused(tokenizer, masked, tmp_path):
     masked.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    model, own = masked_language_model(tmp_path)
+    model, own = models.masked_language_model(tmp_path)
     assert not model.training and len(own) == len(tokenizer)
     assert torch.equal(model.get_input_embeddings().weight, masked.get_input_embeddings().weight)
     with pytest.raises(ModelError, match="minilm: no masked-language head"):
-        masked_language_model("minilm")
+        models.masked_language_model("minilm")

@@ -9,6 +9,7 @@ from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinykd.errors import SettingError
 from tinykd.samples import DisagreementSampler, Dynamic
 
 ROWS = 60
@@ -18,11 +19,11 @@ def sampler(dynamic, disagreement=None, step=0, seed=0, batch_size=4):
     rows = Dataset.from_dict({"number": list(range(ROWS)), "length": [5 + i % 7 for i in range(ROWS)]})
     of = disagreement or (lambda number: 1.0)
 
-    def ask(batch):
+    def disagreement_of(batch):
         return torch.tensor([of(row["number"]) for row in batch])
 
     state = SimpleNamespace(global_step=step)
-    return DisagreementSampler(rows, batch_size, dynamic, seed, ask, lambda: state)
+    return DisagreementSampler(rows, batch_size, dynamic, seed, disagreement_of, lambda: state)
 
 
 @settings(max_examples=15)
@@ -111,7 +112,9 @@ def test_the_longest_batch_has_no_place_of_its_own_and_a_smaller_one_is_the_last
     assert set(found[48:]) == {10, 11}
 
 
-@pytest.mark.parametrize("wrong", [{"refresh": 0}, {"candidates": 0.5}, {"uniform": 2}, {"correction": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"refresh": 0}, {"refresh": 2.5}, {"candidates": 0.5}, {"uniform": 2}, {"correction": -1}]
+)
 def test_impossible_values(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
+    with pytest.raises(SettingError, match=next(iter(wrong))):
         Dynamic(**wrong)

@@ -49,7 +49,8 @@ def measure(rows: int) -> dict[str, int]:
     from datasets import ClassLabel, Dataset, Features, List, Value
 
     from tests import tiny
-    from tinykd import data, inference, models, samples
+    from tinykd import data, models, samples
+    from tinykd.models import inference
 
     datasets.disable_progress_bars()
     inference.CHUNK = 100

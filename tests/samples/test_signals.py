@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tests import tiny
-from tinykd import data, files, inference, models, samples
-from tinykd.errors import RunError
+from tinykd import artifacts, data, models, samples
+from tinykd.errors import RunError, SettingError
 
 
 @pytest.fixture(scope="module")
@@ -20,16 +20,16 @@ def parts(tmp_path_factory):
 @pytest.fixture
 def counted(monkeypatch):
     calls = []
-    original = inference.signals
-    monkeypatch.setattr(inference, "signals", lambda *a, **k: calls.append(1) or original(*a, **k))
+    original = models.signals
+    monkeypatch.setattr(models, "signals", lambda *a, **k: calls.append(1) or original(*a, **k))
     return calls
 
 
-def test_the_signal_is_one_more_column_a_row_a_word(parts, tmp_path):
+def test_the_signal_is_one_more_column_with_a_vector_per_word(parts, tmp_path):
     train, teacher, tokenizer = parts
     transfer = samples.with_teacher(train, teacher, tokenizer, tmp_path / "store")
     assert transfer.column_names == [*train.column_names, "teacher_logits"]
-    for row, exact in zip(transfer, inference.logits(teacher, tokenizer, train), strict=True):
+    for row, exact in zip(transfer, models.logits(teacher, tokenizer, train), strict=True):
         assert np.asarray(row["teacher_logits"]).shape == (len(row["tokens"]), len(tiny.LABELS))
         np.testing.assert_allclose(row["teacher_logits"], exact, atol=2e-3)
 
@@ -55,28 +55,26 @@ def test_the_same_weights_in_other_heads_are_another_teacher(parts, tmp_path, co
     first, second = (samples.with_teacher(train, who, tokenizer, tmp_path / "store") for who in (teacher, other))
     assert len(counted) == 2
     assert first.column_names == second.column_names
-    assert np.abs(np.asarray(second[0]["teacher_logits"]) - inference.logits(other, tokenizer, train)[0]).max() < 2e-3
+    assert np.abs(np.asarray(second[0]["teacher_logits"]) - models.logits(other, tokenizer, train)[0]).max() < 2e-3
     models.save(other, tokenizer, tmp_path / "saved")
     before = len(counted)
     samples.with_teacher(train, models.load(tmp_path / "saved")[0], tokenizer, tmp_path / "store")
     assert len(counted) == before  # a teacher that was saved and loaded is the same
 
 
-def test_in_bfloat16_the_answers_are_near_and_the_store_is_another(parts, tmp_path, counted, monkeypatch):
+def test_in_bfloat16_the_signals_are_near_and_the_store_is_another(parts, tmp_path, counted):
     corpus, teacher, tokenizer = parts
-    monkeypatch.setattr(samples.signals, "prefers_bf16", lambda: True)
-    monkeypatch.setattr(inference, "prefers_bf16", lambda: True)
     exact = samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "store")
-    quick = samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "quick", bf16=True)
+    quick = samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "quick", precision="bf16")
     for one, other in zip(exact["teacher_logits"], quick["teacher_logits"], strict=True):
         np.testing.assert_allclose(one, other, atol=0.05)
     assert exact["teacher_logits"][:] != quick["teacher_logits"][:]
-    before = len(counted)
+    samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "quick", precision="bf16")
+    assert len(counted) == 2
     samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "quick")
-    assert len(counted) > before  # float32 was asked for
-    monkeypatch.setattr(samples.signals, "prefers_bf16", lambda: False)
-    samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "store", bf16=True)
-    assert len(counted) == before + 1  # where bfloat16 does not pay both are the same
+    assert len(counted) == 3  # float32 was wanted
+    with pytest.raises(SettingError, match="precision is 'fp8'"):
+        samples.with_teacher(corpus, teacher, tokenizer, tmp_path / "quick", precision="fp8")
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "note"])
@@ -98,10 +96,10 @@ def test_no_space_for_the_store_leaves_nothing_half_written(parts, tmp_path, mon
     def full(fd):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(artifacts.os, "fsync", full)
     with pytest.raises(RunError, match="the disk is full"):
         samples.with_teacher(train, teacher, tokenizer, tmp_path / "store")
-    assert [path.name for path in tmp_path.iterdir()] == [".store.lock"]  # unlocked: the next process takes it
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_note_tells_what_the_store_was_made_from(parts, tmp_path):

@@ -1,5 +1,6 @@
 """The monitor: two heads, charts, sources, and a stream that is cut off in the middle and loses nothing."""
 
+import contextlib
 import io
 import json
 import math
@@ -19,13 +20,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scenarios import finance
+from scenarios.__main__ import main
+from scenarios.finance import Cusum, Mark, Opinion, Quiet, Share, State
+from scenarios.finance.panel import as_html, panel
 from tests import tiny
 from tests.faults.conftest import slow
 from tinykd import data, losses, models
 from tinykd.errors import DataError, ModelError, RunError
-from tinykd.scenarios import finance
-from tinykd.scenarios.finance import Cusum, Mark, Opinion, Quiet, Share, State
-from tinykd.scenarios.finance.panel import as_html, panel
 
 START = datetime(2031, 3, 1)
 DAY = timedelta(days=1)
@@ -95,16 +97,16 @@ def test_two_heads_need_topics_and_labels_of_both_kinds():
 def test_a_real_run_trains_both_heads_and_reloads(tmp_path):
     base = tiny.base_model(tmp_path / "base")
     setup = finance.Setup(teacher=str(base), student="cut:1", teacher_epochs=1, epochs=1, max_train=32, dropout=0.0)
-    first = finance.train(tmp_path / "run", setup, progress=False)
+    first = finance.train(tmp_path / "run", setup)
     for who in ("teacher", "student"):
         assert json.loads((tmp_path / "run" / who / "settings.json").read_text())["dropout"] == 0.0
     texts = ["\u200b", "Tarnwick Bank loses money", "Mapplewell recalls granola", "Oriole hires a composer"]
     assert first(texts) == finance.reader(tmp_path / "run" / "student")(texts)
     assert first(texts)[1] == first(texts[1:2])[0]._replace(negative=first(texts)[1].negative)
-    with pytest.raises(RunError, match=r"made with other settings or data \(corpus, max_train\)"):
-        finance.train(tmp_path / "run", replace(setup, max_train=16), progress=False)
+    with pytest.raises(RunError, match=r"made with other settings or data \(corpus is .* there, max_train is 32"):
+        finance.train(tmp_path / "run", replace(setup, max_train=16))
     with pytest.raises(ValueError, match="epochs is 0"):
-        finance.train(tmp_path / "refused", replace(setup, teacher_epochs=0), progress=False)
+        finance.train(tmp_path / "refused", replace(setup, teacher_epochs=0))
     assert not (tmp_path / "refused").exists()
     model, tokenizer = models.load(tmp_path / "run" / "student")
     models.save(model, tokenizer, tmp_path / "other")
@@ -115,7 +117,7 @@ def test_a_student_from_a_folder_keeps_the_tokenizer_there(tmp_path):
     base = tiny.base_model(tmp_path / "base")
     other = tiny.with_words_of_its_own(tiny.base_model(tmp_path / "other", layers=1))
     setup = finance.Setup(teacher=str(base), student=str(other), teacher_epochs=1, epochs=1, max_train=16)
-    finance.train(tmp_path / "run", setup, progress=False)
+    finance.train(tmp_path / "run", setup)
     assert "washingtan" in models.load(tmp_path / "run" / "student")[1].get_vocab()
 
 
@@ -231,6 +233,7 @@ ATOM = b"""<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>urn:1</id><title
 
 
 def test_feeds_become_lines():
+    assert finance.feed(b"<!DOCTYPE x><rss/>") == []
     first, second = finance.feed(RSS)
     item = finance.read_item(first)
     assert (item.id, item.time, item.text) == ("x1", datetime(2031, 3, 1, 8, 15), "Tarnwick falls. Down  9%")
@@ -238,12 +241,22 @@ def test_feeds_become_lines():
         finance.read_item(second)
     (only,) = finance.feed(ATOM)
     assert finance.read_item(only).id == "urn:1"
-    typed = b"<!DOCTYPE x><rss/>"
-    other_bytes = typed.decode().encode("utf-16")
-    wrong = {b"<rss": "well-formed", b"<html/>": "neither", typed: "type", other_bytes: "type"}
-    for document, reason in wrong.items():
-        with pytest.raises(ValueError, match=reason):
+    for document, reason in {b"<rss": "well-formed", b"<html/>": "neither", b"": "neither"}.items():
+        with pytest.raises(DataError, match=reason):
             finance.feed(document)
+
+
+def test_a_feed_names_no_file_and_does_not_grow(tmp_path):
+    (tmp_path / "secret").write_text("tell nobody")
+    outside = f'<!ENTITY file SYSTEM "file://{tmp_path / "secret"}">'
+    grown = '<!ENTITY a "aaaaaaaaaa">' + "".join(
+        f'<!ENTITY {b} "{10 * f"&{a};"}">' for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+    )
+    for entities, used in ((outside, "&file;"), (grown, "&j;")):
+        item = f"<item><guid>1</guid><title>said: {used}</title></item>"
+        document = f"<!DOCTYPE rss [{entities}]><rss version='2.0'><channel>{item}</channel></rss>".encode()
+        with contextlib.suppress(DataError):
+            assert not any(b"tell nobody" in line or len(line) > 2000 for line in finance.feed(document))
 
 
 def test_a_stream_comes_in_whole_lines():
@@ -502,12 +515,6 @@ def test_what_others_wrote_is_shown_and_never_run(monitor):
 
 
 def test_the_command_watches_and_tells_again(tmp_path, capsys, monkeypatch):
-    import argparse
-
-    from tinykd.commands import finance as command
-
-    parser = argparse.ArgumentParser()
-    command.add(parser.add_subparsers()).set_defaults(call=command.call)
     finance.save_chart(tmp_path / "run" / "chart.json", CHART)
     monkeypatch.setattr(finance, "reader", lambda folder: read)
     (tmp_path / "in.jsonl").write_bytes(
@@ -515,10 +522,10 @@ def test_the_command_watches_and_tells_again(tmp_path, capsys, monkeypatch):
     )
     (tmp_path / "companies.txt").write_text("Oriole Games\nTarnwick Bank\n")
 
-    def run(*arguments):
-        options = parser.parse_args(["finance", *map(str, arguments)])
-        options.call(options)
-        return [json.loads(row) for row in capsys.readouterr().out.splitlines()]
+    def run(*arguments, code=0):
+        assert main(["finance", *map(str, arguments)]) == code
+        out, err = capsys.readouterr()
+        return err if code else [json.loads(row) for row in out.splitlines()]
 
     where = ("--database", tmp_path / "n.duckdb")
     how = ("watch", tmp_path / "in.jsonl", "--run", tmp_path / "run", "--companies", tmp_path / "companies.txt", *where)
@@ -532,5 +539,4 @@ def test_the_command_watches_and_tells_again(tmp_path, capsys, monkeypatch):
         ((*how[:3], tmp_path, *where), "no chart"),
         ((*how, "--now", "soon"), "soon"),
     ):
-        with pytest.raises(DataError, match=reason):
-            run(*wrong)
+        assert reason in run(*wrong, code=1)

@@ -10,38 +10,49 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scenarios import support
+from scenarios.__main__ import main
+from scenarios.shared import encoder
+from scenarios.support import Article, Conversation, Desk, KnowledgeBase, Question, retrieval, slots, work
+from scenarios.support.desk import HANDED_OVER, LONGEST, REPHRASE
+from scenarios.support.panel import as_html, panel
 from tests import tiny, untrained
-from tinykd import cli, data, export, models
+from tinykd import data, models
+from tinykd.deploy import export
+from tinykd.deploy.int8 import dynamic_int8
+from tinykd.deploy.predictor import Predictor
 from tinykd.errors import DataError, ModelError, RunError
-from tinykd.quantization import dynamic_int8
-from tinykd.scenarios import support
-from tinykd.scenarios.support import Article, Conversation, Desk, KnowledgeBase, Question, retrieval, slots, work
-from tinykd.scenarios.support.desk import HANDED_OVER, LONGEST, REPHRASE
-from tinykd.scenarios.support.panel import as_html, panel
 
 ARTICLES = [
     Article("lockers", "Parcel lockers", "A code of six digits opens the door."),
     Article("gift_wrap", "Gift wrapping", "Paper and a ribbon cost three pounds."),
     Article("tents", "Repairs of tents", "Poles are mended in the workshop."),
 ]
+STUDENT = {"student": "cut:1"}
 #: What the student of these tests thinks of a message, by a word in it: intent and probability
 THINKS = {"where": ("track_order", 0.9), "cancel": ("cancel_order", 0.9), "password": ("login_problem", 0.8)}
 
 
 @pytest.fixture(scope="module")
-def base(tokenizer):
-    return KnowledgeBase(ARTICLES, (untrained.classifier(tokenizer, {"a": 0.5, "b": 0.5}), tokenizer))
+def base(tokenizer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoder") / "model"
+    models.save(untrained.classifier(tokenizer, {"a": 0.5, "b": 0.5}), tokenizer, folder)
+    return KnowledgeBase(ARTICLES, encoder(folder))
 
 
 @pytest.fixture
 def desk(base):
-    frames = support.intents()
-    labels = sorted(frames)
+    return Desk(Thinks(), support.intents(), base, sure=0.7, close=2.0)
 
-    def read(texts):
-        return [logits(labels, *next((t for w, t in THINKS.items() if w in x.lower()), ("x", 0))) for x in texts]
 
-    return Desk(read, labels, frames, base, sure=0.7, close=2.0)
+class Thinks(Predictor):
+    """Knows of a message what ``THINKS`` says."""
+
+    def __init__(self):
+        self.task, self.labels, self.max_length = "classification", sorted(support.intents()), 512
+
+    def logits(self, rows):
+        return [logits(self.labels, *next((t for w, t in THINKS.items() if w in x.lower()), ("x", 0))) for x in rows]
 
 
 def logits(labels, intent, probability):
@@ -76,7 +87,7 @@ def test_the_embedded_files_fit_together():
         ("knowledge.txt", "## a |\ntext\n", support.knowledge, ":1: expected '## id | title', not 'a |'"),
         ("questions.txt", "## b\nwhy?\n", support.questions, ":1: knowledge.txt has no article 'b'"),
         ("knowledge.txt", "## a | A\ntext\n## a | B\nmore\n", support.knowledge, ":3: a second article 'a'"),
-        ("questions.txt", "## a\nwhy?\nwhy?\n", support.questions, ":3: asked already, of 'a'"),
+        ("questions.txt", "## a\nwhy?\nwhy?\n", support.questions, ":3: it stands here already, under 'a'"),
         ("messages.txt", "## a\nhi\n", support.out_of_scope, ": no block '## out_of_scope'"),
     ],
 )
@@ -129,30 +140,30 @@ def test_reciprocal_rank_is_the_sum_of_inverse_ranks_and_shares_ranks_between_eq
 
 
 def test_words_find_the_article_that_holds_them_and_strange_questions_find_nothing(base):
-    assert base.search("Which code opens the lockers?", by="words")[0].article.id == "lockers"
+    assert base.search("Which code opens the lockers?", method="words")[0].article.id == "lockers"
     words, cosines = base.scores(["", "the of and", "🎉", "ribbon"])
     assert not words[:3].any() and words[3].argmax() == 1
     assert cosines.shape == (4, 3) and np.isfinite(cosines).all()
-    with pytest.raises(ValueError, match="by is 'x'; expected one of words, dense, ranks, fused"):
-        base.search("a", by="x")
+    with pytest.raises(ValueError, match="method is 'x'; expected one of words, dense, ranks, fused"):
+        base.search("a", method="x")
     with pytest.raises(DataError, match="at least one article"):
         KnowledgeBase([], base.encoder)
 
 
 def test_vectors_are_of_length_one_and_do_not_depend_on_their_batch(base):
     texts = ["short", "a rather longer text about poles", "word " * 40]
-    together, alone = support.embed(*base.encoder, texts), [support.embed(*base.encoder, [text])[0] for text in texts]
+    together, alone = base.encoder.encode(texts), [base.encoder.encode([text])[0] for text in texts]
     assert np.allclose(np.linalg.norm(together, axis=-1), 1, atol=1e-5)
     assert np.allclose(together, alone, atol=1e-5)
     document = f"{ARTICLES[2].title}. {ARTICLES[2].text}"
-    assert base.search(document, by="dense")[0].article.id == "tents"
+    assert base.search(document, method="dense")[0].article.id == "tents"
 
 
 def test_recall_counts_articles_among_the_first(base):
     asked = [Question("ribbon", "gift_wrap"), Question("poles", "tents"), Question("digits", "tents")]
     found = support.recall(base, asked, (1, 3))
     assert found["words"] == {"1": pytest.approx(2 / 3), "3": 1}
-    assert set(found) == set(retrieval.BY) and all(row["3"] == 1 for row in found.values())
+    assert set(found) == set(retrieval.METHODS) and all(row["3"] == 1 for row in found.values())
 
 
 def test_the_fused_ranking_adds_the_scores():
@@ -290,9 +301,7 @@ def _plain_desk():
         def search(self, question, limit):
             return [retrieval.Found(ARTICLES[0], 0.0)]
 
-    frames = support.intents()
-    labels = sorted(frames)
-    return Desk(lambda texts: [logits(labels, "x", 0) for _ in texts], labels, frames, Nothing(), 0.7, 0.5)
+    return Desk(Thinks(), support.intents(), Nothing(), 0.7, 0.5)
 
 
 # training, opening, measuring, the command
@@ -304,7 +313,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("support")
     settings = tuple(replace(one, epochs=1) for one in (work.TEACHER, work.STUDENT))
     corpus = data.load("support", max_train=66)
-    work.train(folder / "run", corpus, str(tiny.base_model(folder / "base")), "cut:1", settings, progress=False)
+    work.train(folder / "run", corpus, str(tiny.base_model(folder / "base")), STUDENT, settings)
     export.to_onnx(*models.load(folder / "run" / "student"), folder / "run" / "exported")
     dynamic_int8(folder / "run" / "exported", folder / "run" / "int8")
     return folder / "run"
@@ -313,17 +322,17 @@ def run(tmp_path_factory):
 @pytest.fixture
 def small_encoder(monkeypatch, base):
     """The embedded encoder takes a second for each hundred texts; these tests do not ask what it knows."""
-    monkeypatch.setattr(work.models, "teacher", lambda *args, **kwargs: base.encoder)
+    monkeypatch.setattr(work, "encoder", lambda: base.encoder)
 
 
 def test_another_corpus_or_student_in_the_same_folder_is_refused(run):
     corpus, base = data.load("support", max_train=66), str(run.parent / "base")
     settings = tuple(replace(one, epochs=1) for one in (work.TEACHER, work.STUDENT))
     with pytest.raises(RunError, match="made with other settings or data"):
-        work.train(run, data.load("support", max_train=44), base, "cut:1", settings, progress=False)
+        work.train(run, data.load("support", max_train=44), base, STUDENT, settings)
     for other in ("cut:2", "cut:1,0"):
-        with pytest.raises(RunError, match=r"made with other settings or data \(student\)"):
-            work.train(run, corpus, base, other, settings, progress=False)
+        with pytest.raises(RunError, match=r"made with other settings or data \(students"):
+            work.train(run, corpus, base, {"student": other}, settings)
 
 
 def test_a_corpus_of_tagged_words_is_refused(tmp_path):
@@ -336,7 +345,7 @@ def test_a_desk_opens_with_the_thresholds_of_valid_and_reopens_the_same(run, sma
     desk = support.open_desk(run)
     note = json.loads((run / "student" / "desk.json").read_text())
     assert note == {"sure": desk.sure, "close": desk.close}
-    valid = [row["text"] for row in data.load("support")["valid"]]
+    valid = data.load("support")["valid"]["text"][:]
     assert desk.sure == support.threshold(
         work.confidences(desk, valid), work.confidences(desk, support.out_of_scope()["valid"])
     )
@@ -352,7 +361,7 @@ def test_damaged_thresholds_are_one_clear_error(run, small_encoder, content):
     whole = note.read_text()
     note.write_text(content)
     try:
-        with pytest.raises(RunError, match=r"desk\.json: damaged \(.*\); delete it, and the thresholds are set anew"):
+        with pytest.raises(RunError, match=r"desk\.json: damaged \(.*\); delete it, and they are set anew"):
             support.open_desk(run)
     finally:
         note.write_text(whole)
@@ -360,7 +369,8 @@ def test_damaged_thresholds_are_one_clear_error(run, small_encoder, content):
 
 def test_the_exported_student_reads_alike(run, small_encoder):
     texts = ["where is my parcel", "the zip broke on day two"]
-    of_torch, exported, int8 = (support.open_desk(run, name).read(texts) for name in ("student", "exported", "int8"))
+    names = ("student", "exported", "int8")
+    of_torch, exported, int8 = (np.array(list(support.open_desk(run, name).student.logits(texts))) for name in names)
     assert np.allclose(of_torch, exported, atol=1e-3) and np.isfinite(int8).all()
     assert all(row.shape == (1, 22) for row in int8)
 
@@ -370,7 +380,7 @@ def test_measuring_counts_every_message_once(run, small_encoder):
     assert {len(row) for row in scores["outcomes"].values()} == {6}
     assert all(sum(row.values()) == pytest.approx(1) for row in scores["outcomes"].values())
     assert scores["outcomes"]["in scope"]["right intent"] <= scores["accuracy"]
-    assert 0 <= scores["auroc"] <= 1 and scores["messages_a_second"] > 0
+    assert 0 <= scores["auroc"] <= 1 and scores["messages_per_second"] > 0
     assert 0 < scores["milliseconds"]["median"] <= scores["milliseconds"]["p95"]
     assert all(row["1"] <= row["5"] for row in scores["recall"].values())
 
@@ -387,7 +397,7 @@ def test_a_model_of_another_corpus_is_refused(tokenizer, tmp_path):
 
 
 def test_the_command_chats_in_one_conversation(run, small_encoder, capsys):
-    assert cli.main(["support", "chat", "--desk", str(run), "", "HS-40817", "where is it"]) == 0
+    assert main(["support", "chat", "--desk", str(run), "", "HS-40817", "where is it"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(lines) == 3 and lines[0]["kind"] == "ask"
     assert all(line["kind"] in ("answer", "ask", "knowledge", "person") for line in lines)
@@ -395,7 +405,7 @@ def test_the_command_chats_in_one_conversation(run, small_encoder, capsys):
 
 def test_the_command_line_has_the_command(capsys):
     with pytest.raises(SystemExit) as done:
-        cli.main(["support", "--help"])
+        main(["support", "--help"])
     assert done.value.code == 0 and "chat" in capsys.readouterr().out
 
 

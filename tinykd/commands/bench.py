@@ -1,34 +1,33 @@
-"""``tinykd bench``: the ladder, from the teacher down to the smallest rung, one process each."""
+"""``tinykd bench``: size, speed, memory and score of several models, one process each."""
 
-import json
 from pathlib import Path
 
-from tinykd.commands import shared
+from tinykd.commands import corpus_of, shared
 
 
 def add(commands):
     """Describe the options."""
-    parser = commands.add_parser("bench", help="size, speed, memory and score of several models, one process each")
-    parser.add_argument(
-        "models", nargs="+", type=Path, metavar="DIR", help="plain or exported; the first is the measure"
+    parser = shared(
+        commands.add_parser("bench", help="size, speed, memory and score of several models, one process each")
     )
-    parser.add_argument("--data", required=True, metavar="NAME|FOLDER")
+    models = "models, exports or fusions; the first is the measure"
+    parser.add_argument("models", nargs="+", type=Path, metavar="DIR", help=models)
     parser.add_argument("--split", default="test", help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: %(default)s")
     parser.add_argument("--out", type=Path, metavar="FILE", help="keep the measurements as JSON")
-    return shared(parser)
+    return parser
 
 
 def call(options) -> None:
-    """Print the ladder as a table."""
-    from tinykd import ladder, recipes
-    from tinykd.files import write_json
+    """Print the variants as a table."""
+    from tinykd import benchmark, data, recipes
+    from tinykd.artifacts import write_json
 
-    rungs = {str(folder): folder for folder in options.models}
-    how = {"columns": options.columns and options.columns.split(), "max_length": options.max_length}
-    measured = ladder.climb(rungs, options.data, options.split, options.threads, options.rounds, **how)
+    split = data.split_of(corpus_of(options), options.split, options.data)
+    variants = {str(folder): folder for folder in options.models}
+    measured = benchmark.benchmark(variants, split, options.threads, options.rounds, options.max_length)
     if options.out:
-        write_json(options.out, json.loads(json.dumps({"rungs": measured} | recipes.provenance())))
+        write_json(options.out, {"variants": measured} | recipes.provenance())
     print(f"{recipes.processor()}, {options.threads} threads\n")
-    print(ladder.table(measured))
+    print(benchmark.table(measured))

@@ -1,53 +1,45 @@
 """``tinykd distill``: fine-tune a teacher, distil a student, compare them."""
 
+from dataclasses import fields
 from pathlib import Path
 
-from tinykd.commands import progress, quoted, shared
+from tinykd.commands import quoted, trains
 
 
 def add(commands):
     """Describe the options."""
-    parser = commands.add_parser("distill", help="fine-tune a teacher, distil a student, compare them")
-    parser.add_argument(
-        "--data", required=True, metavar="NAME|FOLDER", help="a named corpus, or a folder with train/valid/test"
-    )
+    parser = trains(commands.add_parser("distill", help="fine-tune a teacher, distil a student, compare them"))
     parser.add_argument("--teacher", default="minilm", metavar="minilm|FOLDER|HUB_ID", help="default: %(default)s")
     parser.add_argument("--student", default="cut:3", metavar="cut:3|tinybert-4|FOLDER", help="default: %(default)s")
     methods = "logits, hidden, attention, relations or two-stage"
-    parser.add_argument("--losses", default="logits", metavar="NAME", help=f"{methods} (default: %(default)s)")
+    parser.add_argument("--method", default="logits", metavar="NAME", help=f"{methods} (default: %(default)s)")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where models, report and figure go")
     for name, kind, meaning in (
-        ("alpha", float, "share of the labels in the loss, 0 to 1"),
-        ("temperature", float, "softness of both models' answers, above 0"),
+        ("alpha", float, "weight of the labels in the loss, 0 to 1"),
+        ("temperature", float, "softness of both models' distributions, above 0"),
         ("epochs", int, "epochs of student and baseline"),
         ("teacher-epochs", int, "epochs of the teacher"),
-        ("lr", float, "learning rate"),
-        ("batch-size", int, "sentences a step"),
+        ("learning-rate", float, "of all three models, above 0"),
+        ("batch-size", int, "sentences per step"),
         ("max-train", int, "use only so many training sentences"),
         ("dropout", float, "of student and baseline, 0 to 1"),
     ):
         parser.add_argument(f"--{name}", type=kind, metavar="N", help=f"{meaning} (default: what suits the corpus)")
-    parser.add_argument(
-        "--copies", type=int, metavar="N", help="of each sentence, with other entities, for student and baseline"
-    )
-    parser.add_argument(
-        "--texts",
-        metavar="FILE|transfer",
-        help="one a line, or the corpus's split: the teacher labels them for the student",
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    copies = "of each sentence, with other entities, for student and baseline"
+    parser.add_argument("--copies", type=int, metavar="N", help=copies)
+    texts = "one per line, or the corpus's split: the teacher labels them for the student"
+    parser.add_argument("--texts", metavar="FILE|transfer", help=texts)
     boards = "curves to tensorboard, wandb or trackio"
     parser.add_argument("--report-to", default="none", metavar="NAME", help=f"{boards} (default: %(default)s)")
-    return shared(parser)
+    return parser
 
 
 def call(options) -> None:
     """Run the main job."""
     from tinykd import recipes
 
-    chosen = {key: value for key, value in vars(options).items() if key not in ("call", "out", "columns", "report_to")}
-    setup = recipes.Run(**chosen, columns=tuple(options.columns.split()) if options.columns else None)
-    report = recipes.run(setup, options.out, progress(), options.report_to)
+    setup = recipes.Run(**{field.name: getattr(options, field.name) for field in fields(recipes.Run)})
+    report = recipes.run(setup, options.out, options.report_to)
     if report is None:  # one of several processes; the first one speaks
         return
     print(recipes.table(report))

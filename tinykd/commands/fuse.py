@@ -1,26 +1,24 @@
-"""``tinykd fuse``: let teacher and student answer together, by cascade or in parallel."""
+"""``tinykd fuse``: let teacher and student predict together, by cascade or in parallel."""
 
 from pathlib import Path
 
 from tinykd.commands import corpus_of, quoted, shared
-from tinykd.errors import RunError
+from tinykd.errors import SettingError
 
 
 def add(commands):
     """Describe the options."""
-    parser = commands.add_parser("fuse", help="let teacher and student answer together")
+    parser = shared(commands.add_parser("fuse", help="let teacher and student predict together, fitted on valid"))
     parser.add_argument("--teacher", required=True, type=Path, metavar="DIR")
     parser.add_argument("--student", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--data", required=True, metavar="NAME|FOLDER", help="fitted on its split valid")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     parser.add_argument("--how", choices=("cascade", "parallel"), default="cascade")
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--budget", type=float, metavar="N", help="cascade: at most so much of the teacher's cost")
     limit.add_argument("--target", type=float, metavar="N", help="cascade: at least so much of the teacher's score")
-    parser.add_argument(
-        "--space", choices=("logits", "probabilities"), help="parallel: what is added (default: logits)"
-    )
-    return shared(parser)
+    space = "parallel: what is added (default: logits)"
+    parser.add_argument("--space", choices=("logits", "probabilities"), help=space)
+    return parser
 
 
 def call(options) -> None:
@@ -29,13 +27,13 @@ def call(options) -> None:
 
     for name, of in (("budget", "cascade"), ("target", "cascade"), ("space", "parallel")):
         if getattr(options, name) is not None and options.how != of:
-            raise RunError(f"--{name} is for --how {of}; --how is {options.how}")
+            raise SettingError(f"--{name} is for --how {of}; --how is {options.how}")
     valid = data.split_of(corpus_of(options), "valid", options.data)
     teacher, student = models.load(options.teacher), models.load(options.student)
     if options.how == "cascade":
         budget = 1.0 if options.budget is None and options.target is None else options.budget
         fused = fusion.Cascade.fit(teacher, student, valid, budget, options.target, max_length=options.max_length)
-        print(f"below a confidence of {fused.threshold:.4f} the teacher answers")
+        print(f"below a confidence of {fused.threshold:.4f} the teacher predicts")
     else:
         members = {"teacher": teacher, "student": student}
         fused = fusion.Parallel.fit(members, valid, options.space or "logits", max_length=options.max_length)

@@ -1,77 +1,71 @@
-"""``tinykd predict``: tag or classify texts. A plain model, an exported one (without torch), or a fusion answers."""
+"""``tinykd predict``: tag or classify texts with a model, an export (without torch) or a fusion."""
 
 import json
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
-from tinykd.errors import DataError
+from tinykd.errors import DataError, SettingError
 
 
 def add(commands):
     """Describe the options."""
     parser = commands.add_parser("predict", help="tag or classify texts; JSON lines out")
     parser.add_argument("--model", required=True, type=Path, metavar="DIR")
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="none: one text a line from standard input")
-    parser.add_argument("--max-length", type=int, metavar="N", help="word pieces; default: 128, of an export its own")
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="none: one text per line from standard input")
+    length = "subword tokens in a window; default: 128, of an export or a fusion its own"
+    parser.add_argument("--max-length", type=int, metavar="N", help=length)
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="lines at a time, default %(default)s")
     return parser
 
 
 def call(options) -> None:
-    """Print an answer a line, as soon as it is there."""
-    if options.texts:
-        for i, text in enumerate(options.texts, 1):
-            if not text.strip():
-                raise DataError(f"text {i} is empty")
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                raise DataError(f"text {i}: not UTF-8") from None
-        batches = iter([options.texts])
-    else:
-        batches = _lines(sys.stdin.buffer)
-    answers = _answerer(options.model, options.max_length)
-    for texts in batches:
-        for answer in answers(texts):
-            print(json.dumps(answer, ensure_ascii=False), flush=True)
+    """Print a prediction per line, as soon as it is there."""
+    import tinykd
+
+    if options.batch_size < 1:
+        raise SettingError(f"batch_size is {options.batch_size}; it must be at least 1")
+    given = [_text(text.encode(errors="surrogatepass"), f"text {i}") for i, text in enumerate(options.texts, 1)]
+    predictor = tinykd.open(options.model, options.max_length)
+    for texts in [given] if given else lines(sys.stdin.buffer, options.batch_size):
+        for prediction in predictor.predict(texts):
+            print(json.dumps(prediction, ensure_ascii=False), flush=True)
 
 
-def _answerer(folder: Path, max_length: int | None):
-    how = {} if max_length is None else {"max_length": max_length}
-    if (folder / "export.json").exists():
-        from tinykd import runtime
+def lines(stream, size: int = 32) -> Iterator[list[str]]:
+    """Yield the lines that have arrived, at most ``size`` together: one where a person types, many from a file.
 
-        exported = runtime.load(folder)
-        return lambda texts: exported.predict(texts, **how)
-    if (folder / "fusion.json").exists():
-        from tinykd import fusion
+    While one batch is predicted the next lines arrive; nobody waits for a batch to be full.
 
-        fused = fusion.load(folder)
-        return lambda texts: fused.predict(texts, **how)
-    from tinykd import models
-    from tinykd.inference import predict
-
-    model, tokenizer = models.load(folder)
-    return lambda texts: predict(model, tokenizer, texts, **how)
-
-
-def _lines(stream, size: int = 32) -> Iterator[list[str]]:
-    """Batches of lines, as they come; one at a time where a person or another program types them."""
-    batch: list[str] = []
-    size = size if stream.seekable() else 1
-    for number, raw in enumerate(stream, 1):
+    Raises:
+        DataError: a line that is empty or not UTF-8, after what came before it was yielded.
+    """
+    number = 0
+    for arrived in _arrivals(stream, size):
+        batch = []
         try:
-            text = raw.decode("utf-8" if number > 1 else "utf-8-sig").rstrip("\r\n")
-            fault = "" if text.strip() else "the text is empty"
-        except UnicodeDecodeError as error:
-            fault = f"not UTF-8 (byte 0x{raw[error.start]:02x})"
-        if fault:
+            for raw in arrived:
+                number += 1
+                batch.append(_text(raw.removeprefix(BOM_UTF8 * (number == 1)), f"standard input, line {number}"))
+        finally:
             if batch:
-                yield batch  # what came before it is answered
-            raise DataError(f"standard input, line {number}: {fault}")
-        batch.append(text)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+                yield batch
+
+
+def _arrivals(stream, size: int) -> Iterator[list[bytes]]:
+    rest = b""
+    while chunk := stream.read1(1 << 16):  # waits only where nothing is there
+        *whole, rest = (rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
+        yield from (whole[start : start + size] for start in range(0, len(whole), size))
+    yield [rest] if rest else []
+
+
+def _text(raw: bytes, place: str) -> str:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{place}: not UTF-8 (byte 0x{raw[error.start]:02x})") from None
+    if not text.strip():
+        raise DataError(f"{place} is empty")
+    return text

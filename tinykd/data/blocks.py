@@ -8,7 +8,7 @@
     ## deals | positive
     Quillon Parcels :: Quillon buys a rival for less than its own cash
 
-Blank lines are ignored. Such a corpus is one file; :func:`splits` divides it. Taught in lesson 11.
+Blank lines do not count. Such a corpus is one file; :func:`splits` divides it. Taught in lesson 11.
 """
 
 import hashlib
@@ -21,8 +21,6 @@ from tinykd.errors import DataError
 
 OUT_OF_SCOPE = "out_of_scope"  #: the block of messages that no intent fits; no model is trained on them
 SHARES = {"train": 0.60, "valid": 0.15, "test": 0.25}
-#: The file that makes a folder a corpus of blocks
-FILES = ("messages.txt", "headlines.txt")
 Row = TypeVar("Row")
 
 
@@ -48,7 +46,7 @@ def read(path: Path) -> list[Block]:
         DataError: names file and line: text above the first headline, a headline twice, or one with nothing below it.
     """
     blocks: dict[str, Block] = {}
-    current = None
+    name = None
     for number, line in enumerate(read_text(Path(path)).split("\n"), 1):
         line = line.strip()
         if line.startswith("##"):
@@ -57,14 +55,13 @@ def read(path: Path) -> list[Block]:
                 raise DataError(f"{path}:{number}: a headline without a name; write '## name'")
             if name in blocks:
                 raise DataError(f"{path}:{number}: {name!r} has its headline in line {blocks[name].number} already")
-            current = blocks[name] = Block(name, number, [])
-        elif line and current is None:
+            blocks[name] = Block(name, number, [])
+        elif line and name is None:
             raise DataError(f"{path}:{number}: a block opens with '## name', not with {line[:40]!r}")
         elif line:
-            current.lines.append(Line(line, number))
-    for block in blocks.values():
-        if not block.lines:
-            raise DataError(f"{path}:{block.number}: nothing stands under {block.name!r}")
+            blocks[name].lines.append(Line(line, number))
+    if empty := next((block for block in blocks.values() if not block.lines), None):
+        raise DataError(f"{path}:{empty.number}: nothing stands under {empty.name!r}")
     if not blocks:
         raise DataError(f"{path}: the file holds no block")
     return list(blocks.values())
@@ -84,29 +81,39 @@ def headlines(path: Path) -> Iterator[dict]:
         DataError: a headline or a line of another form.
     """
     for block in read(path):
-        topic, found, sentiment = (part.strip() for part in block.name.partition("|"))
-        if not (topic and found and sentiment):
+        topic, _, sentiment = (part.strip() for part in block.name.partition("|"))
+        if not (topic and sentiment):
             raise DataError(f"{path}:{block.number}: expected '## topic | sentiment', not {block.name!r}")
         for line in block.lines:
-            entity, found, text = (part.strip() for part in line.text.partition("::"))
-            if not (entity and found and text):
+            entity, _, text = (part.strip() for part in line.text.partition("::"))
+            if not (entity and text):
                 raise DataError(f"{path}:{line.number}: expected 'entity :: text', not {line.text[:40]!r}")
             yield {"text": text, "label": sentiment, "topic": topic, "entity": entity, "line": line.number}
 
 
-def splits(folder: Path) -> dict[str, list[dict]]:
+#: The file that makes a folder a corpus of blocks → its reader
+FILES = {"messages.txt": messages, "headlines.txt": headlines}
+
+
+def file_of(folder: Path) -> Path | None:
+    """Return the file of a corpus of blocks; of another folder, nothing."""
+    return next((path for name in FILES if (path := Path(folder) / name).is_file()), None)
+
+
+def splits(path: Path) -> dict[str, list[dict]]:
     """Return the rows of a corpus of blocks by split: 60, 15 and 25 percent of every block, the same on every machine.
 
     Inside a block the rows are put in the order of the SHA-256 of their texts before they are divided, because authors
     write their best lines first. Out-of-scope messages are left out.
 
+    Args:
+        path: ``messages.txt`` or ``headlines.txt``.
+
     Raises:
         DataError: names file and line.
     """
-    path = Path(folder) / _file(folder)
-    rows = list((messages if path.name == "messages.txt" else headlines)(path))
     groups: dict[tuple, list[dict]] = {}
-    for row in rows:
+    for row in FILES[path.name](path):
         if row["label"] != OUT_OF_SCOPE:
             groups.setdefault((row.get("topic"), row["label"]), []).append(row)
     if not groups:
@@ -128,7 +135,8 @@ def divide(rows: list[Row], shares: dict[str, float]) -> dict[str, list[Row]]:
         rows: dicts with a ``text``, or plain strings.
         shares: part → share; taken relative to their sum.
     """
-    order = sorted(range(len(rows)), key=lambda i: hashlib.sha256(_text(rows[i]).encode()).digest())
+    texts = [row if isinstance(row, str) else row["text"] for row in rows]
+    order = sorted(range(len(rows)), key=lambda i: hashlib.sha256(texts[i].encode()).digest())
     parts, start, done = {}, 0, 0.0
     for name, share in shares.items():
         done += share
@@ -136,16 +144,3 @@ def divide(rows: list[Row], shares: dict[str, float]) -> dict[str, list[Row]]:
         parts[name] = [rows[i] for i in sorted(order[start:end])]
         start = end
     return parts
-
-
-def is_blocks(folder: Path) -> bool:
-    """Whether a folder holds a corpus of blocks."""
-    return any((Path(folder) / name).is_file() for name in FILES)
-
-
-def _file(folder: Path) -> str:
-    return next(name for name in FILES if (Path(folder) / name).is_file())
-
-
-def _text(row: dict | str) -> str:
-    return row if isinstance(row, str) else row["text"]

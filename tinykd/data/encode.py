@@ -1,31 +1,25 @@
-"""From words to word pieces and back. Every word gets exactly one label position: its first piece.
+"""From words to subword tokens and back. Every word gets exactly one position: its first subword token.
 
 A document longer than the model becomes several windows that overlap by half; each word is *owned* by the window
-where it stands farthest from an edge, and labelled (not -100) only there. A row's ``word_starts`` are the positions of
-its words ``first_word, first_word + 1, …``: that is all a stored teacher signal, kept per word, needs to find its
-place, whatever the tokenizer. Taught in lesson 06.
+where it stands farthest from an edge, and labelled (not -100) only there. A row's ``first_subwords`` are the positions
+of its words ``first_word, first_word + 1, …``: that is all a stored teacher signal, kept per word, needs to find its
+place, whatever the tokenizer. In classification the position of ``[CLS]`` stands before those of the words, since it
+is the one that the head reads. Taught in lesson 06.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from datasets import Dataset, Features, List, Value, concatenate_datasets
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from tinykd.errors import DataError
+from tinykd.errors import DataError, SettingError
+from tinykd.losses.masking import IGNORE
 from tinykd.text import cut
 
-IGNORE = -100  #: a position that no loss and no score counts
-
-_FEATURES = Features(
-    {
-        "input_ids": List(Value("int32")),
-        "labels": List(Value("int32")),  # of a text: one, no list
-        "word_starts": List(Value("int32")),
-        "row": Value("int32"),
-        "first_word": Value("int32"),
-        "length": Value("int32"),
-    }
-)
+_INTS, _INT = List(Value("int32")), Value("int32")
 _CHUNK = 4096  # documents turned into Python lists at a time; Arrow keeps the rest
 
 
@@ -33,113 +27,127 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
     """Turn a corpus split into model inputs.
 
     Args:
-        dataset: columns ``tokens`` and ``labels`` (tagging) or ``text`` and ``label`` (classification).
+        dataset: a column ``tokens`` (tagging) or ``text`` (classification), and perhaps ``labels`` or ``label``.
         tokenizer: a fast tokenizer.
-        max_length: pieces in a window, special tokens included. Longer documents are windowed
-            (tagging) or cut (classification).
+        max_length: subword tokens in a window, special ones included. Longer documents are windowed (tagging) or cut
+            (classification).
 
     Returns:
-        A ``Dataset`` with a row a window: ``input_ids``; ``labels`` (one a piece, -100 except at the first piece of
-        each word owned here; a single id for classification); ``word_starts``, the position of the first piece of each
-        word owned here (for classification: of each word as the tokenizer splits the text); ``row``, the index in
-        ``dataset``; ``first_word``; ``length``.
+        A ``Dataset`` with a row per window: ``input_ids``; ``labels``, if the corpus has some (one per subword token,
+        -100 except at the first one of each word owned here; a single id for classification); ``first_subwords``, the
+        position of the first subword token of each word owned here (for classification: of ``[CLS]``, and of each word
+        as the tokenizer splits the text); ``row``, the index in ``dataset``; ``first_word``; ``length``.
 
     Raises:
-        ValueError: a ``max_length`` that leaves no room for a word.
+        SettingError: a ``max_length`` that leaves no room for a word.
         DataError: a row with more or fewer labels than words.
     """
-    before, after = special_tokens(tokenizer)
-    room = max_length - len(before) - len(after)
-    if room < 1:
-        raise ValueError(f"max_length is {max_length}; it must be at least {max_length - room + 1}")
-    whole = "tokens" not in dataset.column_names
-    one = _encode_texts if whole else _encode_words
+    tagging = "tokens" in dataset.column_names
+    text, target = ("tokens", "labels") if tagging else ("text", "label")
+    features = {"input_ids": _INTS, "first_subwords": _INTS, "row": _INT, "first_word": _INT, "length": _INT}
+    wanted = [text]
+    if target in dataset.column_names:
+        wanted, features = [text, target], features | {"labels": _INTS if tagging else _INT}
     # Without the columns teacher_…: as Python lists they would take minutes, and more memory than the store has bytes.
-    dataset = dataset.with_format(None).select_columns(["text", "label"] if whole else ["tokens", "labels"])
+    dataset = dataset.with_format(None).select_columns(wanted)
     # The map is written out, not hidden in Dataset.map: nothing is cached under a name that a reader cannot see.
-    features = Features(_FEATURES | ({"labels": Value("int32")} if whole else {}))
     chunks = []
     for start in range(0, max(1, len(dataset)), _CHUNK):
-        columns = one(dataset[start : start + _CHUNK], start, tokenizer, max_length)
-        columns["length"] = [len(ids) for ids in columns["input_ids"]]
-        chunks.append(Dataset.from_dict(columns, features=features))
+        columns = encode_rows(dataset[start : start + _CHUNK], tokenizer, max_length, start)
+        chunks.append(Dataset.from_dict({name: columns[name] for name in features}, features=Features(features)))
     return concatenate_datasets(chunks)
+
+
+def encode_rows(rows: dict[str, list], tokenizer: PreTrainedTokenizerBase, max_length: int, start: int = 0) -> dict:
+    """Turn some rows into the columns of :func:`encode`, as lists: no ``Dataset``, which takes longer than a sentence.
+
+    Args:
+        rows: columns as a slice of a ``Dataset`` gives them.
+        start: the index of the first row.
+    """
+    shortest = sum(map(len, special_tokens(tokenizer))) + 1
+    if max_length < shortest:
+        raise SettingError(f"max_length is {max_length}; it must be at least {shortest}")
+    columns = (_encode_words if "tokens" in rows else _encode_texts)(rows, start, tokenizer, max_length)
+    return columns | {"length": [len(ids) for ids in columns["input_ids"]]}
 
 
 def _encode_texts(rows: dict, start: int, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
     texts = rows["text"]
     encodings = tokenizer(texts, truncation=True, max_length=max_length) if texts else {"input_ids": []}
-    starts = []
+    positions = []
     for i in range(len(texts)):
         words = encodings.word_ids(i)
-        starts.append([k for k, word in enumerate(words) if word is not None and (k == 0 or word != words[k - 1])])
+        firsts = [k for k, word in enumerate(words) if word is not None and (k == 0 or word != words[k - 1])]
+        positions.append([0, *firsts] if words[0] is None else firsts)  # None: a special token, [CLS]
     return {
         "input_ids": encodings["input_ids"],
-        "labels": rows["label"],
-        "word_starts": starts,
+        "first_subwords": positions,
         "row": range(start, start + len(texts)),
         "first_word": [0] * len(texts),
+        "labels": rows.get("label"),
     }
 
 
 def _encode_words(rows: dict, start: int, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
     before, after = special_tokens(tokenizer)
-    columns = {"input_ids": [], "labels": [], "word_starts": [], "row": [], "first_word": []}
-    documents = pieces_of_words(rows["tokens"], tokenizer)
-    for row, (pieces, labels) in enumerate(zip(documents, rows["labels"], strict=True), start):
-        if len(pieces) != len(labels):
-            raise DataError(f"row {row}: {len(pieces)} words and {len(labels)} labels")
-        for ids, starts, first_word in cut(pieces, before, after, max_length):
-            piece_labels = [IGNORE] * len(ids)
-            for word, position in enumerate(starts, first_word):
-                piece_labels[position] = labels[word]
-            for key, value in zip(columns, (ids, piece_labels, starts, row, first_word), strict=True):
+    columns = {"input_ids": [], "first_subwords": [], "row": [], "first_word": [], "labels": []}
+    for i, subwords in enumerate(subwords_of_words(rows["tokens"], tokenizer)):
+        labels = rows["labels"][i] if "labels" in rows else [IGNORE] * len(subwords)
+        if len(subwords) != len(labels):
+            raise DataError(f"row {start + i}: {len(subwords)} words and {len(labels)} labels")
+        for ids, firsts, first_word in cut(subwords, before, after, max_length):
+            of_tokens = [IGNORE] * len(ids)
+            for word, position in enumerate(firsts, first_word):
+                of_tokens[position] = labels[word]
+            for key, value in zip(columns, (ids, firsts, start + i, first_word, of_tokens), strict=True):
                 columns[key].append(value)
     return columns
 
 
-def collate(tokenizer: PreTrainedTokenizerBase, signals: Dataset | None = None):
+def collate(
+    tokenizer: PreTrainedTokenizerBase, signals: Dataset | None = None
+) -> Callable[[list[dict]], dict[str, Tensor]]:
     """Return a function that pads a list of encoded rows into one batch of tensors.
 
     Args:
         signals: a transfer set, row by row the documents that were encoded. Its ``teacher_…`` columns are read for the
             rows of a batch only; nothing else of them is ever in memory.
 
-    The batch has ``input_ids``, ``attention_mask`` (batch, length), ``labels`` (batch, length; or (batch,) for
-    classification), ``word_starts`` (batch, words; -1 where a row has no more words), and of each signal the part that
-    belongs to these words, padded with zeros: (batch, words, …), or (batch, classes) for a classifier's logits.
+    The batch has ``input_ids``, ``attention_mask`` (batch, length), ``labels`` if the rows have some (batch, length; or
+    (batch,) for classification), ``first_subwords`` (batch, words; -1 where a row has no more words), and of each
+    signal the part that belongs to these words, padded with zeros: (batch, words, …), or (batch, classes) for a
+    classifier's logits.
 
     Raises:
         DataError: a signal of another number of words; the two tokenizers see other words.
     """
-    pad = tokenizer.pad_token_id
-    if signals is not None:
-        names = [name for name in signals.column_names if name.startswith("teacher_")]
-        signals = signals.select_columns(names).with_format("arrow") if names else None
+    names = [name for name in signals.column_names if name.startswith("teacher_")] if signals is not None else []
+    stored = signals.select_columns(names).with_format("arrow") if names else None
+    whole = bool(names) and "text" in signals.column_names  # one prediction for the whole text
 
-    def pad_batch(rows: list[dict]) -> dict[str, torch.Tensor]:
-        labels = [row["labels"] for row in rows]
-        whole = not isinstance(labels[0], list)  # one label for the whole text
+    def pad_batch(rows: list[dict]) -> dict[str, Tensor]:
         batch = {
-            "input_ids": _padded([row["input_ids"] for row in rows], pad),
+            "input_ids": _padded([row["input_ids"] for row in rows], tokenizer.pad_token_id),
             "attention_mask": _padded([[1] * len(row["input_ids"]) for row in rows], 0),
-            "labels": torch.tensor(labels) if whole else _padded(labels, IGNORE),
-            "word_starts": _padded([row["word_starts"] for row in rows], -1),
+            "first_subwords": _padded([row["first_subwords"] for row in rows], -1),
         }
-        if signals is not None:
-            found = signals[[int(row["row"]) for row in rows]]
-            for name in names:
-                values = _arrays(found[name], signals.features[name].shape[1:])
-                if name == "teacher_logits" and whole:
-                    batch[name] = torch.as_tensor(np.concatenate(values)).float()
-                else:
-                    batch[name] = _signal(name, values, rows, batch["word_starts"].shape[1], whole)
+        if "labels" in rows[0]:
+            labels = [row["labels"] for row in rows]
+            batch["labels"] = _padded(labels, IGNORE) if isinstance(labels[0], list) else torch.tensor(labels)
+        columns = stored[[int(row["row"]) for row in rows]] if names else None
+        for name in names:
+            values = _arrays(columns[name], stored.features[name].shape[1:])
+            if name == "teacher_logits" and whole:
+                batch[name] = torch.as_tensor(np.concatenate(values)).float()
+            else:
+                batch[name] = _signal(name, values, rows, batch["first_subwords"].shape[1], whole)
         return batch
 
     return pad_batch
 
 
-def _padded(rows: list[list[int]], value: int) -> torch.Tensor:
+def _padded(rows: list[list[int]], value: int) -> Tensor:
     out = np.full((len(rows), max(len(row) for row in rows)), value)
     for i, row in enumerate(rows):
         out[i, : len(row)] = row
@@ -155,32 +163,31 @@ def _arrays(column, shape: tuple[int, ...]) -> list[np.ndarray]:
     return np.split(numbers.to_numpy().reshape(-1, *shape), ends[1:-1])
 
 
-def _signal(name: str, values: list[np.ndarray], rows: list[dict], words: int, whole: bool) -> torch.Tensor:
-    out = np.zeros((len(rows), words, *np.shape(values[0])[1:]), np.float32)
+def _signal(name: str, values: list[np.ndarray], rows: list[dict], words: int, whole: bool) -> Tensor:
+    out = np.zeros((len(rows), words, *values[0].shape[1:]), np.float32)
     for i, (value, row) in enumerate(zip(values, rows, strict=True)):
-        owned = len(row["word_starts"])
-        part = value[row["first_word"] : row["first_word"] + owned]
-        if len(part) < owned or (whole and len(value) > owned):
+        owned, first = len(row["first_subwords"]), row["first_word"]
+        if len(value) < first + owned or (whole and len(value) > owned):
             raise DataError(
                 f"{name}, row {row['row']}: the signal has {len(value)} words, the student's tokenizer finds "
-                f"{'fewer' if len(part) == owned else 'more'}; teacher and student must see the same words. Texts that "
-                "two tokenizers read can be distilled by their logits"
+                f"{'more' if len(value) < first + owned else 'fewer'}; teacher and student must see the same words. "
+                "Texts that two tokenizers read can be distilled by their logits"
             )
-        out[i, :owned] = part
+        out[i, :owned] = value[first : first + owned]
     return torch.from_numpy(out)
 
 
-def pieces_of_words(documents: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> list[list[list[int]]]:
-    """Return the piece ids of each word of each document; a word that vanishes in the tokenizer becomes [UNK]."""
+def subwords_of_words(documents: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> list[list[list[int]]]:
+    """Return the subword ids of each word of each document; a word that vanishes in the tokenizer becomes [UNK]."""
     if not documents:
         return []
     encodings = tokenizer(documents, is_split_into_words=True, add_special_tokens=False, verbose=False)
     out = []
-    for i, tokens in enumerate(documents):
-        pieces: list[list[int]] = [[] for _ in tokens]
-        for piece, word in zip(encodings["input_ids"][i], encodings.word_ids(i), strict=True):
-            pieces[word].append(piece)
-        out.append([ids or [tokenizer.unk_token_id] for ids in pieces])
+    for i, words in enumerate(documents):
+        subwords: list[list[int]] = [[] for _ in words]
+        for subword, word in zip(encodings["input_ids"][i], encodings.word_ids(i), strict=True):
+            subwords[word].append(subword)
+        out.append([ids or [tokenizer.unk_token_id] for ids in subwords])
     return out
 
 

@@ -6,7 +6,8 @@
     [PER Mara Ilves] left [ORG Orkla]'s board on Tuesday.
 
 ``## kind-number`` opens a story, ``#`` starts a comment, a blank line is ignored, every other line is one
-sentence. A backslash takes the special meaning from ``[``, ``]``, ``#`` and itself.
+sentence. A backslash takes the special meaning from ``[``, ``]``, ``#`` and itself. An entity begins and ends where a
+word does, in Chinese and Japanese at any character: ``[PER 王小明]在[LOC 北京]工作``.
 """
 
 import re
@@ -18,7 +19,7 @@ from tinykd.errors import DataError
 from tinykd.text import words
 
 _STORY = re.compile(r"## ([a-z]+(?:-[a-z]+)*)-(\d+)")
-_PIECE = re.compile(r"\\(?P<escaped>[\[\]#\\])|\[(?P<type>[A-Z]+) |(?P<close>\])|(?P<plain>[^\\\[\]]+|.)")
+_TOKEN = re.compile(r"\\(?P<escaped>[\[\]#\\])|\[(?P<type>[A-Z]+) |(?P<close>\])|(?P<plain>[^\\\[\]]+|.)")
 
 
 class Span(NamedTuple):
@@ -33,41 +34,41 @@ def parse(line: str) -> tuple[str, list[Span]]:
     """Return the plain text of an inline sentence and its entity spans.
 
     Raises:
-        ValueError: a bracket that does not open, close or hold an entity; says which column.
+        DataError: a bracket that does not open, close or hold an entity; names the column.
 
     >>> parse("[PER Mara Ilves] left.")
     ('Mara Ilves left.', [Span(type='PER', start=0, end=10)])
     """
     text, spans, opened = "", [], None
-    for piece in _PIECE.finditer(line):
-        at = f"column {piece.start() + 1}"
-        if piece["type"]:
+    for token in _TOKEN.finditer(line):
+        at = f"column {token.start() + 1}"
+        if token["type"]:
             if opened:
-                raise ValueError(f"{at}: an entity opens inside another; entities do not nest here")
-            opened, opened_at = (piece["type"], len(text)), at
-        elif piece["close"]:
+                raise DataError(f"{at}: an entity opens inside another; entities do not nest here")
+            opened, opened_at = (token["type"], len(text)), at
+        elif token["close"]:
             if not opened:
-                raise ValueError(f"{at}: ']' closes nothing; write '\\]' for a plain bracket")
+                raise DataError(f"{at}: ']' closes nothing; write '\\]' for a plain bracket")
             if not text[opened[1] :].strip():
-                raise ValueError(f"{at}: the {opened[0]} entity is empty")
+                raise DataError(f"{at}: the {opened[0]} entity is empty")
             spans.append(Span(*opened, len(text)))
             opened = None
-        elif piece["plain"] in ("[", "\\"):
-            raise ValueError(f"{at}: {piece['plain']!r} stands alone; expected '[TYPE words]' or a backslash before it")
+        elif token["plain"] in ("[", "\\"):
+            raise DataError(f"{at}: {token['plain']!r} stands alone; expected '[TYPE words]' or a backslash before it")
         else:
-            text += piece["escaped"] or piece["plain"]
+            text += token["escaped"] or token["plain"]
     if opened:
-        raise ValueError(f"{opened_at}: the {opened[0]} entity {text[opened[1] :][:30]!r} is never closed")
+        raise DataError(f"{opened_at}: the {opened[0]} entity {text[opened[1] :][:30]!r} is never closed")
     return text, spans
 
 
 def format(text: str, spans: list[Span]) -> str:
     """Write ``text`` with its ``spans`` in the inline format; ``parse`` undoes it."""
-    line, at = "", 0
+    line, done = "", 0
     for type_, start, end in sorted(spans, key=lambda s: s.start):
-        line += f"{_escape(text[at:start])}[{type_} {_escape(text[start:end])}]"
-        at = end
-    line += _escape(text[at:])
+        line += f"{_escape(text[done:start])}[{type_} {_escape(text[start:end])}]"
+        done = end
+    line += _escape(text[done:])
     return re.sub(r"^(\s*)#", r"\1\\#", line)
 
 
@@ -75,18 +76,18 @@ def tag(text: str, spans: list[Span]) -> tuple[list[str], list[str]]:
     """Split ``text`` into words and give each its IOB2 tag.
 
     Raises:
-        ValueError: an entity begins or ends inside a word.
+        DataError: an entity begins or ends inside a word.
     """
-    found = words(text)
-    tags = ["O"] * len(found)
-    starts = {w.start: i for i, w in enumerate(found)}
-    ends = {w.end: i for i, w in enumerate(found)}
+    split = words(text)
+    tags = ["O"] * len(split)
+    starts = {w.start: i for i, w in enumerate(split)}
+    ends = {w.end: i for i, w in enumerate(split)}
     for type_, start, end in spans:
         if start not in starts or end not in ends:
-            raise ValueError(f"the {type_} entity {text[start:end]!r} begins or ends inside a word")
+            raise DataError(f"the {type_} entity {text[start:end]!r} begins or ends inside a word")
         first, last = starts[start], ends[end]
         tags[first : last + 1] = [f"B-{type_}"] + [f"I-{type_}"] * (last - first)
-    return [w.text for w in found], tags
+    return [w.text for w in split], tags
 
 
 def is_inline(lines: Iterable[str]) -> bool:
@@ -111,7 +112,7 @@ def read(path: Path, lines: list[str]) -> Iterator[dict]:
         elif line and not line.startswith("#"):
             try:
                 tokens, tags = tag(*parse(line))
-            except ValueError as error:
+            except DataError as error:
                 raise DataError(f"{path}:{number}: {error}") from None
             yield {"tokens": tokens, "tags": tags, "kind": kind, "story": story, "line": number}
 

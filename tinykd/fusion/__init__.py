@@ -4,30 +4,7 @@ from tinykd.fusion.calibration import by_word, expected_calibration_error, fit_t
 from tinykd.fusion.cascade import Cascade
 from tinykd.fusion.confidence import confidence_of_row, confidence_of_words
 from tinykd.fusion.cost import macs, row_macs
-from tinykd.fusion.curve import Curve, Point, choose, curve, pareto, score
+from tinykd.fusion.curve import Curve, Point, choose, curve, pareto, score_logits
 from tinykd.fusion.folder import load
 from tinykd.fusion.members import Fusion, Member, logits_by_name
 from tinykd.fusion.parallel import Parallel
-
-__all__ = [
-    "Cascade",
-    "Curve",
-    "Fusion",
-    "Member",
-    "Parallel",
-    "Point",
-    "by_word",
-    "choose",
-    "confidence_of_row",
-    "confidence_of_words",
-    "curve",
-    "expected_calibration_error",
-    "fit_temperature",
-    "load",
-    "logits_by_name",
-    "macs",
-    "pareto",
-    "reliability",
-    "row_macs",
-    "score",
-]

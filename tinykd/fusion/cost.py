@@ -1,4 +1,6 @@
-"""What an answer costs, in multiply-accumulate operations: counted, not timed. Taught in lesson 09."""
+"""What a prediction costs, in multiply-accumulate operations: counted, not timed. Taught in lesson 09."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from datasets import Dataset
@@ -6,22 +8,24 @@ from transformers import PreTrainedConfig
 
 from tinykd import data
 from tinykd.errors import ModelError
-from tinykd.fusion.members import Member
 from tinykd.models import task_of
+
+if TYPE_CHECKING:
+    from tinykd.fusion.members import Member
 
 
 def macs(config: PreTrainedConfig, length: int | np.ndarray) -> int | np.ndarray:
-    """Return the multiply-accumulate operations of one forward pass over ``length`` word pieces.
+    """Return the multiply-accumulate operations of one forward pass over ``length`` subword tokens.
 
-    With L pieces, a model of width d, K labels, and in each layer heads of together width a (a = d unless heads were
+    With L tokens, a model of width d, K labels, and in each layer heads of together width a (a = d unless heads were
     pruned) and f feed-forward neurons::
 
         sum over layers (4·L·d·a        +  2·L²·a      +  2·L·d·f)       +  head
                          Q, K, V and O     Q·Kᵀ, A·V      feed-forward
 
-    The head is L·d·K for tagging, and d² + d·K for classification, which reads one piece. A factorized table of rank r
-    adds L·r·d. Looking up embeddings, normalization and activations are no matrix products and are left out. An
-    operation counts the same in 8 bits as in 32: what a quantized model gains must be timed.
+    The head is L·d·K for tagging, and d² + d·K for classification, which reads one token. A factorized embedding matrix
+    of rank r adds L·r·d. Looking up embeddings, normalization and activations are no matrix multiplications and are
+    left out. An operation counts the same in 8 bits as in 32: what a quantized model gains must be timed.
 
     Raises:
         ModelError: an architecture whose sizes have other names.
@@ -37,12 +41,12 @@ def macs(config: PreTrainedConfig, length: int | np.ndarray) -> int | np.ndarray
     neurons_by_layer = getattr(config, "neurons_by_layer", None) or [neurons] * layers
     attention = sum(heads_by_layer) * width // heads
     body = 4 * length * width * attention + 2 * length**2 * attention + 2 * length * width * sum(neurons_by_layer)
-    body += length * width * (getattr(config, "table_rank", None) or 0)
+    body += length * width * (getattr(config, "embedding_rank", None) or 0)
     classes = config.num_labels
     return body + (length * width * classes if task_of(config) == "tagging" else width**2 + width * classes)
 
 
-def row_macs(member: Member, dataset: Dataset, max_length: int = 128) -> np.ndarray:
+def row_macs(member: "Member", dataset: Dataset, max_length: int = 128) -> np.ndarray:
     """Return the operations that each row costs this member, with its own tokenizer: (rows,).
 
     A long document costs all its windows. Padding is not counted; batches are sorted by length, so there is little.

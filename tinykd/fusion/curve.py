@@ -7,33 +7,33 @@ import numpy as np
 from datasets import Dataset
 
 from tinykd import data, evaluation
-from tinykd.fusion.confidence import check_by, confidence_of_row, confidence_of_words
-from tinykd.text import decode, entities
+from tinykd.errors import SettingError
+from tinykd.fusion.confidence import check_confidence, confidence_of_row, confidence_of_words
 
 ALWAYS = 2.0  #: a threshold above every confidence
 
 
 class Point(NamedTuple):
-    """One threshold of a cascade: its cost (1 is the teacher alone), its score, the share of rows sent on."""
+    """One threshold of a cascade: its cost (1 is the teacher alone), its score, the share of rows it defers."""
 
     threshold: float
     cost: float
     score: float
-    asked: float
+    deferral_rate: float
 
 
 @dataclass(frozen=True)
 class Curve:
     """A cascade at every threshold that makes a difference, rising; all arrays are (points,).
 
-    The first point is the student alone, the last the teacher's answers at the cost of both. ``scores`` are strict
+    The first point is the student alone, the last the teacher's predictions at the cost of both. ``scores`` are strict
     entity F1 for tagging, accuracy for classification.
     """
 
     thresholds: np.ndarray
     costs: np.ndarray
     scores: np.ndarray
-    asked: np.ndarray
+    deferral_rates: np.ndarray
 
     @property
     def front(self) -> np.ndarray:
@@ -41,7 +41,7 @@ class Curve:
         return pareto(self.costs, self.scores)
 
     def __getitem__(self, i: int) -> Point:
-        columns = (self.thresholds, self.costs, self.scores, self.asked)
+        columns = (self.thresholds, self.costs, self.scores, self.deferral_rates)
         return Point(*(float(column[i]) for column in columns))
 
 
@@ -51,52 +51,35 @@ def curve(
     dataset: Dataset,
     student_cost: float,
     row_costs: np.ndarray | None = None,
-    by: str = "entropy",
+    confidence: str = "entropy",
 ) -> Curve:
     """Score a cascade at every threshold, without running a model.
 
-    Raising the threshold hands over one row (or one word) after the other, the least sure first. Each changes the
-    counts of right, found and gold entities by a fixed amount, so that one sort and one running sum give the curve.
+    Raising the threshold defers one row (or one word) after the other, the least sure first. Each changes the counts of
+    right, predicted and gold entities by a fixed amount, so that one sort and one running sum give the curve.
 
     Args:
-        student_logits, teacher_logits: one array a row, columns in the corpus's label order, as from
+        student_logits, teacher_logits: one array per row, columns in the corpus's label order, as from
             :func:`tinykd.fusion.logits_by_name`. Divide them by the temperatures that the cascade will use.
-        student_cost: the student's cost on all rows, in the teacher's: of :func:`tinykd.fusion.row_macs`, or of
-            milliseconds measured with ``evaluation.latency``.
+        student_cost: the student's cost on all rows, where 1 is the teacher's: of :func:`tinykd.fusion.row_macs`, or
+            of milliseconds measured with ``measuring.latency``.
         row_costs: (rows,), the teacher's cost of each row, in any unit; the number of words by default.
-        by: as in :class:`tinykd.fusion.Cascade`.
+        confidence: as in :class:`tinykd.fusion.Cascade`.
 
     Raises:
-        ValueError: an unknown ``by``.
+        SettingError: an unknown ``confidence``.
     """
-    check_by(by)
-    gold = evaluation.gold(dataset)
+    check_confidence(confidence)
     if row_costs is None:
         row_costs = np.array([len(row) for row in student_logits])
-    names, is_tagging = data.label_names(dataset), data.task(dataset) == "tagging"
-    sure = np.array([confidence_of_row(row, by) for row in student_logits])
-    start, moments, changes = np.zeros(3, int), [], []
-    for i, (by_student, by_teacher) in enumerate(zip(student_logits, teacher_logits, strict=True)):
-        row, now = np.array(by_student), _counts(gold[i], _tags(by_student, names), is_tagging)
-        start += now
-        words = confidence_of_words(row)
-        for k in np.argsort(words) if by == "word" else [slice(None)]:
-            row[k] = by_teacher[k]
-            before, now = now, _counts(gold[i], _tags(row, names), is_tagging)
-            if (now != before).any():
-                moments.append(words[k] if by == "word" else sure[i])
-                changes.append(now - before)
-    moments, changes = np.array(moments), np.array(changes, int).reshape(-1, 3)
+    sure = np.array([confidence_of_row(row, confidence) for row in student_logits])
+    start, moments, changes = _changes(student_logits, teacher_logits, dataset, None if confidence == "word" else sure)
     values = np.unique(np.concatenate([sure, moments]))
     # Halfway between two confidences, so that a rounding error on another machine moves no row.
     thresholds = np.unique(np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [ALWAYS]]))
-    share = _running(sure, row_costs / row_costs.sum(), thresholds)
-    return Curve(
-        thresholds,
-        student_cost + share,
-        f1(start + _running(moments, changes, thresholds)),
-        _running(sure, np.full(len(sure), 1 / len(sure)), thresholds),
-    )
+    costs = student_cost + _running(sure, row_costs / row_costs.sum(), thresholds)
+    scores = evaluation.f1(start + _running(moments, changes, thresholds))
+    return Curve(thresholds, costs, scores, _running(sure, np.full(len(sure), 1 / len(sure)), thresholds))
 
 
 def pareto(costs: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -116,58 +99,70 @@ def pareto(costs: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def choose(curve: Curve, budget: float | None = None, target: float | None = None) -> Point:
     """Return one point of the curve; make the curve on ``valid``, never on test.
 
-    A threshold is a promise about confidence, not about cost: where more rows are in doubt than on ``valid``, more are
-    handed over. :meth:`tinykd.fusion.Cascade.cost` tells what it came to.
+    A threshold fixes a confidence, not a cost: where more rows are in doubt than on ``valid``, more are deferred.
+    :meth:`tinykd.fusion.Cascade.cost` tells what they cost.
 
     Args:
         budget: the highest cost allowed, 1 being the teacher alone: gives the best score within it.
         target: the share of the teacher's score to keep, such as 0.995: gives the cheapest point that keeps it.
 
     Raises:
-        ValueError: not exactly one of the two, or no point satisfies it.
+        SettingError: not exactly one of the two, or no point satisfies it.
     """
     if (budget is None) == (target is None):
-        raise ValueError("give either a budget or a target")
+        raise SettingError("give either a budget or a target")
     front = curve.front
     if budget is not None:
         within = front[curve.costs[front] <= budget]
         if not len(within):
-            raise ValueError(f"the budget is {budget:.3f}, the student alone costs {curve.costs[0]:.3f} of the teacher")
+            raise SettingError(f"budget is {budget:.3f}; the student alone costs {curve.costs[0]:.3f} of the teacher")
         return curve[within[-1]]
     enough = front[curve.scores[front] >= target * curve.scores[-1]]
     if not len(enough):
         best = curve.scores.max() / curve.scores[-1]
-        raise ValueError(f"the target is {target:.3f} of the teacher's score; the cascade reaches {best:.3f}")
+        raise SettingError(f"target is {target:.3f} of the teacher's score; the cascade reaches {best:.3f}")
     return curve[enough[0]]
 
 
-def score(rows: list[np.ndarray], dataset: Dataset, labels: list[str] | None = None) -> float:
+def score_logits(rows: list[np.ndarray], dataset: Dataset, labels: list[str] | None = None) -> float:
     """Return strict entity F1 (tagging) or accuracy (classification) of logits, in [0, 1].
 
     Args:
-        rows: one array a row, (words, classes) or (1, classes).
+        rows: one array per row, (words, classes) or (1, classes).
         labels: names of the columns; the corpus's own order by default.
     """
-    labels, is_tagging = labels or data.label_names(dataset), data.task(dataset) == "tagging"
-    pairs = zip(evaluation.gold(dataset), rows, strict=True)
-    return float(f1(sum(_counts(tags, _tags(row, labels), is_tagging) for tags, row in pairs)))
+    labels = labels or data.label_names(dataset)
+    predicted = [evaluation.decoded(row, labels) for row in rows]
+    scores = evaluation.scores(data.task(dataset), evaluation.gold(dataset), predicted)
+    return scores[evaluation.main_score(scores)]
 
 
-def f1(counts: np.ndarray) -> np.ndarray:
-    """Return F1 of the counts (…, 3): right, found, gold. Where found is gold, as in accuracy, it is right / gold."""
-    right, found, gold = np.moveaxis(np.asarray(counts), -1, 0)
-    return 2 * right / np.maximum(found + gold, 1)
+def _changes(
+    student_logits: list[np.ndarray], teacher_logits: list[np.ndarray], dataset: Dataset, sure: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the student's counts, (3,), at which confidences a deferral changes them, and by how much, (changes, 3).
 
+    Args:
+        sure: (rows,), the confidence of each row, all of which is deferred; None defers word by word.
+    """
+    names, task = data.label_names(dataset), data.task(dataset)
 
-def _tags(row: np.ndarray, names: list[str]) -> list[str]:
-    return [names[k] for k in decode(row, names)]
+    def count(tags: list[str], row: np.ndarray) -> np.ndarray:
+        return sum(evaluation.counts(task, tags, evaluation.decoded(row, names)).values(), np.zeros(3, int))
 
-
-def _counts(gold: list[str], found: list[str], is_tagging: bool) -> np.ndarray:
-    if not is_tagging:
-        return np.array([gold == found, 1, 1], int)
-    right, wrong = set(entities(gold)), set(entities(found))
-    return np.array([len(right & wrong), len(wrong), len(right)])
+    start, moments, changes = np.zeros(3, int), [], []
+    pairs = zip(evaluation.gold(dataset), student_logits, teacher_logits, strict=True)
+    for i, (tags, by_student, by_teacher) in enumerate(pairs):
+        row, now = np.array(by_student), count(tags, by_student)
+        start += now
+        words = confidence_of_words(row)
+        for k in np.argsort(words) if sure is None else [slice(None)]:
+            row[k] = by_teacher[k]
+            before, now = now, count(tags, row)
+            if (now != before).any():
+                moments.append(words[k] if sure is None else sure[i])
+                changes.append(now - before)
+    return start, np.array(moments), np.array(changes, int).reshape(-1, 3)
 
 
 def _running(moments: np.ndarray, changes: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

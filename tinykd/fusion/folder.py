@@ -1,10 +1,10 @@
 """Load a saved fusion again. Taught in lesson 09."""
 
-import json
 from pathlib import Path
 
 from tinykd import models
-from tinykd.errors import ModelError
+from tinykd.artifacts import sealed
+from tinykd.errors import DamagedError, ModelError
 from tinykd.fusion.cascade import Cascade
 from tinykd.fusion.members import NOTE
 from tinykd.fusion.parallel import Parallel
@@ -15,24 +15,26 @@ _KINDS = {
 }
 
 
-def load(folder: str | Path) -> Cascade | Parallel:
-    """Load what ``save`` wrote; it gives the same answers.
+def load(folder: str | Path, max_length: int | None = None) -> Cascade | Parallel:
+    """Load what ``save`` wrote; it predicts the same.
+
+    Args:
+        max_length: subword tokens in a window; by default what was saved.
 
     Raises:
-        ModelError: no fusion in this folder, a damaged note, or a member that is missing.
+        ModelError: no fusion in this folder, or a file that is missing, cut short or altered.
     """
-    path = Path(folder) / NOTE
+    folder = Path(folder)
     try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-        make, names, settings = _KINDS[note["kind"]], list(note["members"]), note["settings"]
-    except OSError:
+        facts = sealed(folder, NOTE)
+        make, names, settings = _KINDS[facts["kind"]], list(facts["members"]), dict(facts["settings"])
+        members = {name: models.load(folder / name) for name in names}
+        return make(members, settings | ({} if max_length is None else {"max_length": max_length}))
+    except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{folder}: not a fusion; it has no {NOTE}") from None
-    except (ValueError, KeyError, TypeError):
-        raise ModelError(f"{path}: damaged; save the fusion again") from None
-    members = {name: models.load(Path(folder) / name) for name in names}
-    try:
-        return make(members, settings)
     except ModelError:
         raise
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{path}: damaged ({error}); save the fusion again") from None
+    except DamagedError as error:
+        raise ModelError(f"{error}; save the fusion again") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{folder / NOTE}: damaged ({error}); save the fusion again") from None

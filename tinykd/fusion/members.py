@@ -1,7 +1,5 @@
-"""What every fusion shares: members whose labels are matched by name, answers, one folder. Taught in lesson 09."""
+"""What every fusion shares: members whose labels are matched by name, temperatures, one folder. Taught in lesson 09."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,82 +7,111 @@ import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import inference, models
-from tinykd.errors import ModelError
-from tinykd.files import new_folder, write_json
+from tinykd import models
+from tinykd.artifacts import new_folder, seal
+from tinykd.deploy.plain import columns_of
+from tinykd.deploy.predictor import Predictor, Rows
+from tinykd.errors import ModelError, SettingError
+from tinykd.fusion.cost import row_macs
 
 Member = tuple[PreTrainedModel, PreTrainedTokenizerBase]  #: what ``models.load`` returns
-NOTE = "fusion.json"  #: kind and settings of a saved fusion, beside its members' folders
+NOTE = "fusion.json"  #: kind, settings and labels of a saved fusion, beside its members' folders
 
 
-class Fusion(ABC):
-    """Several models that answer as one. Its ``members`` stay plain models; the first gives task and label order."""
+class Fusion(Predictor):
+    """Several models that predict as one. Its ``members`` stay plain models; the first gives task and label order.
+
+    Attributes:
+        temperatures: by member; they divide its logits. A softmax of the fusion's :meth:`logits` gives the
+            probabilities that it stands for.
+    """
 
     members: dict[str, Member]
+    temperatures: dict[str, float] | None
     roles = ("teacher", "student")  #: fields of a cascade that are members, not settings
+
+    def __post_init__(self) -> None:
+        check_members(self.members)
+        if self.temperatures is None:
+            object.__setattr__(self, "temperatures", dict.fromkeys(self.members, 1.0))
+        self.check_names("temperatures", self.temperatures)
+        if not all(temperature > 0 for temperature in self.temperatures.values()):
+            raise SettingError(f"temperatures are {self.temperatures}; they must be above 0")
+
+    @property
+    def task(self) -> str:
+        """``"tagging"`` or ``"classification"``."""
+        return models.task_of(next(iter(self.members.values()))[0])
 
     @property
     def labels(self) -> list[str]:
         """The labels, in the order of the columns of :meth:`logits`."""
         return models.label_names(next(iter(self.members.values()))[0].config)
 
-    @abstractmethod
-    def logits(self, dataset: Dataset, max_length: int = 128, batch_size: int = 32) -> list[np.ndarray]:
-        """Return the fused logits, one array a row: (words, classes), or (1, classes) for classification.
+    def logits_of(self, name: str, rows: Rows) -> list[np.ndarray]:
+        """Return one member's logits, divided by its temperature, with the columns in the order of ``labels``."""
+        columns = columns_of(rows, self.task)
+        of_rows = logits_by_name(self.members[name], self.labels, columns, self.max_length)
+        return [row / self.temperatures[name] for row in of_rows]
 
-        Temperatures are applied: a softmax of these logits gives the probabilities that the fusion stands for.
-        """
+    def row_costs(self, rows: Rows) -> list[np.ndarray]:
+        """Return of every member what each row costs it, (rows,), in multiply-accumulate operations."""
+        dataset = Dataset.from_dict(columns_of(rows, self.task))
+        return [row_macs(member, dataset, self.max_length) for member in self.members.values()]
 
-    def predict(self, texts: list[str], max_length: int = 128, batch_size: int = 32) -> Iterator[dict]:
-        """Yield one dict a text, in order, of the same form as :func:`tinykd.inference.predict`.
+    def check_names(self, what: str, values: dict[str, float]) -> None:
+        """Refuse values that are not one per member.
 
         Raises:
-            ValueError: an empty text.
+            SettingError: shows both.
         """
-        task = models.task_of(next(iter(self.members.values()))[0])
-        yield from inference.answers(texts, task, self.labels, lambda rows: self.logits(rows, max_length, batch_size))
+        if set(values) != set(self.members):
+            raise SettingError(f"{what} are for {', '.join(values)}; the members are {', '.join(self.members)}")
 
     def save(self, folder: Path) -> None:
-        """Write a folder a member, and ``fusion.json``; the whole folder appears at once or not at all.
+        """Write one folder per member, and ``fusion.json``; the whole folder appears at once or not at all.
 
         Raises:
             RunError: ``folder`` holds something that is no fusion and would be lost, or cannot be written.
         """
-        folder = Path(folder)
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("members", *self.roles)}
+        facts = {"kind": type(self).__name__.lower(), "members": list(self.members), "settings": settings}
         with new_folder(folder, NOTE) as unfinished:
             for name, (model, tokenizer) in self.members.items():
                 models.save(model, tokenizer, unfinished / name)
-            note = {"kind": type(self).__name__.lower(), "members": list(self.members), "settings": settings}
-            write_json(unfinished / NOTE, note)
+            seal(unfinished, NOTE, facts | {"task": self.task, "labels": self.labels})
 
 
 def logits_by_name(
-    member: Member, labels: list[str], dataset: Dataset, max_length: int = 128, batch_size: int = 32
+    member: Member, labels: list[str], dataset: Dataset | dict[str, list], max_length: int = 128
 ) -> list[np.ndarray]:
-    """Return a model's logits with the columns in the order of ``labels``, whatever the model's own order.
+    """Return a model's logits on a corpus split with the columns in the order of ``labels``, whatever its own order.
+
+    Args:
+        dataset: as for :func:`tinykd.models.signals`.
 
     Returns:
-        One float32 array a row of ``dataset``: (words, classes), or (1, classes) for classification.
+        One float32 array per row: (words, classes), or (1, classes) for classification.
 
     Raises:
         ModelError: the model knows other labels.
     """
-    model, tokenizer = member
-    there = models.label_names(model.config)
+    there = models.label_names(member[0].config)
     models.check_labels(there, labels, "the model", "the corpus")
     order = [there.index(label) for label in labels]
-    return [row[:, order] for row in inference.logits(model, tokenizer, dataset, max_length, batch_size)]
+    return [row[:, order] for row in models.logits(*member, dataset, max_length)]
 
 
 def check_members(members: dict[str, Member]) -> None:
-    """Refuse models that cannot answer as one.
+    """Refuse models that cannot predict as one.
 
-    Different tokenizers are welcome: each member reads the text with its own, and its answers are kept a word.
+    Different tokenizers are welcome: each member reads the text with its own, and predictions are kept per word.
 
     Raises:
-        ModelError: other labels, another task, or a tokenizer that is slow or not the model's own.
+        ModelError: no member, other labels, another task, or a tokenizer that is not the model's own.
     """
+    if not members:
+        raise ModelError("a fusion needs at least one member")
     (first, (reference, _)), *_ = members.items()
     for name, (model, tokenizer) in members.items():
         if not name.replace("-", "_").isidentifier():
@@ -93,10 +120,4 @@ def check_members(members: dict[str, Member]) -> None:
         if tasks[0] != tasks[1]:
             raise ModelError(f"the {first} was made for {tasks[0]}, the {name} for {tasks[1]}; both must do one task")
         models.check_labels(*(models.label_names(m.config) for m in (model, reference)), f"the {name}", f"the {first}")
-        if not tokenizer.is_fast:
-            raise ModelError(f"the {name}'s tokenizer cannot tell which piece belongs to which word; use a fast one")
-        if len(tokenizer) > model.config.vocab_size:
-            raise ModelError(
-                f"the {name}'s tokenizer has {len(tokenizer)} word pieces, the model knows {model.config.vocab_size}; "
-                "give each model its own tokenizer"
-            )
+        models.check_vocabulary(model, tokenizer)

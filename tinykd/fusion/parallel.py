@@ -1,4 +1,4 @@
-"""All members answer, and their answers are weighted and added: the article's default. Taught in lesson 09."""
+"""All members predict, and their predictions are weighted and added: the article's default. Taught in lesson 09."""
 
 import logging
 from collections.abc import Sequence
@@ -9,60 +9,48 @@ from datasets import Dataset
 from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp
 
-from tinykd import data
-from tinykd.errors import ModelError
-from tinykd.fusion.calibration import by_word, fit_temperature
-from tinykd.fusion.cost import row_macs
-from tinykd.fusion.curve import score
-from tinykd.fusion.members import Fusion, Member, check_members, logits_by_name
+from tinykd.deploy.predictor import Rows
+from tinykd.errors import SettingError
+from tinykd.fusion.calibration import by_word, calibrated
+from tinykd.fusion.curve import score_logits
+from tinykd.fusion.members import Fusion, Member, check_members
 
 logger = logging.getLogger("tinykd")
 
 
 @dataclass(frozen=True, eq=False)
 class Parallel(Fusion):
-    """Any number of members whose answers are added, each with its weight. A member of weight 0 is not run.
+    """Any number of members whose predictions are added, each with its weight. A member of weight 0 is not run.
 
     Args:
         members: by name; the first, usually the teacher, is the unit of :meth:`cost`.
         weights: by the same names, at least 0, with the sum 1.
-        space: ``"logits"`` adds logits, as the article does: labels that every member can live with win.
+        space: ``"logits"`` adds logits, as the article does: labels that no member thinks unlikely win.
             ``"probabilities"`` adds probabilities: a label that one member is sure of can win.
-        temperatures: by the same names; divide the logits first. 1 by default.
+        temperatures: by the same names, from :func:`tinykd.fusion.fit_temperature`; 1 by default.
+        max_length: subword tokens in a window.
 
     Raises:
         ModelError: members with other labels or another task, a tokenizer that cannot work.
-        ValueError: an impossible setting.
+        SettingError: an impossible setting.
     """
 
     members: dict[str, Member]
     weights: dict[str, float]
     space: str = "logits"
     temperatures: dict[str, float] | None = None
+    max_length: int = 128
 
     def __post_init__(self) -> None:
-        if self.temperatures is None:
-            object.__setattr__(self, "temperatures", dict.fromkeys(self.members, 1.0))
-        if not self.members:
-            raise ModelError("a fusion needs at least one member")
-        check_members(self.members)
+        super().__post_init__()
         _check_space(self.space)
-        for what, values in (("weights", self.weights), ("temperatures", self.temperatures)):
-            if set(values) != set(self.members):
-                raise ValueError(f"{what} are for {', '.join(values)}; the members are {', '.join(self.members)}")
+        self.check_names("weights", self.weights)
         if not (all(weight >= 0 for weight in self.weights.values()) and abs(sum(self.weights.values()) - 1) <= 1e-6):
-            raise ValueError(f"weights are {self.weights}; they must be at least 0 and have the sum 1")
-        if not all(temperature > 0 for temperature in self.temperatures.values()):
-            raise ValueError(f"temperatures are {self.temperatures}; they must be above 0")
+            raise SettingError(f"weights are {self.weights}; they must be at least 0 and have the sum 1")
 
     @classmethod
     def fit(
-        cls,
-        members: dict[str, Member],
-        valid: Dataset,
-        space: str = "logits",
-        max_length: int = 128,
-        batch_size: int = 32,
+        cls, members: dict[str, Member], valid: Dataset, space: str = "logits", max_length: int = 128
     ) -> "Parallel":
         """Calibrate every member on ``valid``, and find the weights there.
 
@@ -75,50 +63,38 @@ class Parallel(Fusion):
         """
         check_members(members)
         _check_space(space)
-        names, labels = list(members), data.label_names(valid)
-        rows, temperatures = {}, {}
-        for name in names:
-            logits = logits_by_name(members[name], labels, valid, max_length, batch_size)
-            every_word, gold = by_word(logits, valid)
-            temperatures[name] = fit_temperature(every_word, gold)
-            rows[name] = [row / temperatures[name] for row in logits]
-        weights = fit_weights(np.stack([np.concatenate(rows[name]) for name in names]), gold, space)
-        alone = {name: score(rows[name], valid) for name in names}
-        best = max(names, key=alone.__getitem__)
-        fused = score([mix(row, weights, space) for row in zip(*rows.values(), strict=True)], valid)
+        rows, temperatures = calibrated(members, valid, max_length)
+        words, labels = zip(*(by_word(of_member, valid) for of_member in rows.values()), strict=True)
+        weights = fit_weights(np.stack(words), labels[0], space)
+        alone = {name: score_logits(of_member, valid) for name, of_member in rows.items()}
+        best = max(alone, key=alone.__getitem__)
+        fused = score_logits([mix(row, weights, space) for row in zip(*rows.values(), strict=True)], valid)
         if fused <= alone[best]:
             logger.warning(
                 "parallel fusion gains nothing on these %d rows: it scores %.4f, the %s alone %.4f; use the %s alone",
                 *(len(valid), fused, best, alone[best], best),
             )
-            weights = np.array([float(name == best) for name in names])
-        return cls(members, dict(zip(names, weights.tolist(), strict=True)), space, temperatures)
+            weights = np.array([float(name == best) for name in members])
+        return cls(members, dict(zip(members, weights.tolist(), strict=True)), space, temperatures, max_length)
 
-    def logits(self, dataset: Dataset, max_length: int = 128, batch_size: int = 32) -> list[np.ndarray]:
-        """Return the fused logits, one array a row: (words, classes), or (1, classes) for classification."""
-        names = [name for name, weight in self.weights.items() if weight > 0]
-        rows = [
-            [
-                row / self.temperatures[name]
-                for row in logits_by_name(self.members[name], self.labels, dataset, max_length, batch_size)
-            ]
-            for name in names
-        ]
-        weights = [self.weights[name] for name in names]
-        return [mix(row, weights, self.space) for row in zip(*rows, strict=True)]
+    def logits(self, rows: Rows) -> list[np.ndarray]:
+        """Return the fused logits, one array per row: (words, classes), or (1, classes) for classification."""
+        used = {name: weight for name, weight in self.weights.items() if weight > 0}
+        by_row = zip(*(self.logits_of(name, rows) for name in used), strict=True)
+        return [mix(row, list(used.values()), self.space) for row in by_row]
 
-    def cost(self, dataset: Dataset, max_length: int = 128) -> float:
-        """Return what answering ``dataset`` costs, where 1 is the first member alone."""
-        costs = {name: row_macs(member, dataset, max_length).sum() for name, member in self.members.items()}
+    def cost(self, rows: Rows) -> float:
+        """Return what predicting ``rows`` costs, where 1 is the first member alone."""
+        costs = {name: of_rows.sum() for name, of_rows in zip(self.members, self.row_costs(rows), strict=True)}
         return float(sum(costs[n] for n, weight in self.weights.items() if weight > 0) / next(iter(costs.values())))
 
 
 def mix(logits: Sequence[np.ndarray], weights: Sequence[float], space: str) -> np.ndarray:
-    """Add the members' answers.
+    """Add the members' predictions.
 
     Args:
-        logits: one array (words, classes) a member.
-        weights: one a member.
+        logits: one array (words, classes) per member.
+        weights: one per member.
         space: ``"logits"``: Σ w·z. ``"probabilities"``: log Σ w·softmax(z), so that a softmax gives the mixture back.
 
     Returns:
@@ -144,12 +120,12 @@ def fit_weights(logits: np.ndarray, labels: np.ndarray, space: str) -> np.ndarra
         return -log_softmax(mix(logits, weights, space), axis=-1)[words, labels].mean()
 
     one = {"type": "eq", "fun": lambda weights: weights.sum() - 1}
-    found = minimize(loss, np.full(count, 1 / count), bounds=[(0, 1)] * count, constraints=one, method="SLSQP")
-    weights = np.clip(found.x, 0, 1)
+    start, bounds = np.full(count, 1 / count), [(0, 1)] * count
+    weights = np.clip(minimize(loss, start, bounds=bounds, constraints=one, method="SLSQP").x, 0, 1)
     weights[weights < 1e-6] = 0  # a rounding error is not worth running a model
     return weights / weights.sum()
 
 
 def _check_space(space: str) -> None:
     if space not in ("logits", "probabilities"):
-        raise ValueError(f"space is {space!r}; expected 'logits' or 'probabilities'")
+        raise SettingError(f"space is {space!r}; expected 'logits' or 'probabilities'")

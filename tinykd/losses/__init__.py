@@ -7,20 +7,5 @@ An empty batch gives 0, with a gradient of 0. Libraries differ here by factors o
 """
 
 from tinykd.losses.attention import attention, attention_scores, minilm, relations
-from tinykd.losses.prediction import cross_entropy, distillation, joint_target, kl_divergence, mixture
-from tinykd.losses.representation import cosine, hidden_states, patient
-
-__all__ = [
-    "attention",
-    "attention_scores",
-    "cosine",
-    "cross_entropy",
-    "distillation",
-    "hidden_states",
-    "joint_target",
-    "kl_divergence",
-    "minilm",
-    "mixture",
-    "patient",
-    "relations",
-]
+from tinykd.losses.prediction import cross_entropy, joint_target, kd_loss, kl_divergence, soft_target_loss
+from tinykd.losses.representation import cosine, hidden_states, pkd

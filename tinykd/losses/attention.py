@@ -1,8 +1,8 @@
-"""Losses between relations of words: who looks at whom. Taught in lesson 05.
+"""Losses between relations of words: which word attends to which. Taught in lesson 05.
 
 Shapes: queries, keys, values (batch, words, hidden) of one layer; mask (batch, words), True where a word counts. A word
-that does not count is neither a row nor a column. Every word that counts weighs the same, in however long a sentence.
-Relations need no common width: only the number of heads, into which each model's vectors are cut, must agree.
+that does not count is neither a row nor a column. Every word that counts weighs the same, however long its sentence.
+Relations need no common width: only the number of relation heads, into which each model's vectors are cut, must agree.
 """
 
 import torch
@@ -15,27 +15,26 @@ from tinykd.losses.masking import check_same_shape, mean, precise
 def attention_scores(queries: Tensor, keys: Tensor, heads: int) -> Tensor:
     """Scaled dot products ``Q Kᵀ / √d`` before the softmax, (batch, heads, words, words).
 
-    Vaswani et al. 2017, equation 1. Also used of a matrix with itself: MiniLMv2's Q-Q, K-K and V-V relations.
+    Vaswani et al. 2017, equation 1. With a matrix and itself they are MiniLMv2's Q-Q, K-K and V-V relations.
 
     Raises:
         ValueError: the width is not a multiple of ``heads``.
     """
     queries, keys = _heads(queries, heads), _heads(keys, heads)
-    with torch.autocast(queries.device.type, enabled=False):  # it would halve the precision of the product again
+    with torch.autocast(queries.device.type, enabled=False):  # it would halve the precision again
         return queries @ keys.transpose(-1, -2) / queries.shape[-1] ** 0.5
 
 
 def attention(student_scores: Tensor, teacher_scores: Tensor, mask: Tensor) -> Tensor:
     """Mean squared error of the scores: TinyBERT's L_attn (Jiao et al. 2020, equation 7).
 
-    Of the scores before the softmax, as their script does and their text advises ("a faster convergence rate and better
-    performances").
+    It compares the scores before the softmax, as their script does and their text advises.
 
     Args:
         student_scores, teacher_scores: (batch, heads, words, words).
 
     Raises:
-        ValueError: the numbers of heads differ, or the mask is none.
+        ValueError: the numbers of heads differ, or the mask is not boolean and (batch, words).
     """
     check_same_shape(student_scores, teacher_scores, "attention scores", mask)
     counted = mask[:, None, :, None] & mask[:, None, None, :]  # (batch, 1, words, words)
@@ -45,7 +44,7 @@ def attention(student_scores: Tensor, teacher_scores: Tensor, mask: Tensor) -> T
     return mean(rows[mask])
 
 
-def relations(student: Tensor, teacher: Tensor, heads: int, mask: Tensor) -> Tensor:
+def relations(student: Tensor, teacher: Tensor, relation_heads: int, mask: Tensor) -> Tensor:
     """KL(teacher ‖ student) of the self-relations ``softmax(A Aᵀ / √d)``, A being queries, keys or values.
 
     MiniLMv2 (Wang et al. 2021, equations 3 and 4): the mean over relation heads and words.
@@ -53,10 +52,14 @@ def relations(student: Tensor, teacher: Tensor, heads: int, mask: Tensor) -> Ten
     Args:
         student: (batch, words, student hidden).
         teacher: (batch, words, teacher hidden).
-        heads: relation heads; need not be the attention heads of either model.
+        relation_heads: into how many parts each vector is cut; need not be the attention heads of either model.
+
+    Raises:
+        ValueError: a width is not a multiple of ``relation_heads``, or the mask is not boolean and (batch, words).
     """
     student, teacher = _counted(student, teacher, mask)
-    return _divergence(attention_scores(student, student, heads), attention_scores(teacher, teacher, heads), mask)
+    student, teacher = (attention_scores(vectors, vectors, relation_heads) for vectors in (student, teacher))
+    return _divergence(student, teacher, mask)
 
 
 def minilm(student: tuple[Tensor, Tensor, Tensor], teacher: tuple[Tensor, Tensor, Tensor], heads: int, mask: Tensor):
@@ -66,23 +69,21 @@ def minilm(student: tuple[Tensor, Tensor, Tensor], teacher: tuple[Tensor, Tensor
 
     Args:
         student, teacher: (queries, keys, values), each (batch, words, hidden).
-        heads: the attention heads, of which both models must have as many.
+        heads: attention heads; both models must have as many.
     """
-    pairs = [_counted(*pair, mask) for pair in zip(student[:2], teacher[:2], strict=True)]
-    scores_student, scores_teacher = (
-        attention_scores(queries, keys, heads) for queries, keys in zip(*pairs, strict=True)
-    )
-    return _divergence(scores_student, scores_teacher, mask) + relations(student[2], teacher[2], heads, mask)
+    queries, keys = (_counted(one, other, mask) for one, other in zip(student[:2], teacher[:2], strict=True))
+    scores = [attention_scores(q, k, heads) for q, k in zip(queries, keys, strict=True)]  # the student's, the teacher's
+    return _divergence(*scores, mask) + relations(student[2], teacher[2], heads, mask)
 
 
 def _counted(student: Tensor, teacher: Tensor, mask: Tensor) -> list[Tensor]:
-    """Zeros in place of words that do not count: in a product, an infinity there would make a gradient here NaN."""
-    check_same_shape(student[..., :1], teacher[..., :1], "relations", mask)  # of two widths
+    """Put zeros in place of words that do not count: in a product, an infinity there would make a gradient here NaN."""
+    check_same_shape(student[..., :1], teacher[..., :1], "relations", mask)  # the widths may differ
     return [vectors.where(mask[..., None], 0) for vectors in (student, teacher)]
 
 
 def _heads(vectors: Tensor, heads: int) -> Tensor:
-    """(batch, words, hidden) to (batch, heads, words, hidden / heads)."""
+    """Cut (batch, words, hidden) into (batch, heads, words, hidden / heads)."""
     batch, words, hidden = vectors.shape
     if heads < 1 or hidden % heads:
         raise ValueError(f"a width of {hidden} cannot be cut into {heads} heads")

@@ -1,28 +1,31 @@
-"""What all losses share: the mean over the positions that count, in single precision at least."""
+"""What all losses share: the mean over the positions that count, in single precision at least. Lesson 02."""
 
 import torch
 from torch import Tensor
 
+IGNORE = -100  #: the label of a position that no loss and no score counts, as in ``torch.nn.functional.cross_entropy``
+
 
 def mean(values: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean of the values of the positions that count, which the caller has *selected*; 0 where there are none.
+    """Mean of the values at the positions that count, which the caller has *selected*; 0 where there are none.
 
-    Selected, not multiplied by a mask: what stands at the other positions, even an infinity, touches neither value nor
-    gradient. A ``weight`` says how much each counts; weights are not normalised, so that 1 everywhere changes nothing.
+    They are selected, not multiplied by a mask: what stands at the other positions, even an infinity, touches neither
+    value nor gradient. ``weight`` is how much each counts; weights are not normalised, so that 1 everywhere changes
+    nothing.
     """
     weighted = values if weight is None else weight * values
     return weighted.sum() / max(1, values.numel())
 
 
 def precise(tensor: Tensor) -> Tensor:
-    """Half precision becomes single; double stays double."""
+    """Turn half precision into single; double stays double."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def check_same_shape(student: Tensor, teacher: Tensor, what: str, mask: Tensor | None = None) -> None:
-    """Refuse two tensors that would be broadcast, silently, against each other, and a mask of numbers or another shape.
+    """Refuse two tensors that would silently be broadcast, and a mask of numbers or of another shape.
 
-    Zeros and ones, such as a tokenizer's ``attention_mask``, would pick the rows 0 and 1.
+    As an index, zeros and ones such as a tokenizer's ``attention_mask`` would select the rows 0 and 1.
 
     Raises:
         ValueError: shows both shapes, or the mask's.

@@ -1,11 +1,10 @@
-"""Losses of the prediction layer: labels, the teacher's soft labels, and their mixture. Taught in lesson 02."""
+"""Losses of the prediction layer: labels, the teacher's soft targets, and the two mixed. Taught in lesson 02."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tinykd.data.encode import IGNORE
-from tinykd.losses.masking import check_same_shape, mean, precise
+from tinykd.losses.masking import IGNORE, check_same_shape, mean, precise
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -30,8 +29,7 @@ def kl_divergence(student_logits: Tensor, teacher_logits: Tensor, temperature: f
     (Hinton, Vinyals and Dean 2015, section 2).
 
     Args:
-        student_logits: (..., classes).
-        teacher_logits: (..., classes).
+        student_logits, teacher_logits: (..., classes).
         temperature: T > 0; 1 leaves the distributions as they are, more softens them.
 
     Returns:
@@ -45,7 +43,7 @@ def kl_divergence(student_logits: Tensor, teacher_logits: Tensor, temperature: f
     return F.kl_div(log_q, log_p, log_target=True, reduction="none").sum(-1)
 
 
-def distillation(
+def soft_target_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
     labels: Tensor,
@@ -54,12 +52,12 @@ def distillation(
 ) -> Tensor:
     """``T² · KL(teacher ‖ student)``, the mean over the positions that count.
 
-    The gradient of KL at temperature T shrinks as 1/T² (lesson 02 derives it); the factor T² holds the pull of a
-    batch in one order of magnitude, so that an alpha chosen at one temperature still means something at another.
+    The gradient of KL at temperature T shrinks as 1/T² (lesson 02 derives it). The factor T² keeps the gradient in one
+    order of magnitude, so that an alpha chosen at one temperature still means something at another.
 
     Args:
         student_logits, teacher_logits: (..., classes).
-        labels: (...); only tells which positions count (not -100).
+        labels: (...); only which of them are -100 matters: those positions do not count.
         temperature: T > 0.
         weight: (...), how much each position counts; 1 each by default.
     """
@@ -68,7 +66,7 @@ def distillation(
     return temperature**2 * mean(each, _selected(weight, counted))
 
 
-def mixture(
+def kd_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
     labels: Tensor,
@@ -88,35 +86,33 @@ def mixture(
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is {alpha}; it must lie in [0, 1]")
     hard = cross_entropy(student_logits, labels, weight)
-    soft = distillation(student_logits, teacher_logits, labels, temperature, weight)
+    soft = soft_target_loss(student_logits, teacher_logits, labels, temperature, weight)
     return alpha * hard + (1 - alpha) * soft
 
 
-def joint_target(
-    teacher_logits: Tensor, student_logits: Tensor, teacher_share: float, temperature: float = 1.0
-) -> Tensor:
+def joint_target(teacher_logits: Tensor, student_logits: Tensor, mixing: float, temperature: float = 1.0) -> Tensor:
     """Logits whose softmax at ``temperature`` is the article's joint output, ``λ · teacher + (1 - λ) · student``.
 
-    The student's part is a constant: no gradient flows through a target. The gradient of ``distillation`` against this
-    target is exactly λ times that against the teacher alone (lesson 02): the schedule of λ is a schedule of how hard
-    the teacher pulls.
+    The student's part is a constant: no gradient flows through a target. The gradient of ``soft_target_loss`` against
+    this target is exactly λ times the gradient against the teacher alone (lesson 02), so a schedule of λ is a schedule
+    of the teacher's weight.
 
     Args:
         teacher_logits, student_logits: (..., classes).
-        teacher_share: λ, in [0, 1].
+        mixing: λ, in [0, 1]; 1 is the teacher alone.
         temperature: T > 0, of both distributions.
 
     Returns:
-        (..., classes).
+        (..., classes), in single precision at least.
     """
     check_same_shape(student_logits, teacher_logits, "logits")
-    if not 0 <= teacher_share <= 1:
-        raise ValueError(f"teacher_share is {teacher_share}; it must lie in [0, 1]")
+    if not 0 <= mixing <= 1:
+        raise ValueError(f"mixing is {mixing}; it must lie in [0, 1]")
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}; it must be above 0")
     teacher = F.softmax(precise(teacher_logits) / temperature, dim=-1)
     student = F.softmax(precise(student_logits.detach()) / temperature, dim=-1)
-    joint = teacher_share * teacher + (1 - teacher_share) * student
+    joint = mixing * teacher + (1 - mixing) * student
     return temperature * joint.clamp(min=torch.finfo(joint.dtype).tiny).log()
 
 

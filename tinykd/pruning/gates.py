@@ -5,20 +5,20 @@ derivative of the loss by ξ tells, for all of them in one backward pass, what r
 """
 
 import contextlib
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
 import torch
+from datasets import Dataset
 from torch import Tensor
-from tqdm.auto import tqdm
-from transformers import PreTrainedModel
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import data, losses, models
-from tinykd.hardware import placed
-from tinykd.objective import Objective
+from tinykd import data, losses, models, progress
 from tinykd.pruning.parts import layers_of, shape_of
+
+BATCH = 32  #: rows that the model sees at once
 
 
 @contextlib.contextmanager
@@ -39,89 +39,81 @@ def gated(model: PreTrainedModel) -> Iterator[dict[tuple[int, str], Tensor]]:
 
         return hook
 
-    hooks = []
-    for number, (layer, (heads, neurons)) in enumerate(zip(layers_of(model), shape_of(model), strict=True)):
-        for name, count, module in (
-            ("heads", heads, layer.attention.output.dense),
-            ("neurons", neurons, layer.output.dense),
-        ):
-            hooks.append(module.register_forward_pre_hook(multiply((number, name), count)))
-    try:
+    with contextlib.ExitStack() as hooks:
+        for n, (layer, (heads, neurons)) in enumerate(zip(layers_of(model), shape_of(model), strict=True)):
+            out = layer.attention.output.dense
+            hooks.enter_context(out.register_forward_pre_hook(multiply((n, "heads"), heads)))
+            hooks.enter_context(layer.output.dense.register_forward_pre_hook(multiply((n, "neurons"), neurons)))
         yield gates
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
-class Corpus:
-    """A model and the batches of a corpus, in any order and as often as wanted."""
-
-    def __init__(self, model, tokenizer, dataset, by, temperature, max_length, batch_size, progress):
-        signals = {"teacher_logits"} if by == "distillation" else set()  # without a teacher, the loss is that of labels
-        dataset = dataset.select_columns(
-            [name for name in dataset.column_names if name in signals or not name.startswith("teacher_")]
-        )
-        self.model, self.objective, self.temperature = placed(model), Objective(model).eval(), temperature
-        self.encoded = data.encode(dataset, tokenizer, max_length)
-        models.check_length(model, max(self.encoded["length"][:]), max_length)
-        self.collate = data.collate(tokenizer, dataset)
-        order = np.argsort(self.encoded["length"][:], kind="stable")  # rows of like length together: little padding
-        self.batches = np.array_split(order, math.ceil(len(order) / batch_size))
-        passes = 2 + len(layers_of(model))
-        self.bar = tqdm(total=passes * len(self.batches), desc=progress, unit="batch", disable=progress is None)
-
-    def losses(self) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        """Yield for each batch the loss, summed over its words (or texts), and their logits, then the teacher's.
-
-        Both are (words, classes); without a teacher, the last is None.
-        """
-        for rows in self.batches:
-            batch = self.collate([self.encoded[int(i)] for i in rows])
-            batch = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
-            outputs = self.objective(**batch, alpha=0.0, temperature=self.temperature)
-            logits, said = outputs["logits"], batch.get("teacher_logits")
-            if logits.dim() == 3:
-                words = batch["word_starts"] >= 0
-                logits, said = logits[words], said[words] if said is not None else None
-            yield outputs["loss"] * len(logits), logits, said
-            self.bar.update()
+def batches_of(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> DataLoader:
+    """Return the batches of a corpus, rows of like length together: little padding."""
+    encoded = data.encode(dataset, tokenizer, max_length)
+    order = np.argsort(encoded["length"][:], kind="stable")
+    parts = [part.tolist() for part in np.array_split(order, -(-len(order) // BATCH))]
+    return DataLoader(encoded, batch_sampler=parts, collate_fn=data.collate(tokenizer, dataset))
 
 
-def by_gates(corpus: Corpus, by: str, generator: torch.Generator) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Return the importance of heads and of neurons, a tensor a layer; see :func:`tinykd.pruning.importance`."""
-    cost, words = defaultdict(float), 0
-    with torch.inference_mode(False), torch.enable_grad(), gated(corpus.model) as gates:
-        for loss, logits, said in corpus.losses():
-            if by == "distillation":
-                loss = _loss_of_drawn_labels(logits, said, corpus.temperature, generator)
+def losses_on(
+    model: PreTrainedModel, batches: DataLoader, temperature: float | None
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield per batch the loss, summed over its words (or texts), their logits and their targets.
+
+    The logits are (words, classes). With a ``temperature`` T the targets are the teacher's logits, and the loss is
+    ``T² KL(teacher ‖ model)``; without, the targets are labels, (words,), and the loss is the cross-entropy.
+    """
+    hooks = models.FeatureHooks(model)
+    for batch in progress.bar(batches, desc="importance", leave=False):
+        batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+        first = batch["first_subwords"]
+        logits = hooks(batch["input_ids"], batch["attention_mask"], first)["logits"]
+        targets = batch["labels"] if temperature is None else batch["teacher_logits"]
+        if logits.dim() == 3:
+            targets = models.of_words(targets, first) if temperature is None else targets
+            logits, targets = logits[first >= 0], targets[first >= 0]
+        if temperature is None:
+            yield losses.cross_entropy(logits, targets) * len(logits), logits, targets
+        else:
+            yield temperature**2 * losses.kl_divergence(logits, targets, temperature).sum(), logits, targets
+
+
+def by_gates(model: PreTrainedModel, batches: DataLoader, temperature: float | None) -> list[tuple[Tensor, ...]]:
+    """Return the importance of heads and of neurons, a tensor per layer; see :mod:`tinykd.pruning.importance`."""
+    cost, words, generator = defaultdict(float), 0, torch.Generator().manual_seed(0)
+    with torch.inference_mode(False), torch.enable_grad(), gated(model) as gates:
+        for loss, logits, targets in losses_on(model, batches, temperature):
+            if temperature is not None:
+                loss = loss_of_drawn_labels(logits, targets, temperature, generator)
             gradients = torch.autograd.grad(loss, gates.values())  # each (batch, heads) or (batch, neurons)
             for key, gradient in zip(gates, map(Tensor.float, gradients), strict=True):
-                cost[key] += (gradient**2 / 2 if by == "distillation" else gradient.abs()).sum(0)
+                cost[key] += (gradient.abs() if temperature is None else gradient**2 / 2).sum(0)
             words += len(logits)
-    depth = range(len(layers_of(corpus.model)))
-    heads, neurons = [tuple(cost[n, name] / words for n in depth) for name in ("heads", "neurons")]
-    return heads, neurons
+    return [tuple(cost[n, name] / words for n in range(len(layers_of(model)))) for name in ("heads", "neurons")]
 
 
-def _loss_of_drawn_labels(student: Tensor, teacher: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+def loss_of_drawn_labels(student: Tensor, teacher: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
     """Return ``-T Σ log q(y)``, y drawn from the teacher: its squared gradient is the curvature of T² KL, on average.
 
     Exactly so where student and teacher agree; where they do not, it also holds the square of the gradient of T² KL.
+
+    Args:
+        student, teacher: (words, classes), logits.
     """
     labels = torch.multinomial((teacher / temperature).softmax(-1).cpu(), 1, generator=generator)[:, 0]
     return temperature * len(labels) * losses.cross_entropy(student / temperature, labels.to(student.device))
 
 
 @torch.no_grad()
-def by_skipping(corpus: Corpus) -> Tensor:
+def by_skipping(model: PreTrainedModel, batches: DataLoader, temperature: float | None) -> Tensor:
     """Return (layers,), the rise of the mean loss without each layer."""
 
     def mean() -> float:
-        sums = [(loss.item(), len(logits)) for loss, logits, _ in corpus.losses()]
+        sums = [(loss.item(), len(logits)) for loss, logits, _ in losses_on(model, batches, temperature)]
         return sum(loss for loss, _ in sums) / sum(words for _, words in sums)
 
     whole, rises = mean(), []
-    for layer in layers_of(corpus.model):
+    for layer in layers_of(model):
         with layer.register_forward_hook(lambda module, inputs, output: inputs[0]):
             rises.append(mean() - whole)
     return torch.tensor(rises)

@@ -1,4 +1,24 @@
-"""How much a model would miss a head, a neuron or a layer. Taught in lesson 07."""
+"""How much a model would miss a head, a neuron or a layer. Taught in lesson 07.
+
+Three measures. ``"magnitude"`` looks at the weights alone: the Frobenius norm of what a part computes,
+``‖W_out [W_in, b_in]‖`` (of a head: through its values), in no unit; of a layer, the norm of all these. The other two
+are in nats per word, of a loss L on a corpus; ξ is a part's gate (:mod:`tinykd.pruning.gates`):
+
+- ``"gradient"``: ``Σ |∂L/∂ξ|`` over the sentences, L being the cross-entropy with the labels: gradient times activation
+  (Michel et al. 2019, equation 2; Molchanov et al. 2019 take squares). The bars hide a sign: what does harm counts as
+  much as what does good.
+- ``"distillation"``: how far ``L = T² KL(teacher ‖ model)`` rises without the part, by the second-order term of its
+  Taylor series, ``½ T² Σ (∂ log q(y)/∂ξ)²`` over the sentences: q is the model's softmax at T, and the labels y are
+  drawn from the teacher's (Fisher pruning, Theis et al. 2018, who take the corpus's labels). It needs no second
+  derivative, and tells parts apart even where a teacher prunes itself and every ∂L/∂ξ is 0.
+
+The first-order term ``-∂L/∂ξ`` is left out on purpose. With it the estimate is better for any one part and worse for
+many: of a student that is not yet at its best, a hundred neurons would each help a little by going, and all go
+together, far past the point where that was true.
+
+A whole layer is too large a step for a derivative: with these two, ``layers`` is the rise of L measured when one layer
+after the other is skipped.
+"""
 
 from dataclasses import dataclass
 
@@ -8,8 +28,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data, models
-from tinykd.errors import DataError, ModelError, is_whole
-from tinykd.pruning.gates import Corpus, by_gates, by_skipping
+from tinykd.errors import DataError, ModelError, SettingError
+from tinykd.models.precision import placed
+from tinykd.pruning.gates import batches_of, by_gates, by_skipping
 from tinykd.pruning.parts import layers_of, shape_of
 
 MEASURES = ("magnitude", "gradient", "distillation")
@@ -19,7 +40,7 @@ MEASURES = ("magnitude", "gradient", "distillation")
 class Importance:
     """A number for each part of a model; the lowest goes first.
 
-    ``heads`` and ``neurons`` hold a float32 tensor a layer, (heads,) and (neurons,); ``layers`` is (layers,).
+    ``heads`` and ``neurons`` hold a float32 tensor per layer, (heads,) and (neurons,); ``layers`` is (layers,).
     """
 
     heads: tuple[Tensor, ...]
@@ -30,69 +51,55 @@ class Importance:
 def importance(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    dataset: Dataset,
-    by: str = "distillation",
+    dataset: Dataset | None,
+    measure: str = "distillation",
     temperature: float = 1.0,
     max_length: int = 128,
-    batch_size: int = 32,
-    seed: int = 0,
-    progress: str | None = None,
 ) -> Importance:
-    """Measure every head, neuron and layer of a BERT. Taught in lesson 07.
-
-    ``"magnitude"`` looks at the weights alone: the Frobenius norm of what a part computes, ``‖W_out [W_in, b_in]‖`` (of
-    a head: through its values), in no unit; of a layer, the norm of all these. The other two are in nats a word, of a
-    loss L on ``dataset``; ξ is a part's gate (:mod:`tinykd.pruning.gates`):
-
-    - ``"gradient"``: ``Σ |∂L/∂ξ|`` over the sentences, L being the cross-entropy with the labels: gradient times
-      activation (Michel et al. 2019, equation 2; Molchanov et al. 2019 take squares). The bars hide a sign: what does
-      harm counts as much as what does good.
-    - ``"distillation"``: how far ``L = T² KL(teacher ‖ model)`` rises without the part, by the second-order term of its
-      Taylor series, ``½ T² Σ (∂ log q(y)/∂ξ)²`` over the sentences: q is the model's softmax at T, and the labels y are
-      drawn from the teacher's (Fisher pruning, Theis et al. 2018, who take the corpus's labels). It needs no second
-      derivative, and says something even where a teacher prunes itself and every ∂L/∂ξ is 0.
-
-    The first-order term ``-∂L/∂ξ`` is left out on purpose. With it the estimate is better for any one part and worse
-    for many: of a student that is not yet at its best, a hundred neurons would each help a little by going, and all go
-    together, far past the point where that was true.
-
-    A whole layer is too large a step for a derivative: with these two, ``layers`` is the rise of L measured when one
-    layer after the other is skipped.
+    """Measure every head, neuron and layer of a BERT; this module's first lines explain how. Taught in lesson 07.
 
     Args:
-        dataset: a validation split, never the test split; for ``"distillation"`` with the column ``teacher_logits`` of
-            :func:`tinykd.samples.with_teacher`. ``"magnitude"`` does not look at it.
-        by: one of the three.
+        dataset: a validation split, never the test split; for ``"gradient"`` with labels, for ``"distillation"`` with
+            the column ``teacher_logits`` of :func:`tinykd.samples.with_teacher`. ``"magnitude"`` does not look at it.
+        measure: one of the three.
         temperature: T of ``"distillation"``.
-        seed: draws the labels y.
-        progress: what to call the progress bar; none without it.
+        max_length: subword tokens in a window.
 
     Raises:
-        ModelError: not a BERT, an unknown measure, labels in another order than the corpus has, or a ``max_length``
-            that the model cannot take.
-        DataError: no rows, or no ``teacher_logits``.
+        SettingError: an unknown measure, or a temperature that is not above 0.
+        ModelError: not a BERT, labels in another order than the corpus has, or a ``max_length`` that the model cannot
+            take.
+        DataError: no rows, no labels, or no ``teacher_logits``.
     """
     shape_of(model)  # refuses what is not a BERT
-    if by not in MEASURES:
-        raise ModelError(f"unknown importance {by!r}; expected one of {', '.join(MEASURES)}")
-    if by == "magnitude":
+    if measure not in MEASURES:
+        raise SettingError(f"unknown importance {measure!r}; expected one of {', '.join(MEASURES)}")
+    if measure == "magnitude":
         return _magnitude(model)
-    if not len(dataset):
-        raise DataError("importance is measured on sentences, and the dataset has none")
-    if by == "distillation" and "teacher_logits" not in dataset.column_names:
-        raise DataError("the teacher-aware importance needs a column teacher_logits; make it with samples.with_teacher")
-    names = models.label_names(model.config)
-    if names != data.label_names(dataset):
-        raise ModelError(f"the model's labels are {names}, those of the corpus {data.label_names(dataset)}")
-    if not is_whole(batch_size, 1):
-        raise ModelError(f"batch_size is {batch_size}; it must be a whole number, at least 1")
-    was_training = model.training
-    corpus = Corpus(model, tokenizer, dataset, by, temperature, max_length, batch_size, progress)
+    if not temperature > 0:
+        raise SettingError(f"temperature is {temperature}; it must be above 0")
+    batches = batches_of(_read_by(measure, dataset, model), tokenizer, max_length)
+    models.check_length(model, max(batches.dataset["length"][:]), max_length)
+    was_training, how = model.training, (batches, temperature if measure == "distillation" else None)
     try:
-        with corpus.bar:
-            return Importance(*by_gates(corpus, by, torch.Generator().manual_seed(seed)), by_skipping(corpus))
+        return Importance(*by_gates(placed(model), *how), by_skipping(model, *how))
     finally:
         model.train(was_training)
+
+
+def _read_by(measure: str, dataset: Dataset, model: PreTrainedModel) -> Dataset:
+    """Return the columns that a measure reads, if they are there and fit."""
+    if not len(dataset):
+        raise DataError("importance is measured on sentences, and the dataset has none")
+    columns = dataset.column_names
+    if measure == "distillation" and "teacher_logits" not in columns:
+        raise DataError("the teacher-aware importance needs a column teacher_logits; make it with samples.with_teacher")
+    if measure == "gradient" or {"labels", "label"} & set(columns):
+        names, theirs = models.label_names(model.config), data.label_names(dataset)
+        if names != theirs:
+            raise ModelError(f"the model's labels are {names}, those of the corpus {theirs}")
+    read = "teacher_logits" if measure == "distillation" else None
+    return dataset.remove_columns([name for name in columns if name.startswith("teacher_") and name != read])
 
 
 @torch.no_grad()

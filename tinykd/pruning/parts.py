@@ -5,7 +5,8 @@ from transformers import BertForSequenceClassification, BertForTokenClassificati
 
 from tinykd import models
 from tinykd.errors import ModelError
-from tinykd.pruned_bert import PrunedBertConfig
+from tinykd.models.loading import HEADS
+from tinykd.models.pruned_bert import PrunedBertConfig
 
 
 def layers_of(model: PreTrainedModel) -> nn.ModuleList:
@@ -36,7 +37,7 @@ def shape_of(model: PreTrainedModel) -> list[tuple[int, int]]:
 def reshaped(model: PreTrainedModel, shapes: dict, weights: dict[str, Tensor]) -> PreTrainedModel:
     """Return such a model in other ``shapes`` (those of a ``PrunedBertConfig``), with ``weights`` in its own type."""
     of_both = model.config.to_dict() | shapes | {"model_type": PrunedBertConfig.model_type}
-    other = models._HEADS[models.task_of(model)].from_config(PrunedBertConfig.from_dict(of_both)).to(model.dtype)
+    other = HEADS[models.task_of(model)].from_config(PrunedBertConfig.from_dict(of_both)).to(model.dtype)
     other.load_state_dict(weights)
     other.config.architectures = [type(other).__name__]
     return other.eval()

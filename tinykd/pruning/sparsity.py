@@ -5,22 +5,21 @@ long; 2:4 is the pattern that the sparse cores of some GPUs are built for. Compa
 """
 
 import copy
-import weakref
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import prune
 from transformers import PreTrainedModel
 
-from tinykd.adapters import refuse_adapted
-from tinykd.errors import ModelError
-from tinykd.internals import stack_of_layers
+from tinykd import models
+from tinykd.errors import ModelError, SettingError
+from tinykd.models.hooks import stack_of_layers
 
 
+@torch.no_grad()
 def sparsify(model: PreTrainedModel, amount: float | str) -> PreTrainedModel:
     """Return a copy of ``model`` whose Transformer layers have their smallest weights set to zero.
 
-    The zeros are held while the copy is trained: see :func:`hold_zeros`. Embeddings, biases and the head stay whole.
+    The zeros stay while the copy is trained: see :func:`mask_gradients`. Embeddings, biases and the head stay whole.
 
     Args:
         model: any encoder; it is left as it is.
@@ -28,29 +27,21 @@ def sparsify(model: PreTrainedModel, amount: float | str) -> PreTrainedModel:
             neighbouring inputs of an output, the two smallest (Mishra et al. 2021).
 
     Raises:
-        ModelError: another amount, a matrix whose width is no multiple of four for ``"2:4"``, or an adapted model.
+        SettingError: another amount.
+        ModelError: a matrix whose width is no multiple of four for ``"2:4"``, or an adapted model.
     """
     if amount != "2:4" and not (isinstance(amount, int | float) and 0 <= amount < 1):
-        raise ModelError(f"amount is {amount}; expected a share of zeros in [0, 1), or '2:4'")
-    with_masks = copy.deepcopy(model)
-    matrices = _matrices(with_masks)
-    if amount == "2:4":
-        for name, module in matrices.items():
-            if module.in_features % 4:
-                raise ModelError(f"2:4 needs inputs in fours, and {name} has {module.in_features}")
-        for module in matrices.values():
-            prune.custom_from_mask(module, "weight", _two_of_four(module.weight))
-    else:
-        weights = [(module, "weight") for module in matrices.values()]
-        prune.global_unstructured(weights, prune.L1Unstructured, amount=float(amount))
-    for module in matrices.values():
-        prune.remove(module, "weight")  # the zeros stay, the mask goes
-    model = copy.deepcopy(model)  # with_masks has its parameters in another order now
-    model.load_state_dict(with_masks.state_dict())
-    return hold_zeros(model)
+        raise SettingError(f"amount is {amount}; expected a share of zeros in [0, 1), or '2:4'")
+    model = copy.deepcopy(model)
+    matrices = _matrices(model)
+    sizes = {name: module.weight.abs() for name, module in matrices.items()}
+    kept = _two_of_four(sizes) if amount == "2:4" else _largest(sizes, amount)
+    for name, module in matrices.items():
+        module.weight.mul_(kept[name])
+    return mask_gradients(model)
 
 
-def hold_zeros(model: PreTrainedModel) -> PreTrainedModel:
+def mask_gradients(model: PreTrainedModel) -> PreTrainedModel:
     """Let no gradient reach the zeros of the Transformer layers, so that training keeps them; returns ``model`` itself.
 
     Hooks are neither saved nor copied: call it again on a sparse model that was loaded, or that
@@ -61,8 +52,8 @@ def hold_zeros(model: PreTrainedModel) -> PreTrainedModel:
     """
     for module in _matrices(model).values():
         if module.weight.requires_grad:
-            weight = weakref.ref(module.weight)  # or the hook would keep alive what it hangs on
-            module.weight.register_hook(lambda gradient, weight=weight: gradient * (weight().detach() != 0))
+            kept = module.weight.detach() != 0
+            module.weight.register_hook(lambda gradient, kept=kept: gradient * kept.to(gradient.device))
     return model
 
 
@@ -74,11 +65,26 @@ def sparsity(model: PreTrainedModel) -> float:
 
 def _matrices(model: PreTrainedModel) -> dict[str, nn.Linear]:
     """Return the linear modules of all Transformer layers, by name."""
-    refuse_adapted(model)
-    found = stack_of_layers(model).named_modules()
-    return {name: module for name, module in found if isinstance(module, nn.Linear)}
+    models.refuse_adapted(model)
+    named = stack_of_layers(model).named_modules()
+    return {name: module for name, module in named if isinstance(module, nn.Linear)}
 
 
-def _two_of_four(weight: Tensor) -> Tensor:
-    groups = weight.detach().abs().unflatten(1, (-1, 4))  # (out, in / 4, 4)
-    return torch.zeros_like(groups).scatter(2, groups.topk(2).indices, 1).flatten(1)
+def _largest(sizes: dict[str, Tensor], amount: float) -> dict[str, Tensor]:
+    """Return masks that are False at the smallest numbers of all matrices together."""
+    every = torch.cat([size.flatten() for size in sizes.values()])
+    kept = torch.ones_like(every, dtype=torch.bool)
+    kept[every.topk(round(amount * len(every)), largest=False).indices] = False
+    parts = kept.split([size.numel() for size in sizes.values()])
+    return {name: part.view_as(size) for (name, size), part in zip(sizes.items(), parts, strict=True)}
+
+
+def _two_of_four(sizes: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return masks that are True at the two largest of every four numbers of a row."""
+    kept = {}
+    for name, size in sizes.items():
+        if size.shape[1] % 4:
+            raise ModelError(f"2:4 needs inputs in fours, and {name} has {size.shape[1]}")
+        groups = size.unflatten(1, (-1, 4))  # (out, in / 4, 4)
+        kept[name] = torch.zeros_like(groups).scatter(2, groups.topk(2).indices, 1).flatten(1).bool()
+    return kept

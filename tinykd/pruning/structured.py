@@ -1,7 +1,7 @@
 """Cut heads, neurons and layers out of a BERT, for good. Taught in lesson 07.
 
 A mask of zeros makes nothing smaller and nothing faster. Here the rows and columns leave the matrices, and the
-configuration of the new model tells how many each layer has left (:mod:`tinykd.pruned_bert`).
+configuration of the new model tells how many each layer has left (:mod:`tinykd.models.pruned_bert`).
 """
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import prune_linear_layer
 
-from tinykd import models
-from tinykd.errors import ModelError
+from tinykd.errors import ModelError, SettingError
+from tinykd.models.students import cut
 from tinykd.pruning.importance import Importance
 from tinykd.pruning.parts import layers_of, reshaped, shape_of
 
@@ -26,7 +26,7 @@ def prune(
     """Return a smaller copy of ``model``, without its least important parts. Taught in lesson 07.
 
     Layers go first; ``heads`` and ``neurons`` are shares of what the layers that stay hold. What stays keeps its order
-    and its weights; :func:`tinykd.training.distill` helps it to recover.
+    and its weights; :func:`tinykd.training.distill` helps it to recover. A model that lost only layers is a plain BERT.
 
     Args:
         model: a BERT with a task head, pruned before or not; it is left as it is.
@@ -35,26 +35,32 @@ def prune(
         per_layer: take the same share of every layer; by default the heads of all layers compete, and so do the
             neurons, and only the best of each layer are safe.
 
-    Returns:
-        A model that :func:`tinykd.models.save` keeps and ``load`` rebuilds; a plain BERT if only layers went.
-
     Raises:
-        ModelError: a share outside [0, 1], or one that leaves a layer nothing; importance of another model.
+        SettingError: a share outside [0, 1], or one that leaves a layer nothing.
+        ModelError: importance of another model.
     """
     for name, share in (("heads", heads), ("neurons", neurons), ("layers", layers)):
         if not 0 <= share <= 1:
-            raise ModelError(f"{name} is {share}; the share that goes must lie in [0, 1]")
-    measured = [(len(one), len(other)) for one, other in zip(importance.heads, importance.neurons, strict=True)]
-    if measured != shape_of(model):
-        raise ModelError(
-            "this importance is of another model: it has (heads, neurons) by layer "
-            f"{measured}, the model {shape_of(model)}"
-        )
+            raise SettingError(f"{name} is {share}; the share that goes must lie in [0, 1]")
+    shape, measured = shape_of(model), [*zip(map(len, importance.heads), map(len, importance.neurons), strict=True)]
+    if measured != shape:
+        told = f"it has (heads, neurons) by layer {measured}, the model {shape}"
+        raise ModelError(f"this importance is of another model: {told}")
     kept = _kept([importance.layers], layers, True, "layers")[0].tolist()
     kept_heads = _kept([importance.heads[n] for n in kept], heads, per_layer, "heads")
     kept_neurons = _kept([importance.neurons[n] for n in kept], neurons, per_layer, "neurons")
-    pruned = models._cut(model, kept)
+    pruned = cut(model, kept)
     return _narrowed(pruned, kept_heads, kept_neurons) if heads or neurons else pruned
+
+
+def check_leaves(name: str, share: float, parts: int, layers: int) -> None:
+    """Refuse a share of heads, neurons or layers that would leave a layer nothing.
+
+    Raises:
+        SettingError: names it.
+    """
+    if parts - round(share * parts) < layers:
+        raise SettingError(f"{name} is {share}; this would leave nothing in a layer, and one of its {name} must stay")
 
 
 def _kept(scores: list[Tensor], share: float, per_layer: bool, name: str) -> list[Tensor]:
@@ -62,17 +68,11 @@ def _kept(scores: list[Tensor], share: float, per_layer: bool, name: str) -> lis
     if per_layer and len(scores) > 1:
         return [_kept([layer], share, True, name)[0] for layer in scores]
     sizes = [len(layer) for layer in scores]
-    gone = round(share * sum(sizes))
-    if gone > sum(sizes) - len(sizes):
-        raise ModelError(f"{name} is {share}; this would leave nothing in a layer, and one of its {name} must stay")
-    ranked = torch.cat([_with_the_best_safe(layer) for layer in scores])
+    check_leaves(name, share, sum(sizes), len(sizes))
+    ranked = torch.cat([layer.index_fill(0, layer.argmax(), torch.inf) for layer in scores])  # the best are safe
     stays = torch.ones(sum(sizes), dtype=torch.bool)
-    stays[ranked.argsort(stable=True)[:gone].cpu()] = False
+    stays[ranked.argsort(stable=True)[: round(share * sum(sizes))].cpu()] = False
     return [layer.nonzero()[:, 0] for layer in stays.split(sizes)]
-
-
-def _with_the_best_safe(scores: Tensor) -> Tensor:
-    return scores.index_fill(0, scores.argmax(), torch.inf)
 
 
 def _narrowed(model: PreTrainedModel, heads: list[Tensor], neurons: list[Tensor]) -> PreTrainedModel:

@@ -4,26 +4,22 @@
 equations 1 and 12. The result is kept in floating point here ("fake"), to see and to train what the rounding does.
 """
 
-import copy
-
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from tinykd.errors import is_whole
+from tinykd.errors import SettingError, is_whole
 
-#: numbers of a row of a table in 4 bits that share a scale
-BLOCK = 32
+BLOCK = 32  #: numbers of a row that share a scale in 4 bits
 
 
 def integer_range(bits: int, symmetric: bool) -> tuple[int, int]:
     """Return the smallest and the largest integer: 8 bits give (-127, 127) if symmetric, else (0, 255).
 
     Raises:
-        ValueError: less than 2 bits or more than 16.
+        SettingError: less than 2 bits or more than 16.
     """
     if not is_whole(bits, 2) or bits > 16:
-        raise ValueError(f"bits is {bits}; it must lie between 2 and 16, and be a whole number")
+        raise SettingError(f"bits is {bits}; it must lie between 2 and 16, and be a whole number")
     return (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if symmetric else (0, 2**bits - 1)
 
 
@@ -43,13 +39,13 @@ def scale_and_zero_point(
         Two tensors, float32 at least, that broadcast against ``tensor``: of 1 in every dimension but ``channel_dim``.
 
     Raises:
-        ValueError: see :func:`integer_range`; integers, or a ``channel_dim`` that ``tensor`` has not.
+        SettingError: as :func:`integer_range`; integers, or a ``channel_dim`` that ``tensor`` has not.
     """
     lowest, highest = integer_range(bits, symmetric)
     if not tensor.is_floating_point():
-        raise ValueError(f"{tensor.dtype} is not of floating point; there is nothing to round")
+        raise SettingError(f"{tensor.dtype} is not of floating point; there is nothing to round")
     if channel_dim is not None and tensor.dim() and not -tensor.dim() <= channel_dim < tensor.dim():
-        raise ValueError(f"channel_dim is {channel_dim}; the tensor has {tensor.dim()} dimensions")
+        raise SettingError(f"channel_dim is {channel_dim}; the tensor has {tensor.dim()} dimensions")
     tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32))  # bfloat16 has no 8 bits to spare
     others = [dim for dim in range(tensor.dim()) if channel_dim is None or dim != channel_dim % tensor.dim()]
     whole = bool(others) or not tensor.dim()  # without a dimension to look along, each number is its own extreme
@@ -78,27 +74,18 @@ def fake_quantize(tensor: Tensor, bits: int = 8, channel_dim: int | None = None,
 
 
 @torch.no_grad()
-def in_blocks(table: Tensor) -> Tensor:
-    """Return a table as 4 bits hold it: of each ``BLOCK`` numbers of a row, the largest is -8 times their scale.
+def blockwise(matrix: Tensor) -> Tensor:
+    """Return a matrix as 4 bits hold it: of each ``BLOCK`` numbers of a row, the largest is -8 times their scale.
 
-    So ONNX Runtime stores it (``dynamic_int8(…, table_bits=4)``), five eighths of a byte a number with its scales. To
-    16 steps most numbers move: round the table *before* the layers learn, and they learn to read it as it will be.
-    Rounding twice changes nothing.
+    So ONNX Runtime stores it (``dynamic_int8(…, embedding_bits=4)``), in five eighths of a byte per number, scales
+    included. To 16 steps most numbers move: round the embedding matrix *before* the layers are trained, and they learn
+    to read it as it will be stored. Rounding twice changes nothing.
 
     Args:
-        table: (rows, numbers); a last block may be shorter.
+        matrix: (rows, numbers); a last block may be shorter.
     """
     rounded = []
-    for block in table.split(BLOCK, dim=1):
+    for block in matrix.split(BLOCK, dim=1):
         scale = block.gather(1, block.abs().argmax(1, keepdim=True)) / -8
         rounded.append((block / scale.where(scale != 0, 1)).round().clamp(-8, 7) * scale)
     return torch.cat(rounded, dim=1)
-
-
-def to_bfloat16(model: PreTrainedModel) -> PreTrainedModel:
-    """Return a copy of ``model`` in bfloat16: half the bytes, 8 significant bits, the exponents of float32.
-
-    It saves and reloads as it is. Only a processor that multiplies bfloat16 is faster for it; see
-    ``hardware.prefers_bf16``.
-    """
-    return copy.deepcopy(model).to(torch.bfloat16)

@@ -5,17 +5,3 @@ from tinykd.samples.dynamic import DisagreementSampler, Dynamic
 from tinykd.samples.selection import select
 from tinykd.samples.signals import online, with_teacher
 from tinykd.samples.transfer import combine, few_labels, labelled_by
-
-__all__ = [
-    "DisagreementSampler",
-    "Dynamic",
-    "combine",
-    "few_labels",
-    "labelled_by",
-    "new_names",
-    "online",
-    "replace_words",
-    "select",
-    "swap_entities",
-    "with_teacher",
-]

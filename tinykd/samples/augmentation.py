@@ -1,20 +1,26 @@
 """Augmented samples: new sentences whose labels are right by the way they are made. Taught in lesson 04.
 
-An entity becomes another entity of its type, or any other word a word that is part of no entity.
+An entity becomes another entity of its type, or a word that is part of no entity becomes another such word. The new
+sentences come without columns ``teacher_…``: what a teacher predicted for a text does not hold for another. They are
+read from a temporary file (see :func:`tinykd.samples.streaming.streamed`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 import numpy as np
-from datasets import Dataset
+from datasets import Dataset, Features
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tinykd import progress
 from tinykd.data import label_names, task, words
-from tinykd.errors import DataError
+from tinykd.errors import DataError, SettingError, is_whole
 from tinykd.samples.streaming import entities_by_type, streamed, without_teacher
 from tinykd.samples.vocabulary import PlainWords
 from tinykd.text import entities
+
+SIMILAR = 10  #: words among which :func:`replace_words` draws
+SIMILAR_NAMES = 15  #: words among which :func:`new_names` draws
 
 
 def swap_entities(dataset: Dataset, copies: int = 1, seed: int = 0) -> Dataset:
@@ -25,183 +31,141 @@ def swap_entities(dataset: Dataset, copies: int = 1, seed: int = 0) -> Dataset:
 
     Args:
         dataset: columns ``tokens`` and ``labels``.
-        copies: new sentences for each sentence that holds an entity. The rest give none.
+        copies: new sentences per sentence that holds an entity. The rest give none.
         seed: of the draws.
 
     Returns:
-        The new sentences alone, with the same columns except ``teacher_…``: the teacher spoke of the old text. They are
-        read from a temporary file (see :func:`tinykd.samples.streaming.streamed`).
+        The new sentences alone, with the same columns.
 
     Raises:
-        DataError: the corpus has no tags, or ``copies`` is below 1.
+        DataError: the corpus has no tags.
+        SettingError: ``copies`` is below 1.
     """
-    _check(copies >= 1, f"copies is {copies}; a sentence gives at least 1")
-    _check(task(dataset) == "tagging", "a corpus without tags has no entities to swap; replace_words takes it")
-    _check_tags(dataset)
-    names = label_names(dataset)
-    ids = {name: i for i, name in enumerate(names)}
-    pool = entities_by_type(dataset)
+    _check(copies)
+    if task(dataset) != "tagging":
+        raise DataError("a corpus without tags has no entities to swap; replace_words takes it")
+    names, pool = _tag_names(dataset), entities_by_type(dataset)
 
     def swap(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
         for row, number in zip(rows, numbers, strict=True):
             rng = np.random.default_rng([seed, number])
             for _ in range(copies):
-                tokens, labels, end = [], [], 0
-                for type_, first, last in entities([names[label] for label in row["labels"]]):
-                    entity = _another(pool[type_], tuple(row["tokens"][first:last]), rng)
-                    tokens += [*row["tokens"][end:first], *entity]
-                    labels += [*row["labels"][end:first], ids[f"B-{type_}"], *(ids[f"I-{type_}"] for _ in entity[1:])]
-                    end = last
-                tokens, labels = tokens + row["tokens"][end:], labels + row["labels"][end:]
-                if tokens != row["tokens"]:
-                    yield row | {"tokens": tokens, "labels": labels}
+                new = _swapped(row, names, pool, rng)
+                if new["tokens"] != row["tokens"]:
+                    yield row | new
 
-    texts = without_teacher(dataset)
-    return streamed(texts, swap, texts.features)
+    return _augmented(dataset, swap)
 
 
 def replace_words(
     dataset: Dataset,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    share: float = 0.15,
     copies: int = 1,
+    share: float = 0.15,
     seed: int = 0,
-    how: str = "embedding",
-    neighbours: int = 10,
-    max_length: int = 128,
 ) -> Dataset:
     """Replace words by similar ones, after TinyBERT's augmentation (Jiao et al. 2020, algorithm 1). Lesson 04.
 
-    A word is replaced only if it is labelled O (in classification: any) and *plain*: one whole piece of the vocabulary,
-    more than three letters and nothing else, no stop word. It becomes another plain word that is part of no entity of
-    ``dataset``, and keeps its capitals. (TinyBERT fills a mask at words of one piece, and takes GloVe for the rest.)
+    A word is replaced only if it is labelled O (in classification: any) and plain (see :class:`PlainWords`). It becomes
+    another plain word that is part of no entity of ``dataset``, and keeps its capitals. A model of
+    ``models.masked_language_model`` masks the words and finds the ten likeliest for each; any other takes the ten
+    nearest in its input embedding. One of the ten is drawn. (TinyBERT fills a mask at words of one subword token, and
+    takes GloVe for the rest.)
 
     Args:
-        model: for ``"embedding"`` any; for ``"masked"`` one of ``masked_language_model``.
-        share: of a sentence's words, how many; at least one. A sentence without a plain word gives no copy.
-        copies: new sentences a sentence.
+        copies: new sentences per sentence with a plain word. The rest give none.
+        share: how many of a sentence's words are replaced, in (0, 1]; at least one.
         seed: of the draws.
-        how: ``"embedding"`` draws among the ``neighbours`` nearest by cosine in the model's input embedding;
-            ``"masked"`` masks the words and draws among the ``neighbours`` likeliest there.
-        max_length: pieces that the model sees of a text; words after them stay.
 
     Returns:
-        The new sentences alone, as from :func:`swap_entities`.
+        The new sentences alone, with the same columns.
 
     Raises:
-        DataError: ``copies``, ``share``, ``neighbours`` or ``how`` out of range, or sentences without tags.
-        ModelError: ``"masked"`` with a model that fills no masks.
+        DataError: sentences without tags.
+        SettingError: ``copies`` or ``share`` is out of range.
+        ModelError: a vocabulary with too few plain words, or a masked-language head without a mask.
     """
-    _check(copies >= 1, f"copies is {copies}; a sentence gives at least 1")
-    _check(0 < share <= 1, f"share is {share}; it must be above 0 and at most 1")
-    _check(neighbours >= 1, f"neighbours is {neighbours}; it must be at least 1")
-    _check(how in ("embedding", "masked"), f"how is {how!r}; expected 'embedding' or 'masked'")
-    tagging = task(dataset) == "tagging"
-    if tagging:
-        _check_tags(dataset)
-    entity_words = set(chain(*chain(*entities_by_type(dataset).values()))) if tagging else set()
-    vocabulary = PlainWords(model, tokenizer, forbidden={word.lower() for word in entity_words}, max_length=max_length)
-    most = int((~vocabulary.forbidden).sum()) - 1
-    _check(neighbours <= most, f"neighbours is {neighbours}; this vocabulary has {most} for a word")
-    similar = vocabulary.nearest if how == "embedding" else vocabulary.likeliest
-    outside = label_names(dataset).index("O") if tagging else None
+    _check(copies, share)
+    names = _tag_names(dataset) if task(dataset) == "tagging" else None
+    known = set(chain(*chain(*entities_by_type(dataset).values()))) if names else set()
+    vocabulary = PlainWords(model, tokenizer, SIMILAR, forbidden={word.lower() for word in known})
 
     def replace(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
-        texts = [row["tokens"] if tagging else [word.text for word in words(row["text"])] for row in rows]
-        plain = vocabulary.places(texts)
-        if tagging:
-            labels = [row["labels"] for row in rows]
-            plain = [[w for w in found if of[w] == outside] for found, of in zip(plain, labels, strict=True)]
-        for copy in range(copies if any(plain) else 0):
+        for copy in range(copies):
             rngs = [np.random.default_rng([seed, number, copy]) for number in numbers]
-            sizes = [max(1, round(share * len(text))) for text in texts]
-            places = [sorted(rng.permutation(all_)[:size]) for rng, all_, size in zip(rngs, plain, sizes, strict=True)]
-            candidates = iter(similar(texts, places, neighbours))
-            for row, text, chosen, rng in zip(rows, texts, places, rngs, strict=True):
-                drawn = {w: _cased(str(rng.choice(next(candidates))), as_=text[w]) for w in chosen}
-                if drawn:
-                    yield row | _with_words(row, drawn)
+            yield from _replaced(rows, rngs, vocabulary, names, share)
 
-    texts = without_teacher(dataset)
-    return streamed(texts, replace, texts.features, batch_size=16)
+    return _augmented(dataset, replace)
 
 
 def new_names(
     dataset: Dataset,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    share: float = 0.7,
     copies: int = 1,
+    share: float = 0.7,
     seed: int = 0,
-    neighbours: int = 15,
-    max_length: int = 128,
 ) -> Dataset:
     """Write words of the model's vocabulary into the names of a corpus. Taught in lesson 04.
 
-    :func:`swap_entities` knows the names of the corpus, and a student that has read them all still meets new ones. A
-    vocabulary holds thousands more, those of a kind near each other. A plain word of a name (see :func:`replace_words`)
-    becomes one of its ``neighbours`` by cosine in the input embedding, another word of four letters or more any plain
-    word, whether the corpus has it or not. Nobody knows what *Gustav Tornado* is, so the new sentences have no labels:
-    the teacher says what it takes them for, ``samples.labelled_by(teacher, tokenizer, new_names(…))``.
+    :func:`swap_entities` knows the names of the corpus only, and a vocabulary holds thousands more. A plain word of a
+    name (see :class:`PlainWords`) becomes one of the 15 nearest in the model's input embedding; any other word of four
+    letters or more becomes any plain word. Nobody knows what *Gustav Tornado* is, so the new sentences have no labels:
+    the teacher predicts them, ``samples.labelled_by(teacher, tokenizer, new_names(…))``.
 
     Args:
         dataset: columns ``tokens`` and ``labels``; the labels tell where names stand.
-        model: whose input embedding says which words are near.
-        share: of the words of names, how many are drawn anew.
-        copies: new sentences for each sentence that holds an entity; one in which nothing was drawn is left out.
-        seed, neighbours, max_length: as in :func:`replace_words`.
+        copies: new sentences per sentence that holds an entity, except those in which nothing was drawn.
+        share: how many of the words of names are drawn anew, in (0, 1].
+        seed: of the draws.
 
     Returns:
-        The new sentences alone, without ``labels`` and ``teacher_…``.
+        The new sentences alone, without ``labels``.
 
     Raises:
-        DataError: ``copies``, ``share`` or ``neighbours`` out of range, or sentences without tags.
+        DataError, SettingError, ModelError: as :func:`replace_words`.
     """
-    _check(copies >= 1, f"copies is {copies}; a sentence gives at least 1")
-    _check(0 < share <= 1, f"share is {share}; it must be above 0 and at most 1")
-    _check_tags(dataset)
-    vocabulary = PlainWords(model, tokenizer, max_length=max_length)
-    most = len(vocabulary.words) - 1
-    _check(1 <= neighbours <= most, f"neighbours is {neighbours}; it must lie between 1 and {most}, all that there are")
-    outside = label_names(dataset).index("O")
+    _check(copies, share)
+    names, vocabulary = _tag_names(dataset), PlainWords(model, tokenizer, SIMILAR_NAMES)
 
     def renew(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
-        texts = [row["tokens"] for row in rows]
-        inside = [[w for w, label in enumerate(row["labels"]) if label != outside] for row in rows]
-        plain = [sorted(set(found) & set(of)) for found, of in zip(vocabulary.places(texts), inside, strict=True)]
-        near = iter(vocabulary.nearest(texts, plain, neighbours) if any(plain) else [])
-        for row, number, names, known in zip(rows, numbers, inside, plain, strict=True):
-            similar = {w: next(near) for w in known}
+        for row, number, pools in zip(rows, numbers, _pools(rows, vocabulary, names), strict=True):
             for copy in range(copies):
                 rng = np.random.default_rng([seed, number, copy])
-                drawn = {}
-                for w in names:
-                    word, pool = row["tokens"][w], similar.get(w, vocabulary.words)
-                    if len(word) > 3 and word.isalpha() and rng.random() < share:
-                        drawn[w] = _cased(pool[rng.integers(len(pool))], as_=word)
+                drawn = {w: pool[rng.integers(len(pool))] for w, pool in pools.items() if rng.random() < share}
                 if drawn:
-                    yield {name: row[name] for name in kept.features} | _with_words(row, drawn)
+                    yield row | _with_words(row, drawn)
 
+    return _augmented(dataset, renew, leave_out="labels")
+
+
+def _augmented(dataset: Dataset, change: Callable, leave_out: str = "") -> Dataset:
+    """Write what ``change`` makes of a corpus, 16 rows at a time, without the columns ``teacher_…``."""
     texts = without_teacher(dataset)
-    kept = texts.remove_columns("labels")
-    return streamed(texts, renew, kept.features, batch_size=16)
+    features = Features({name: feature for name, feature in texts.features.items() if name != leave_out})
+    with progress.bar(total=len(texts), desc="augmenting", unit="row") as bar:
+
+        def counted(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
+            yield from change(rows, numbers)
+            bar.update(len(rows))
+
+        return streamed(texts, counted, features, batch_size=16)
 
 
-def _with_words(row: dict, drawn: dict[int, str]) -> dict:
-    if "tokens" in row:
-        return {"tokens": [drawn.get(w, word) for w, word in enumerate(row["tokens"])]}
-    text = row["text"]
-    for w, word in reversed(list(enumerate(words(text)))):
-        text = text[: word.start] + drawn.get(w, word.text) + text[word.end :]
-    return {"text": text}
+def _swapped(row: dict, names: list[str], pool: dict[str, list[tuple]], rng: np.random.Generator) -> dict:
+    """Return the tokens and labels of a sentence in which each entity is another of ``pool``."""
+    tokens, labels, end = [], [], 0
+    for type_, first, last in entities([names[label] for label in row["labels"]]):
+        entity = _another(pool[type_], tuple(row["tokens"][first:last]), rng)
+        tokens += [*row["tokens"][end:first], *entity]
+        labels += [*row["labels"][end:first], names.index(f"B-{type_}")]
+        labels += [names.index(f"I-{type_}") for _ in entity[1:]]
+        end = last
+    return {"tokens": tokens + row["tokens"][end:], "labels": labels + row["labels"][end:]}
 
 
-def _cased(word: str, as_: str) -> str:
-    return word.upper() if as_.isupper() else word.capitalize() if as_[0].isupper() else word
-
-
-def _another(pool: list[tuple[str, ...]], own: tuple[str, ...], rng: np.random.Generator) -> tuple[str, ...]:
+def _another(pool: list[tuple], own: tuple, rng: np.random.Generator) -> tuple:
     """Draw from all but the last, and let the last stand in for ``own``: every other one is equally likely."""
     if len(pool) == 1:
         return own
@@ -209,10 +173,52 @@ def _another(pool: list[tuple[str, ...]], own: tuple[str, ...], rng: np.random.G
     return pool[-1] if drawn == own else drawn
 
 
-def _check_tags(dataset: Dataset) -> None:
-    _check("labels" in dataset.column_names, "these sentences have no tags; let a teacher write them: labelled_by")
+def _replaced(
+    rows: list[dict], rngs: list[np.random.Generator], vocabulary: PlainWords, names: list[str] | None, share: float
+) -> Iterator[dict]:
+    """Yield those sentences that hold a plain word, with a ``share`` of their words replaced; ``names`` of the tags."""
+    texts = [row["tokens"] if names else [word.text for word in words(row["text"])] for row in rows]
+    plain = vocabulary.places(texts)
+    if names:
+        plain = [[w for w in places if names[row["labels"][w]] == "O"] for places, row in zip(plain, rows, strict=True)]
+    sizes = [max(1, round(share * len(text))) for text in texts]
+    chosen = [sorted(rng.permutation(places)[:size]) for rng, places, size in zip(rngs, plain, sizes, strict=True)]
+    for row, pools, rng in zip(rows, vocabulary.similar(texts, chosen), rngs, strict=True):
+        if pools:
+            yield row | _with_words(row, {w: str(rng.choice(pool)) for w, pool in pools.items()})
 
 
-def _check(ok: bool, otherwise: str) -> None:
-    if not ok:
-        raise DataError(otherwise)
+def _pools(rows: list[dict], vocabulary: PlainWords, names: list[str]) -> Iterator[dict[int, list[str]]]:
+    """Yield per row, for each word of a name that may be drawn anew, the words to draw from."""
+    texts = [row["tokens"] for row in rows]
+    inside = [[w for w, label in enumerate(row["labels"]) if names[label] != "O"] for row in rows]
+    plain = [sorted({*of} & {*within}) for of, within in zip(vocabulary.places(texts), inside, strict=True)]
+    for text, within, near in zip(texts, inside, vocabulary.nearest(texts, plain), strict=True):
+        yield {w: near.get(w, vocabulary.words) for w in within if len(text[w]) > 3 and text[w].isalpha()}
+
+
+def _with_words(row: dict, drawn: dict[int, str]) -> dict:
+    """Return the tokens or the text of ``row`` with other words at some places, in the capitals of the old ones."""
+    if "tokens" in row:
+        return {"tokens": [_cased(drawn[w], word) if w in drawn else word for w, word in enumerate(row["tokens"])]}
+    text, split = row["text"], words(row["text"])
+    for w in sorted(drawn, reverse=True):
+        text = text[: split[w].start] + _cased(drawn[w], split[w].text) + text[split[w].end :]
+    return {"text": text}
+
+
+def _cased(word: str, old: str) -> str:
+    return word.upper() if old.isupper() else word.capitalize() if old[0].isupper() else word
+
+
+def _tag_names(dataset: Dataset) -> list[str]:
+    if "labels" not in dataset.column_names:
+        raise DataError("these sentences have no tags; let a teacher write them: labelled_by")
+    return label_names(dataset)
+
+
+def _check(copies: int, share: float = 1.0) -> None:
+    if not is_whole(copies, 1):
+        raise SettingError(f"copies is {copies}; it must be a whole number, at least 1")
+    if not 0 < share <= 1:
+        raise SettingError(f"share is {share}; it must be above 0 and at most 1")

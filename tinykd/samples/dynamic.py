@@ -1,9 +1,9 @@
 """Dynamic samples: chosen while the student learns, where it disagrees with the teacher. Taught in lesson 04.
 
 The article's section on dynamic samples, with its parts made exact: *choice* by disagreement (importance sampling,
-Katharopoulos and Fleuret 2018), *weights* that undo as much of the choice's bias as one likes (Schaul et al. 2016,
-section 3.4; the chances are those of Kool et al. 2019), and the *joint target*, which is ``losses.joint_target`` and a
-setting of its own.
+Katharopoulos and Fleuret 2018), and *weights* that undo as much of the choice's bias as one likes (Schaul et al. 2016,
+section 3.4; the probabilities are those of Kool et al. 2019). The article's *joint target* is ``losses.joint_target``
+and a setting of its own.
 """
 
 import math
@@ -17,16 +17,25 @@ from torch import Tensor
 from torch.utils.data import Sampler
 from transformers import TrainerState
 
+from tinykd.errors import SettingError, is_whole
+
 
 @dataclass(frozen=True)
 class Dynamic:
     """How samples are chosen anew every ``refresh`` steps.
 
-    The student looks at ``candidates`` times as many sentences as these steps will train on, forward only: with a
-    forward pass at a third of a training step, 2 candidates add two thirds to the cost. A sentence is drawn with a
-    probability that is one part (``uniform``) the same for all and for the rest proportional to the disagreement.
-    ``correction`` 1 weights each sentence by the inverse of its chance to be drawn, so that the expected gradient of
-    the prediction loss is that of uniform choice; 0 leaves the emphasis as it is. Losses on layers are not weighted.
+    Args:
+        refresh: steps between two choices.
+        candidates: how many times as many sentences as these steps train on are looked at, forward only. A forward pass
+            takes about a third of a training step, so 2 candidates add two thirds to the cost.
+        uniform: this part of a sentence's probability to be drawn is the same for all, in [0, 1]; the rest is
+            proportional to the disagreement of student and teacher.
+        correction: in [0, 1]. 1 weights each sentence by the inverse of its probability to be drawn, so that the
+            expected gradient of the prediction loss is that of uniform choice; 0 leaves the emphasis as it is. Losses
+            on layers are not weighted.
+
+    Raises:
+        SettingError: a value out of range.
     """
 
     refresh: int = 50
@@ -36,11 +45,11 @@ class Dynamic:
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        if self.refresh < 1 or not 1 <= self.candidates < math.inf:
-            raise ValueError(f"refresh is {self.refresh} and candidates {self.candidates}; both must be at least 1")
+        if not is_whole(self.refresh, 1) or not 1 <= self.candidates < math.inf:
+            raise SettingError(f"refresh is {self.refresh} and candidates {self.candidates}; both must be at least 1")
         for name in ("uniform", "correction"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+                raise SettingError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
 
 
 class DisagreementSampler(Sampler):
@@ -82,24 +91,22 @@ class DisagreementSampler(Sampler):
         many = min(len(self.rows), round(self.dynamic.candidates * size))
         pool = draw.choice(len(self.rows), many, replace=False)
         pool = pool[np.argsort(self.lengths[pool], kind="stable")]
-        found = []
-        for start in range(0, many, self.batch_size):
-            found.append(self.disagreement(self.rows.select(pool[start : start + self.batch_size]).to_list()).cpu())
-        disagreement = torch.cat(found).numpy().astype(np.float64)
-        chances = np.full(many, 1 / many)
+        batches = (pool[start : start + self.batch_size] for start in range(0, many, self.batch_size))
+        disagreement = torch.cat([self.disagreement(self.rows.select(batch).to_list()).cpu() for batch in batches])
+        disagreement = disagreement.numpy().astype(np.float64)
+        p = np.full(many, 1 / many)
         if disagreement.sum() > 0:
             uniform = self.dynamic.uniform
-            chances = uniform * chances + (1 - uniform) * disagreement / disagreement.sum()
-        chances = np.maximum(chances, 1e-30)
+            p = uniform * p + (1 - uniform) * disagreement / disagreement.sum()
+        p = np.maximum(p, 1e-30)
         # The largest of log p + Gumbel noise are a draw without replacement, in proportion to p.
-        keys = np.log(chances) + draw.gumbel(size=many)
+        keys = np.log(p) + draw.gumbel(size=many)
         order = np.argsort(-keys)
         chosen = np.sort(order[:size])  # again by length
-        # A key lies above the first that was left out with the chance 1 - exp(-p / exp(that key)). Its inverse makes
-        # the sum over the drawn, on average, the sum over all candidates (Kool et al. 2019, section 4.2).
-        left_out = np.exp(keys[order[size]]) if size < many else 0.0
-        chance = -np.expm1(-chances[chosen] / left_out) if left_out else np.ones(size)
-        self.weight[pool[chosen]] = torch.from_numpy((many / size * chance) ** -self.dynamic.correction).float()
+        # A key lies above the largest that was left out with the probability 1 - exp(-p / exp(that key)). With its
+        # inverse as weight, the sum over the drawn is on average the sum over all candidates (Kool et al. 2019, 4.2).
+        drawn = -np.expm1(-p[chosen] / np.exp(keys[order[size]])) if size < many else np.ones(size)
+        self.weight[pool[chosen]] = torch.from_numpy((many / size * drawn) ** -self.dynamic.correction).float()
         batches = np.array_split(pool[chosen], range(self.batch_size, size, self.batch_size))
         whole = size // self.batch_size
         order = [*draw.permutation(whole), *range(whole, len(batches))]  # a smaller one stays the last

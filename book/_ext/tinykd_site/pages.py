@@ -45,7 +45,7 @@ def caption(app, doctree: nodes.document) -> None:
 
 def fold(app, name: str, template: str, context: dict, doctree: nodes.document | None) -> None:
     """Let a module's long name in the contents of its page go on in a second line, after a dot."""
-    names = re.compile(r'(?<=<span class="pre">)tinykd\.[\w.]+')
+    names = re.compile(r'(?<=<span class="pre">)(?:tinykd|scenarios)\.[\w.]+')
     context["toc"] = names.sub(lambda found: found[0].replace(".", ".<wbr/>"), context.get("toc") or "")
 
 

@@ -34,13 +34,13 @@ def costs(*_: str) -> str:
 
 
 def cascades() -> list[dict]:
-    """Return every recorded pair of teacher and student, with its cascades: [threshold, share asked, cost, F1] each."""
+    """Return every recorded pair, with its cascades: [threshold, deferral rate, cost, F1] each."""
     found = []
     for name, run in _read(RESULTS / "fusion.json").items():
         ways = {}
         for by, way in run["cascade"].items():
             curve = way["curve"]
-            points = zip(curve["thresholds"], curve["asked"], curve["costs"], curve["scores"], strict=True)
+            points = zip(curve["thresholds"], curve["deferral_rates"], curve["costs"], curve["scores"], strict=True)
             ways[by] = [[round(number, 4) for number in point] for point in points]
         ends = {who: {key: run["members"][who][key] for key in ("test", "cost")} for who in ("teacher", "student")}
         found.append({"name": name, "ways": ways} | ends)

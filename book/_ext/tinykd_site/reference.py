@@ -10,6 +10,7 @@ import inspect
 import json
 import pkgutil
 import re
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from sphinx import addnodes
 
 VALUE = 100  #: characters of a constant's value that the reference shows
 ROOT = Path(__file__).resolve().parents[3]
+OURS = ("tinykd", "scenarios")  #: the package, and the applications that stand beside it
+sys.path.append(str(ROOT))  # these are not installed
 _LESSON = re.compile(r"(?<![`/\w])([Ll]essons?) (\d\d)(?: and (\d\d))?(?!\w)")
 
 
@@ -42,9 +45,9 @@ def room(*names: str) -> str:
 
 
 def modules(name: str) -> list[str]:
-    """Return a module's name; for a package also those of its modules, in alphabetical order."""
+    """Return a module's name; for a package also those of its public modules, in alphabetical order."""
     path = getattr(importlib.import_module(name), "__path__", None)
-    inner = sorted(module.name for module in pkgutil.iter_modules(path) if module.name != "__main__") if path else []
+    inner = sorted(module.name for module in pkgutil.iter_modules(path) if module.name[0] != "_") if path else []
     return [name, *(found for module in inner for found in modules(f"{name}.{module}"))]
 
 
@@ -66,8 +69,8 @@ def _to(place: str, text: str) -> str:
 
 
 def where(thing: object) -> str:
-    """Return where a function or class of ours is defined, ``tinykd.losses.prediction.mixture``; else ``""``."""
-    if (inspect.isfunction(thing) or inspect.isclass(thing)) and (thing.__module__ or "").startswith("tinykd."):
+    """Return where a function or class of ours is defined, ``tinykd.losses.prediction.kd_loss``; else ``""``."""
+    if (inspect.isfunction(thing) or inspect.isclass(thing)) and (thing.__module__ or "").split(".")[0] in OURS:
         return f"{thing.__module__}.{thing.__qualname__}"
     return ""
 
@@ -105,13 +108,14 @@ def brief(app, domain: str, kind: str, content: nodes.Element) -> None:
 def resolve(app, env, node, text):
     """Follow a name that a package offers, as ``tinykd.fusion.choose``, to the module that defines it."""
     target = node.get("reftarget", "")
-    if node.get("refdomain") != "py" or not target.startswith("tinykd."):
+    package, *names = target.split(".")
+    if node.get("refdomain") != "py" or package not in OURS or not names:
         return None
-    thing, names = importlib.import_module("tinykd"), target.split(".")[1:]
+    thing = importlib.import_module(package)
     try:
         for i, name in enumerate(names):
             if not hasattr(thing, name) and inspect.ismodule(thing):
-                importlib.import_module(".".join(["tinykd", *names[: i + 1]]))
+                importlib.import_module(".".join([package, *names[: i + 1]]))
             thing = getattr(thing, name)
     except (ImportError, AttributeError):
         return None  # Sphinx warns, and the build fails
@@ -143,9 +147,11 @@ def called(page: str) -> dict[str, str]:
     tree = ast.parse("\n".join(re.sub(r"^\s*[%!].*$", "", cell, flags=re.MULTILINE) for cell in code))
     names: dict[str, object] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tinykd":
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
             for alias in node.names:
                 names[alias.asname or alias.name] = _imported(node.module, alias.name)
+        elif isinstance(node, ast.Import) and any(alias.name == "tinykd" for alias in node.names):
+            names["tinykd"] = importlib.import_module("tinykd")
     found = {}
     for node in ast.walk(tree):
         written = ast.unparse(node) if isinstance(node, (ast.Attribute, ast.Name)) else ""
@@ -167,7 +173,7 @@ def _imported(module: str, name: str) -> object:
 def teaches(number: str) -> list[str]:
     """Return the modules whose first lines say that they are taught in this lesson."""
     found = []
-    for name in modules("tinykd"):
+    for name in [module for package in OURS for module in modules(package)]:
         text = " ".join((inspect.getdoc(importlib.import_module(name)) or "").split())
         if any(number in numbers.groups() for numbers in _LESSON.finditer(text)):
             found.append(name)

@@ -28,7 +28,7 @@
       // Older pairs were recorded with fewer ways.
       for (const option of way.options) option.disabled = !ways[option.value];
       if (!ways[way.value]) way.value = "entropy";
-      const points = ways[way.value]; // [threshold, share asked, cost, F1]
+      const points = ways[way.value]; // [threshold, deferral rate, cost, F1]
       const distance = (point) => Math.abs(100 * point[1] - asked.value);
       const at = points.reduce((best, point) => (distance(point) < distance(best) ? point : best));
       const scores = [...Object.values(ways).flat().map((point) => point[3]), ...data.students.map((row) => row.score)];

@@ -1,7 +1,7 @@
 /** Sentences of the test split on which the smallest rung errs and the teacher does not. Found by code, not chosen. */
 
 import { at, make, tags } from "./draw.js";
-import { entities } from "./text.js";
+import { entities, slice } from "./text.js";
 
 /** @typedef {import("./source.js").Source} Source */
 
@@ -16,7 +16,7 @@ export function showBroken(source, pick) {
     const said = broken && source.remembered(smallest, text);
     if (!said) return [];
     const name = (/** @type {[string, number, number]} */ [type, first, last]) =>
-      `${text.slice(said.words[first].start, said.words[last - 1].end)} ${type}`;
+      `${slice(text, said.words[first].start, said.words[last - 1].end)} ${type}`;
     const right = entities(gold).map(name);
     const found = entities(tags(said, labels)).map(name);
     const missed = right.filter((one) => !found.includes(one));

