@@ -88,7 +88,11 @@ def test_bfloat16_is_rounded_in_float32():
     assert (rounded.float() - tensor).abs().max() < 3 / 2**8 + 4 / 255
 
 
-@given(arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 70)), elements=st.floats(-9, 9, width=32)))
+#: the scale of numbers below the normal ones is 0 in float32
+NORMAL = st.floats(-9, 9, width=32, allow_subnormal=False)
+
+
+@given(arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 70)), elements=NORMAL))
 def test_blocks_of_4_bits_are_those_of_the_runtime(matrix):
     from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantizer as Runtime
 
