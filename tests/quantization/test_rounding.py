@@ -88,7 +88,7 @@ def test_bfloat16_is_rounded_in_float32():
     assert (rounded.float() - tensor).abs().max() < 3 / 2**8 + 4 / 255
 
 
-#: the scale of numbers below the normal ones is 0 in float32
+#: A block of subnormal numbers has a scale that float32 rounds to 0, and every number in it becomes 0
 NORMAL = st.floats(-9, 9, width=32, allow_subnormal=False)
 
 
