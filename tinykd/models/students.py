@@ -60,9 +60,7 @@ def svd_embeddings(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTra
     theirs, own = teacher.base_model.embeddings, student.base_model.embeddings
     matrix, width = teacher.get_input_embeddings().weight.detach().float(), student.config.hidden_size
     if width > matrix.shape[1]:
-        raise ModelError(
-            f"the student is {width} wide, the teacher {matrix.shape[1]}; a wider student inherits nothing"
-        )
+        raise ModelError(f"the student is {width} wide, the teacher {matrix.shape[1]}; a wider one inherits nothing")
     every = ("word_embeddings", "position_embeddings", "token_type_embeddings")
     names = [name for name in every if hasattr(own, name) or hasattr(theirs, name)]
     for name in names:
@@ -89,10 +87,8 @@ def layer_map(teacher_layers: int, student_layers: int, kind: str | tuple[int, .
         raise ModelError(f"a student of {student_layers} layers cannot be mapped on a teacher of {teacher_layers}")
     if not isinstance(kind, str):
         if len(kind) != student_layers or not all(0 <= layer < teacher_layers for layer in kind):
-            last = teacher_layers - 1
-            raise ModelError(
-                f"layer map {list(kind)}: it must name {student_layers} of the teacher's layers 0 to {last}"
-            )
+            needed = f"{student_layers} of the teacher's layers 0 to {teacher_layers - 1}"
+            raise ModelError(f"layer map {list(kind)}: it must name {needed}")
         return list(kind)
     maps = {
         "uniform": [(m + 1) * teacher_layers // student_layers - 1 for m in range(student_layers)],
