@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from accelerate import Accelerator
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import TrainerCallback, get_linear_schedule_with_warmup
 
@@ -104,8 +105,13 @@ def test_the_trainer_path_equals_the_loop_written_by_hand(room, tmp_path, monkey
 
 def test_gradients_are_clipped_where_the_settings_say_so(room, tmp_path, monkeypatch):
     clipped = []
-    clip = torch.nn.utils.clip_grad_norm_
-    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda p, norm, **how: clipped.append(norm) or clip(p, norm))
+    clip = Accelerator.clip_grad_norm_
+
+    def noted(self, parameters, norm, *more, **how):
+        clipped.append(norm)
+        return clip(self, parameters, norm, *more, **how)
+
+    monkeypatch.setattr(Accelerator, "clip_grad_norm_", noted)
     for norm in (0.0, 0.5):
         settings = replace(SETTINGS, epochs=1, max_grad_norm=norm)
         fine_tune(fresh(room), room[1], room[2], tmp_path / str(norm), settings)
