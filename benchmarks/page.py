@@ -78,8 +78,7 @@ is soon reached by labels alone, for the student is cut out of the fine-tuned te
         "Training: what each trick brings",
         """\
 The demo's student, distilled with all tricks of `tinykd.training.speed` and with each one left out, in turns. A gain is
-the median of the rounds' ratios; below 5 % a trick is not worth its lines. *fast_dropout* was measured with a dropout
-of 0.1, the others without dropout.
+the median of the rounds' ratios; below 5 % a trick is not worth its lines.
 """,
     ),
     "serving": (

@@ -4,12 +4,8 @@ The demo's student (``cut:3`` of the embedded teacher, stored logits, *newswire*
 epochs. A trick that is left out does nothing; everything else is as ``tinykd distill`` runs it:
 
 * ``only_used``            train only the rows of the embedding matrix that the corpus uses
-* ``keep_memory``          the C library's allocator keeps what a step frees
 * ``without_old_garbage``  the garbage collector leaves alone what existed before
-* ``fast_dropout``         four random numbers from one draw; measured with a dropout of 0.1, for the demo has none
 * ``short_attention``      PyTorch's plain kernel for short sentences in bf16; in fp32 it is never chosen
-
-Each measurement has a process of its own, because the allocator's setting cannot be undone.
 
 python benchmarks/speed.py [--rows 640] [--epochs 2] [--threads 1 2] [--rounds 3] [--contestants NAME …]
 """
@@ -25,16 +21,10 @@ import turns
 #: The name in ``tinykd.training.speed`` that is replaced when a trick is left out
 TRICKS = {
     "only_used": "only_used",
-    "keep_memory": "keep_memory",
     "without_old_garbage": "without_old_garbage",
-    "fast_dropout": "fast_dropout",
     "short_attention": "sdpa_kernel",
 }
-DROPOUT = 0.1  #: where ``fast_dropout`` is measured
-WITH_DROPOUT = f"dropout {DROPOUT}"
-#: The measurement that each trick's is compared with
-BASES = {trick: WITH_DROPOUT if trick == "fast_dropout" else "all" for trick in TRICKS}
-VARIANTS = ("all", WITH_DROPOUT, *(f"without {trick}" for trick in TRICKS), "none")
+VARIANTS = ("all", *(f"without {trick}" for trick in TRICKS), "none")
 THREADS = (1, 2)
 CONTESTANTS = tuple(f"{threads}: {variant}" for threads in THREADS for variant in VARIANTS)
 OPTIONS = {key: distilling.OPTIONS[key] for key in ("--rows", "--base", "--student")} | {
@@ -64,7 +54,7 @@ def measure(name: str, options) -> dict:
 
     threads, variant = name.split(": ")
     torch.set_num_threads(int(threads))
-    student, tokenizer, transfer, settings = _transfer(options, DROPOUT if "dropout" in variant else 0.0)
+    student, tokenizer, transfer, settings = _transfer(options)
     _leave_out(TRICKS if variant == "none" else [variant.removeprefix("without ")])
     distilling._warm_up(student, tokenizer, transfer, settings)
     clock = distilling.Clock(student, len(transfer), settings.batch_size)
@@ -77,7 +67,7 @@ def measure(name: str, options) -> dict:
     return figures | {"memory_bytes": measuring.peak_memory()}
 
 
-def _transfer(options, dropout: float = 0.0):
+def _transfer(options):
     """Return student, tokenizer, transfer set and the demo's settings; the first call stores the logits."""
     from dataclasses import replace
 
@@ -85,7 +75,7 @@ def _transfer(options, dropout: float = 0.0):
 
     train = data.load("newswire", max_train=options.rows)["train"]
     teacher, tokenizer = models.teacher(options.base, data.label_names(train))
-    how = {"epochs": options.epochs, "dropout": dropout, "precision": options.precision, "speed": True}
+    how = {"epochs": options.epochs, "precision": options.precision, "speed": True}
     settings = replace(recipes.suited(len(train))[1], **how)
     transfer = samples.with_teacher(train, teacher, tokenizer, options.work / "signals", precision="fp32")
     return models.student(options.student, teacher), tokenizer, transfer, settings
@@ -109,9 +99,9 @@ def gains(runs: dict[str, list[dict]], figure: str = "sentences_per_second") -> 
     """
     rows = []
     for threads in THREADS:
-        for trick in (*TRICKS, "all of them, no dropout"):
-            base, bare = (runs.get(f"{threads}: {v}") for v in (BASES.get(trick, "all"), f"without {trick}"))
-            bare = bare if trick in TRICKS else runs.get(f"{threads}: none")
+        base = runs.get(f"{threads}: all")
+        for trick in (*TRICKS, "all of them"):
+            bare = runs.get(f"{threads}: without {trick}" if trick in TRICKS else f"{threads}: none")
             if base and bare:
                 ratios = [_times(*pair, figure) for pair in zip(base, bare, strict=True)]
                 with_it, without = (turns.middle(of, figure)[0] for of in (base, bare))

@@ -60,12 +60,13 @@ def word_by_word(model, tokenizer, dataset: Dataset) -> float:
     return evaluation.scores("tagging", evaluation.gold(dataset), likeliest)["entity_f1"]
 
 
-def table(results: dict) -> str:
-    """Return the results as the README's table: means over the seeds, and their spread if there is more than one."""
-    rows = [
-        "| | entity F1 | entity F1, word by word | token accuracy | parameters | on disk |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
+def table(results: dict, rule: str = "decoded") -> str:
+    """Return the results as the README's table: means over the seeds, and their spread if there is more than one.
+
+    Args:
+        rule: ``"decoded"``, the best tag sequence; or ``"word by word"``, the likeliest tag of each word.
+    """
+    rows = ["| | entity F1 | token accuracy | parameters | on disk |", "|---|--:|--:|--:|--:|"]
     titles = {
         "teacher": "teacher, 6 layers",
         "student": "student: cut from the teacher, soft labels",
@@ -75,9 +76,8 @@ def table(results: dict) -> str:
     for name, title in titles.items():
         runs = [report[name] for report in results.values()]
         size = runs[0] if "parameters" in runs[0] else results[next(iter(results))]["student"]
-        alone = [run["word_by_word"]["test"] for run in runs]
-        columns = [run["entity_f1"] for run in runs], alone, [run["token_accuracy"] for run in runs]
-        scores = [evaluation.mean_and_spread(column) for column in columns]
+        f1 = [run["entity_f1"] if rule == "decoded" else run["word_by_word"]["test"] for run in runs]
+        scores = [evaluation.mean_and_spread(column) for column in (f1, [run["token_accuracy"] for run in runs])]
         weight = f"{size['parameters'] / 1e6:.1f} M | {size['size_bytes'] / 1e6:.1f} MB"
         rows.append(f"| {title} | {' | '.join(scores)} | {weight} |")
     seeds = f"{len(results)} seeds" if len(results) > 1 else "one seed"

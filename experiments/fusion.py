@@ -22,7 +22,7 @@ from tinykd.artifacts import new_folder, seal, sha256, write_json
 from tinykd.deploy import measuring, plain
 from tinykd.errors import SettingError
 from tinykd.evaluation import f1
-from tinykd.fusion.confidence import CONFIDENCES
+from tinykd.fusion.curve import CONFIDENCES
 from tinykd.fusion.parallel import fit_weights, mix
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -160,9 +160,9 @@ def main(arguments: list[str] | None = None) -> None:
         "words": 12,
         "pause_s": options.pause,
         "model_threads": 1,
-        "rungs": [
-            {key: rung[key] for key in ("key", "bytes", "parameters", "valid_f1", "entity_f1", "differs")}
-            for rung in facts["rungs"]
+        "variants": [
+            {key: variant[key] for key in ("key", "bytes", "parameters", "valid_f1", "entity_f1", "differs")}
+            for variant in facts["variants"]
         ],
         "chromium": version,
         "cores": os.cpu_count(),

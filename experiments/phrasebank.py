@@ -12,7 +12,6 @@ import argparse
 import json
 import logging
 import os
-import statistics
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -108,19 +107,16 @@ def scored(model, tokenizer, corpus) -> dict:
 
 
 def table(results: dict) -> str:
-    """Return the results as text: means over the seeds with their spread, and the share of the teacher's accuracy."""
-    lines = [f"{'':<10}{'model':<20}{'accuracy':>16}{'macro F1':>16}{'of teacher':>13}{'seeds':>7}"]
+    """Return the scores on ``test`` as a Markdown table: means over the seeds with their spread."""
+    lines = ["| readers who agreed, model | accuracy | macro F1 | accuracy, of the teacher |", "|---|--:|--:|--:|"]
     for agreement, seeds in results.items():
         for model in MODELS:
-            cells = []
-            for key in ("accuracy", "macro_f1"):
-                values = [report["scores"][model]["test"][key] for report in seeds.values()]
-                cells.append(evaluation.mean_and_spread(values))
-            kept = statistics.mean(
-                report["scores"][model]["test"]["accuracy"] / report["scores"]["teacher"]["test"]["accuracy"]
-                for report in seeds.values()
-            )
-            lines.append(f"{agreement:<10}{model:<20}{cells[0]:>16}{cells[1]:>16}{kept:>13.1%}{len(seeds):>7}")
+            scores = [report["scores"][model]["test"] for report in seeds.values()]
+            teachers = [report["scores"]["teacher"]["test"]["accuracy"] for report in seeds.values()]
+            kept = [100 * of["accuracy"] / most for of, most in zip(scores, teachers, strict=True)]
+            cells = [evaluation.mean_and_spread([of[key] for of in scores]) for key in ("accuracy", "macro_f1")]
+            share = f"{evaluation.mean_and_spread(kept, 1)}\N{NO-BREAK SPACE}%"
+            lines.append(f"| {agreement}: {model} | {' | '.join(cells)} | {share} |")
     return "\n".join(lines)
 
 

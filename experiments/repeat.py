@@ -20,7 +20,8 @@ def compared() -> list[dict]:
     recorded, repeated = (json.loads(path.read_text(encoding="utf-8"))["students"] for path in (RECORDED, RESULTS))
     rows = []
     for run in repeated.values():
-        then = [other["test"] for other in recorded.values() if other["row"] == run["row"]]
+        same = [other for other in recorded.values() if other["row"] == run["row"]]
+        then = [other["test"] for other in same if other.get("rule") == run.get("rule")]
         mean, spread = statistics.mean(then), statistics.stdev(then)
         rows.append(
             {"row": run["row"], "seeds": len(then), "mean": mean, "spread": spread, "now": run["test"]}

@@ -32,7 +32,6 @@ MODULES = {
     "tinykd.evaluation": ["tests/test_evaluation.py"],
     "tinykd.text": ["tests/test_evaluation.py", "tests/data/test_words.py", "tests/data/test_encode.py"],
     "tinykd.fusion.calibration": ["tests/fusion/test_calibration.py"],
-    "tinykd.fusion.confidence": ["tests/fusion/test_curve.py"],
     "tinykd.fusion.curve": ["tests/fusion/test_curve.py"],
     "tinykd.fusion.cost": ["tests/fusion/test_cost.py", "tests/fusion/test_settings.py"],
     "tinykd.fusion.parallel": ["tests/fusion/test_parallel.py", "tests/fusion/test_settings.py"],

@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -341,3 +342,9 @@ def test_a_file_in_the_way_is_named(tmp_path):
 def test_where_no_file_can_be_made_nobody_waits(path):
     with pytest.raises(RunError, match=rf"cannot write {path}: No such file or directory"):
         write_json(Path(path), {})
+
+
+def test_a_claimed_folder_that_was_removed_does_not_hide_the_error(tmp_path):
+    with pytest.raises(ZeroDivisionError), claim(tmp_path / "work", "setup.json", FACTS):
+        shutil.rmtree(tmp_path / "work")
+        raise ZeroDivisionError

@@ -10,7 +10,7 @@ import pytest
 import torch
 from datasets import Array2D, Dataset, Features
 from torch import nn
-from transformers import BertConfig, BertForTokenClassification, TrainingArguments
+from transformers import TrainingArguments
 
 from tinykd import _compat
 
@@ -31,14 +31,6 @@ def test_each_has_its_reason_its_version_and_its_test(name):
 
 
 VERSIONS = {"torch": 2, "transformers": 5, "datasets": 5, "peft": 0, "accelerate": 1, "filelock": 3}
-
-
-def tiny_bert(attention="sdpa"):
-    config = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, vocab_size=9)
-    return BertForTokenClassification._from_config(config, attn_implementation=attention).eval()
-
-
-IDS = {"input_ids": torch.tensor([[1, 2, 3]]), "attention_mask": torch.ones(1, 3, dtype=torch.long)}
 
 
 def test_cpu_has_bf16():
@@ -99,29 +91,6 @@ def test_one_device(tmp_path):
     arguments = TrainingArguments(str(tmp_path), report_to="none", use_cpu=True)
     arguments._n_gpu = 4
     assert _compat.one_device(arguments).n_gpu == 1
-
-
-def test_attention_function():
-    model, seen = tiny_bert(), []
-
-    def counted(*inputs, **others):
-        seen.append(1)
-        return _compat.sdpa_attention(*inputs, **others)
-
-    with torch.no_grad():
-        plain = model(**IDS).logits
-        with _compat.attention_function(counted):
-            assert torch.equal(model(**IDS).logits, plain) and seen == [1]
-        assert torch.equal(model(**IDS).logits, plain) and seen == [1]
-
-
-def test_sdpa_attention():
-    queries, keys, values = torch.randn(3, 1, 2, 3, 8)
-    module = nn.Module()
-    module.is_causal = False
-    attended, _ = _compat.sdpa_attention(module, queries, keys, values, None)
-    weights = (queries @ keys.mT / 8**0.5).softmax(-1)
-    torch.testing.assert_close(attended, (weights @ values).transpose(1, 2))
 
 
 def test_recorded():

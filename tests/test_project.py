@@ -48,6 +48,8 @@ def test_the_wheel_holds_the_corpora(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for split in ("train", "valid", "test", "transfer"):
         assert f"tinykd/corpora/newswire/{split}.txt" in names
+    for name in ("support", "finance"):
+        assert all(f"tinykd/corpora/{name}/{split}.csv" in names for split in ("train", "valid", "test"))
     assert not any(name.startswith(("tests", "notebooks", "book", "scenarios")) for name in names)
 
 

@@ -15,7 +15,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 #: pages that a program writes from recorded results; they have tests of their own
-WRITTEN = {"benchmarks.md": "benchmarks/page.py", "licences.md": "tools/licences.py"}
+WRITTEN = {
+    "benchmarks.md": "benchmarks/page.py",
+    "licences.md": "tools/licences.py",
+    "results.md": "experiments/page.py",
+}
 PAGES = [path for path in sorted((ROOT / "book").rglob("*.md")) if path.name not in WRITTEN]
 ALLOWED = tomllib.loads((Path(__file__).parent / "prose_allowed.toml").read_text(encoding="utf-8"))
 #: what else is no prose: tables that a program writes between two marks, formulas, roles, addresses, names of versions

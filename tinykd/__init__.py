@@ -11,7 +11,7 @@ def open(folder: str | Path, max_length: int | None = None) -> "Predictor":
     """Open whatever predicts: a saved model, an exported one (without torch), or a fusion. Taught in lesson 08.
 
     Args:
-        max_length: subword tokens in a window; by default that of the export or the fusion, and 128 for a saved model.
+        max_length: subword tokens in a window; by default that of the export or fusion, and 128 for a saved model.
 
     Raises:
         ModelError: nothing in ``folder`` can predict, or what is there is damaged.

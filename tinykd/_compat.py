@@ -1,6 +1,6 @@
 """Every private name of another library that tinykd uses: why, and the public name to go to when there is one.
 
-``tests/test_compat.py`` calls each of them, so that a new release that moves one is found there.
+``tests/test_compat.py`` calls each of them, so that a release that moves one is noticed.
 """
 
 import contextlib
@@ -10,8 +10,6 @@ from pathlib import Path
 
 import torch
 import transformers
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from tinykd import artifacts
 
@@ -35,10 +33,9 @@ def arrow_writer(path, features):
 class Trainer(transformers.Trainer):
     """transformers' Trainer with its private hooks under public names.
 
-    transformers 5.x: there is no public way to bring a sampler, to act when a checkpoint is complete, or to leave out
-    the norm of all gradients, which costs a twentieth of a step on a processor and is only logged. The first could
-    become an argument of the Trainer, the second is near the callback ``on_save`` (which runs before the files of other
-    processes are there).
+    transformers 5.x: there is no public way to bring a sampler, to act when a checkpoint is complete (the callback
+    ``on_save`` comes before the files of other processes), or to leave out the norm of all gradients, which is only
+    logged and costs a twentieth of a step on a processor.
     """
 
     def train_sampler(self):
@@ -67,27 +64,12 @@ class Trainer(transformers.Trainer):
 
 
 def one_device(arguments: transformers.TrainingArguments) -> transformers.TrainingArguments:
-    """Let each process use one device; several are torchrun's, for DataParallel cannot copy a model with hooks.
+    """Let each process use one device, because DataParallel cannot copy a model with hooks.
 
-    transformers 5.x: the Trainer asks ``_n_gpu``; ``CUDA_VISIBLE_DEVICES`` is the public way.
+    transformers 5.x: the Trainer reads ``_n_gpu``; ``CUDA_VISIBLE_DEVICES`` is the public way.
     """
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
-
-
-@contextlib.contextmanager
-def attention_function(function) -> Iterator[None]:
-    """Let models with SDPA attention call ``function`` in its place.
-
-    transformers 5.x: ``AttentionInterface.register`` is public and cannot take back what it registers.
-    """
-    before, ALL_ATTENTION_FUNCTIONS["sdpa"] = ALL_ATTENTION_FUNCTIONS["sdpa"], function
-    try:
-        yield
-    finally:
-        del ALL_ATTENTION_FUNCTIONS["sdpa"]  # the library's is below it
-        if ALL_ATTENTION_FUNCTIONS["sdpa"] is not before:  # the program had laid another one over it
-            ALL_ATTENTION_FUNCTIONS["sdpa"] = before
 
 
 @contextlib.contextmanager
@@ -110,18 +92,9 @@ def recorded(operations: set) -> Iterator[list[Callable]]:
         yield calls
 
 
-def sdpa_attention(*inputs, **others):
-    """Attend with transformers' own SDPA function.
-
-    transformers 5.x: ``transformers.integrations`` is in no list of public names.
-    """
-    return sdpa_attention_forward(*inputs, **others)
-
-
 def is_selection(dataset) -> bool:
-    """Whether a corpus shows chosen rows, or another order, of a table that holds more.
+    """Whether a dataset selects or reorders the rows of its table.
 
-    datasets 5.x: ``Dataset._indices`` has no public name; ``flatten_indices`` is public, and copies the table of a
-    corpus that selects nothing, too.
+    datasets 5.x: ``Dataset._indices`` has no public name; ``flatten_indices`` is public, but always copies the table.
     """
     return dataset._indices is not None

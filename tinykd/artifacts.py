@@ -1,14 +1,8 @@
-"""How anything is written, claimed, fingerprinted and resumed. Every file and folder of tinykd goes through here.
+"""How every file and folder of tinykd is written, sealed, claimed and resumed. Taught in lesson 14.
 
-1. *Whole or not there.* A file (:func:`write_json`) or folder (:func:`new_folder`) is made under a hidden name beside
-   its place and renamed when it is complete. A killed process leaves the old one or the new one, never half of one.
-   What it leaves under the hidden name is removed by the next process that writes there.
-2. *One at a time.* Anyone who writes or claims a place holds the lock ``.NAME.lock`` beside it; others say so and wait.
-3. *Sealed.* The note of a finished folder, a JSON object, holds its facts and, under ``files``, the SHA-256 of each
-   other file. :func:`sealed` returns the facts or says what was damaged.
-4. *Claimed.* A folder where work goes on for long begins with a note that says what the work depends on
-   (:func:`claim`). The same call goes on there; another one is refused, and nothing of the user's is overwritten.
-5. A full disk, or a place that cannot be written, is one clear line, a RunError (:func:`clear_disk_errors`).
+A file or folder is made under a hidden name beside its place and renamed when it is complete, so that a killed process
+leaves the old one or the new one. Only one process at a time writes to a place. The note of a finished folder, a JSON
+object, holds facts and, under ``files``, the SHA-256 of each other file.
 """
 
 import contextlib
@@ -44,7 +38,11 @@ def fingerprint(*facts: object) -> str:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write ``value`` as JSON, whole or not at all; a RunError says that the disk is full or the place closed."""
+    """Write ``value`` as JSON, whole or not at all.
+
+    Raises:
+        RunError: the disk is full, or the place cannot be written.
+    """
     with clear_disk_errors(path), alone(path) as unfinished:
         with open(unfinished, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -54,11 +52,11 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path, advice: str = "") -> dict:
-    """Return the object that :func:`write_json` wrote. ``advice`` is for a reader who finds it damaged.
+    """Return the object that :func:`write_json` wrote.
 
     Raises:
         FileNotFoundError: it is not there.
-        DamagedError: it is no JSON object.
+        DamagedError: it is no JSON object; ends in ``advice``.
     """
     with contextlib.suppress(ValueError, RecursionError):
         note = json.loads(Path(path).read_text(encoding="utf-8", errors="surrogateescape"))
@@ -69,9 +67,7 @@ def read_json(path: Path, advice: str = "") -> dict:
 
 @contextlib.contextmanager
 def new_folder(folder: Path, note: str) -> Iterator[Path]:
-    """Yield an unfinished folder; on success it takes the place of ``folder``, on failure it is removed.
-
-    ``note`` is the file by which an earlier folder of the same kind is known. Only such a folder is replaced.
+    """Yield an unfinished folder; on success it replaces an older ``folder`` with that ``note``, on failure it goes.
 
     Raises:
         RunError: something else stands there, the disk is full, or the place cannot be written.
@@ -110,7 +106,7 @@ def seal(folder: Path, note: str, facts: dict) -> None:
 
 
 def sealed(folder: Path, note: str) -> dict:
-    """Return the facts of a sealed folder, ``files`` among them, after a look at every file.
+    """Return the facts of a sealed folder, ``files`` among them, after checking every file.
 
     Raises:
         FileNotFoundError: there is no such note.
@@ -127,9 +123,9 @@ def sealed(folder: Path, note: str) -> dict:
 
 @contextlib.contextmanager
 def claim(folder: Path, note: str, facts: dict) -> Iterator[None]:
-    """Hold ``folder`` for work that these ``facts`` decide, and note them there; the same call goes on later.
+    """Hold ``folder`` for long work that depends on these ``facts``, and note them; the same call goes on later.
 
-    A claim under which nothing was written yet is taken back when the work ends in an error.
+    If the work fails before it has written anything, the folder is removed.
 
     Raises:
         RunError: the folder holds something else, work on other facts or a damaged note, or cannot be written.
@@ -143,22 +139,22 @@ def claim(folder: Path, note: str, facts: dict) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            if [path.name for path in folder.iterdir()] == [note]:
+            if [path.name for path in folder.glob("*")] == [note]:
                 shutil.rmtree(folder)
             raise
 
 
 def check_same(folder: Path, there: dict, facts: dict) -> None:
-    """Refuse a folder whose note holds other facts, with a RunError that names them; ``files`` is none of them."""
+    """Refuse a folder whose note holds other facts, with a RunError that names them; ``files`` is not compared."""
     facts = json.loads(json.dumps(facts)) | {"files": there.get("files")}
     if names := [name for name in sorted(facts.keys() | there.keys()) if facts.get(name) != there.get(name)]:
-        told = ", ".join(f"{name} is {there.get(name)} there" for name in names)
-        raise RunError(f"{folder} was made with other settings or data ({told}); choose another folder or delete it")
+        other = ", ".join(f"{name} is {there.get(name)} there" for name in names)
+        raise RunError(f"{folder} was made with other settings or data ({other}); choose another folder or delete it")
 
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[Path]:
-    """Hold the lock of ``path`` and yield its hidden name. While another process holds it, say so and wait."""
+    """Hold the lock ``.NAME.lock`` of ``path`` and yield its hidden name; if another process holds it, log and wait."""
     path = Path(path)
     lock, unfinished, old = (path.with_name(f".{path.name}.{end}") for end in ("lock", "unfinished", "old"))
     held = filelock.FileLock(lock)
@@ -184,7 +180,7 @@ def alone(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def clear_disk_errors(path: Path, *more: int) -> Iterator[None]:
-    """Turn errors about a full or closed disk, whoever raises them, into one clear line; so, too, ``more`` numbers."""
+    """Turn errors about a full or closed disk, and those of the numbers ``more``, into one clear RunError."""
     try:
         yield
     except Exception as error:

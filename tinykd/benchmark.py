@@ -1,7 +1,6 @@
 """Size, speed, memory and score of several variants of a model, each in a process of its own. Taught in lesson 08.
 
-A variant is whatever ``tinykd.open`` reads: a saved model, an exported one or a fusion. Two runtimes in one process
-would disturb each other's threads, and what one has loaded would count as the other's memory.
+Two runtimes in one process would share threads and memory. A variant is whatever ``tinykd.open`` reads.
 """
 
 import os
@@ -24,17 +23,17 @@ def benchmark(
     """Measure every variant on a corpus split.
 
     Args:
-        variants: by name, folders.
+        variants: name → folder.
         threads: of the matrix multiplications.
-        rounds: each variant is measured so often, the variants taking turns; times are medians over the rounds.
+        rounds: how often each variant is measured, in turns; times are medians over the rounds.
         max_length: subword tokens in a window of a saved model; an export and a fusion know their own.
 
     Returns:
         A dict per variant: ``name``; ``entity_f1`` and ``token_accuracy``, or ``accuracy`` and ``macro_f1``;
         ``parameters``; ``size_bytes``, of the weights; ``latency_ms``, of the median sentence at batch size 1;
         ``spread_ms``, its lowest and highest over the rounds; ``throughput``, sentences per second at batch size 32;
-        ``memory_bytes``, the highest of the process; and ``matmul_ms``, for a saved model only: its matrix
-        multiplications alone, in float32 by torch. Whatever else is saved, torch cannot be faster than these.
+        ``memory_bytes``, the highest of the process; and ``matmul_ms``, of a saved model's matrix multiplications
+        alone, in float32 by torch: a lower bound of its latency there.
 
     Raises:
         ModelError: nothing that can predict, or other labels than the corpus; before anything is measured.

@@ -36,10 +36,10 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None = None) -> 
         options.call(options)
         sys.stdout.flush()
     except TinykdError as error:
-        print(f"tinykd: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("tinykd: stopped; the same command goes on where this one was", file=sys.stderr)
+        print(f"{parser.prog}: stopped; the same command goes on where this one was", file=sys.stderr)
         return 130
     except OSError as error:  # of standard output; what concerns a file was made a RunError where it arose
         if error.filename or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -47,6 +47,6 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None = None) -> 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python writes the rest when it ends
         if error.errno == errno.EPIPE:  # the reader has gone, as `| head` does
             return 0
-        print(f"tinykd: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        print(f"{parser.prog}: cannot write to standard output: {error.strerror}", file=sys.stderr)
         return 1
     return 0

@@ -1,7 +1,4 @@
-"""The errors that a user can mend. The command line prints them as one line, without a traceback.
-
-Any other exception is a defect of ours and shows its traceback.
-"""
+"""The errors that a user can mend: the command line prints them as one line. Any other one is a defect of ours."""
 
 import numbers
 
@@ -27,9 +24,9 @@ class RunError(TinykdError, RuntimeError):
 
 
 class DamagedError(RunError):
-    """An artefact of ours that is cut short, altered or missing a part; whoever reads it knows how to make it anew."""
+    """An artefact of ours that is cut short, altered or missing a part."""
 
 
 def is_whole(value: object, least: int) -> bool:
-    """Whether a value is a whole number, no bool, and at least ``least``: what counts things must be."""
+    """Whether a value is a whole number, no bool, and at least ``least``."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least

@@ -1,8 +1,7 @@
 """What a model is worth: entity F1, and the token report of the article. Taught in lesson 06.
 
-One rule scores everything: the decoded sequence (:func:`tinykd.text.decode`), which is what ``predict`` returns. All
-scores come from one count per row (:func:`counts`). seqeval would not shorten it: a cascade's curve needs these counts,
-seqeval returns rates of the whole corpus, and its strict mode drops an ``I-`` that continues nothing.
+The decoded sequence (:func:`tinykd.text.decode`) is scored, which is what ``predict`` returns. All scores come from the
+counts of each row (:func:`counts`), which a cascade's curve needs; seqeval gives rates of the whole corpus only.
 """
 
 import statistics
@@ -22,11 +21,7 @@ Names = list[list[str]]  #: label names: a list per row, one name per word; a si
 def evaluate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, max_length: int = 128
 ) -> dict:
-    """Score a model on a corpus split, as :func:`score` does.
-
-    Raises:
-        ModelError: the model and the corpus have other labels.
-    """
+    """Score a model on a corpus split: what :func:`score` returns and raises."""
     return score(PlainPredictor(model, tokenizer, max_length), dataset)
 
 
@@ -64,7 +59,7 @@ def rows_of(dataset: Dataset) -> Rows:
 
 
 def decoded(logits: np.ndarray, labels: list[str]) -> list[str]:
-    """Return the label names that :func:`tinykd.text.decode` finds in the logits of one row, (words, classes)."""
+    """Return the label names of one row by :func:`tinykd.text.decode`, from its logits (words, classes)."""
     return [labels[k] for k in decode(logits, labels)]
 
 
@@ -84,19 +79,19 @@ def main_score(scores: dict) -> str:
 def counts(task: str, gold: list[str], predicted: list[str]) -> dict[str, np.ndarray]:
     """Count one row: by entity type, or by label, how many are right, predicted and gold, (3,).
 
-    An entity is right only if its type and both its borders are. ``O`` is no entity. In classification each position
-    is counted by itself, so that the F1 of the sums over all labels is the accuracy.
+    An entity is right only if its type and both its borders are. In classification each position is counted by itself,
+    so that the F1 of the sums over all labels is the accuracy.
 
     Args:
         gold, predicted: label names, one per word; IOB2 for tagging.
     """
     spans = entities if task == "tagging" else lambda row: [(label, i) for i, label in enumerate(row)]
-    there, said = set(spans(gold)), set(spans(predicted))
-    found: dict[str, np.ndarray] = {}
-    for column, group in enumerate((there & said, said, there)):
+    of_gold, of_predicted = set(spans(gold)), set(spans(predicted))
+    by_kind: dict[str, np.ndarray] = {}
+    for column, group in enumerate((of_gold & of_predicted, of_predicted, of_gold)):
         for kind, *_ in group:
-            found.setdefault(kind, np.zeros(3, int))[column] += 1
-    return found
+            by_kind.setdefault(kind, np.zeros(3, int))[column] += 1
+    return by_kind
 
 
 def precision_recall_f1(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -129,10 +124,7 @@ def token_accuracy(gold: Names, predicted: Names) -> float:
 
 
 def token_report(gold: Names, predicted: Names) -> str:
-    """Return the article's report (its section 5.4), in its own format: every tag is a class, ``O`` too.
-
-    With every tag counted, "micro avg" is nothing but token accuracy.
-    """
+    """Return the report of the article's section 5.4: every tag is a class, and "micro avg" is token accuracy."""
     flat = [[tag for tags in rows for tag in tags] for rows in (gold, predicted)]
     by_tag = counts("classification", *flat)
     names = sorted(by_tag, key=lambda tag: (tag == "O", tag[2:], tag))
@@ -149,13 +141,9 @@ def token_report(gold: Names, predicted: Names) -> str:
 
 
 def mean_and_spread(values: list[float], digits: int = 3) -> str:
-    """Write the results of several seeds as ``0.860 ± 0.003``: mean and sample standard deviation. Read in lesson 06.
+    """Write the results of several seeds as ``0.860 ± 0.003``: mean and sample standard deviation. Lesson 06.
 
-    Args:
-        digits: after the point.
-
-    Returns:
-        One value is written alone, for it has no spread. No line breaks within.
+    A single value is written alone. The spaces do not break.
 
     Raises:
         StatisticsError: no value.

@@ -16,7 +16,7 @@ HATCHES = {"teacher": "", "student": "//", "baseline": ".."}
 
 
 def scoreboard(report: dict) -> Figure:
-    """Draw a run's report: what the models score, their bytes on disk, the milliseconds per sentence."""
+    """Draw a run's report: the scores of its models, their bytes on disk, their milliseconds per sentence."""
     main = "entity_f1" if "entity_f1" in report["teacher"] else "accuracy"
     panels = [
         (main.replace("_", " ").replace("f1", "F1"), lambda s: s[main], "{:.3f}"),
@@ -36,7 +36,7 @@ def comparison(scores: dict[str, dict[str, tuple[float, float]]], floors: dict[s
 
     Args:
         scores: score name → model name → (mean, spread); a spread of 0 draws no whisker.
-        floors: score name → what a model that has learnt nothing reaches.
+        floors: score name → the score of a model that has learnt nothing.
     """
     figure = Figure(figsize=(8.4, 3.2), layout="constrained")
     panels = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
@@ -51,11 +51,10 @@ def comparison(scores: dict[str, dict[str, tuple[float, float]]], floors: dict[s
 
 
 def cost_curve(curves: dict[str, "Curve"], chosen: "Point | None" = None) -> Figure:
-    """Draw what cascades score against what they cost, with their Pareto fronts and the two members alone.
+    """Draw what cascades score against what they cost, and the two members alone.
 
-    A faint dot is one threshold; the line joins those that no other beats. The dotted line runs from the student to the
-    teacher's predictions at the cost of both: about what deferring sentences at random gives. The higher a curve rises
-    above it, the better confidence tells which sentences need the teacher.
+    A faint dot is one threshold; the line joins the Pareto front. The dotted line is about what deferring sentences at
+    random gives: it runs from the student to the teacher's predictions at the cost of both.
 
     Args:
         curves: name → :class:`tinykd.fusion.Curve`, all of the same two members.
@@ -84,7 +83,7 @@ def cost_curve(curves: dict[str, "Curve"], chosen: "Point | None" = None) -> Fig
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write ``figure`` to ``path``, as its ending says; no display needed, and no date in a PNG, SVG or PDF."""
+    """Write ``figure`` to ``path`` in the format of its ending; a PNG, SVG or PDF gets no date."""
     undated = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context({"savefig.dpi": 150, "svg.hashsalt": "tinykd"}):
         figure.savefig(path, metadata=undated.get(Path(path).suffix.lower()))

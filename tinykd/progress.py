@@ -6,8 +6,5 @@ from tqdm.auto import tqdm
 
 
 def bar(*arguments, **options) -> tqdm:
-    """Return a tqdm bar that shows itself after two seconds; never where ``TQDM_DISABLE`` is set.
-
-    tqdm's bar for notebooks does not look at that variable itself.
-    """
+    """Return a tqdm bar that appears after two seconds; none if ``TQDM_DISABLE`` is set, which notebook bars ignore."""
     return tqdm(*arguments, delay=2, disable=bool(os.environ.get("TQDM_DISABLE")), **options)

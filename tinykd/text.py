@@ -1,14 +1,6 @@
-"""What stands between plain text and a model, without torch: words, windows, predictions. Taught in lesson 06.
+"""From plain text to a model and back, without torch: words, windows, predictions. Taught in lesson 06.
 
-Training, prediction and the exported model all read and decode through these functions, so that they cannot differ.
-
-The words are those of a CoNLL-2003 file, as nearly as one regular expression can: abbreviations and
-initials keep their full stop (``U.S.``, ``J.``), the possessive is a word of its own (``Orkla`` +
-``'s``), hyphenated words and scores stay whole (``left-wing``, ``2-1``), every other mark stands alone.
-
-Chinese and Japanese have no spaces between words, so each of their characters is a word, and a name can begin and end
-anywhere. BERT's own pre-tokenizer sets only Han characters apart. Here kana stand alone too, or no tagger could
-mark トヨタ in トヨタは. Hangul is written with spaces and stays in words.
+Training, prediction and the exported model all read and decode through these functions.
 """
 
 import functools
@@ -61,7 +53,11 @@ class Word(NamedTuple):
 
 
 def words(text: str) -> list[Word]:
-    """Return the words of ``text`` in order; white space is dropped, nothing else is.
+    """Return the words of ``text`` in order; only white space is dropped.
+
+    The words are nearly those of a CoNLL-2003 file: abbreviations and initials keep their full stop, the possessive is
+    a word of its own, hyphenated words and scores stay whole. Each Chinese or Japanese character is a word, since a
+    name can begin at any of them; BERT's own pre-tokenizer parts Han characters only. Hangul is written with spaces.
 
     >>> [w.text for w in words("Orkla's J. Ilves won 2-1 in the U.S.")]
     ['Orkla', "'s", 'J.', 'Ilves', 'won', '2-1', 'in', 'the', 'U.S.']
@@ -72,10 +68,9 @@ def words(text: str) -> list[Word]:
 
 
 class Window(NamedTuple):
-    """What a model sees at once: the ``ids`` of subword tokens, special ones included, and the words it owns.
+    """What a model sees at once: the ``ids`` of its subword tokens, special ones included.
 
-    These are ``first_word``, ``first_word + 1``, …; their first subword tokens stand at the positions
-    ``first_subwords``.
+    It owns the words ``first_word``, ``first_word + 1``, …; their first subword tokens are at ``first_subwords``.
     """
 
     ids: list[int]
@@ -84,14 +79,11 @@ class Window(NamedTuple):
 
 
 def cut(subwords: list[list[int]], before: list[int], after: list[int], max_length: int) -> list[Window]:
-    """Lay a document into windows of at most ``max_length`` subword tokens.
+    """Cut a document into windows of at most ``max_length`` subword tokens; raises what :func:`windows` raises.
 
     Args:
         subwords: the subword ids of each word; of a word longer than a window, the first ones are kept.
         before, after: the special tokens around a text, ``[CLS]`` and ``[SEP]`` for BERT.
-
-    Raises:
-        DataError, SettingError: as :func:`windows`.
     """
     room = max_length - len(before) - len(after)
     laid = []
@@ -106,11 +98,11 @@ def cut(subwords: list[list[int]], before: list[int], after: list[int], max_leng
 
 
 def windows(sizes: list[int], room: int) -> list[tuple[int, int, int, int]]:
-    """Cut a document into windows of at most ``room`` subword tokens, given the number of these in each word.
+    """Cut a document into windows of at most ``room`` subword tokens, from the number of these in each word.
 
     Returns:
-        A list of ``(first, last, owned, owned_end)``: the window shows the words ``[first, last)`` and owns
-        ``[owned, owned_end)``. Windows overlap by about half; every word is owned exactly once.
+        ``(first, last, owned, owned_end)`` per window: it shows the words ``[first, last)`` and owns ``[owned,
+        owned_end)``. Windows overlap by about half; every word is owned exactly once.
 
     Raises:
         DataError: a text without words.
@@ -153,13 +145,12 @@ def entities(tags: list[str]) -> list[tuple[str, int, int]]:
 
 
 def decode(logits: np.ndarray, names: list[str]) -> list[int]:
-    """Return the labels of a sentence: the best sequence that IOB2 allows, by Viterbi's algorithm (1967).
+    """Return the labels of a sentence: the best sequence that IOB2 allows, by Viterbi's algorithm (1967). Lesson 06.
 
-    A tagger judges each word by itself, and the likeliest tags of the words alone may be ``B-ORG I-LOC``, which is no
-    entity. Here an ``I-`` follows the ``B-`` or ``I-`` of its own type, or it is not chosen. Among the sequences that
-    are left, the most probable one is chosen, as if the words were independent. For labels that are not IOB2 this is
-    the ``argmax`` of each word. (IOB1 has the same names and begins with ``I-``: fine-tune a tagger that was trained on
-    it before you decode it here.) Taught in lesson 06.
+    The likeliest tag of each word alone may give ``B-ORG I-LOC``, which is no entity. Here an ``I-`` follows the ``B-``
+    or ``I-`` of its own type. Of such sequences the most probable is chosen, as if the words were independent. For
+    labels that are not IOB2 this is the ``argmax`` of each word. A tagger trained on IOB1, whose entities begin with
+    ``I-``, must be fine-tuned on IOB2 first.
 
     >>> names = ["O", "B-ORG", "I-ORG", "I-LOC", "B-LOC"]
     >>> decode(np.array([[0, 5, 0, 0, 4], [0, 0, 3, 3.5, 0]]), names)  # "B-ORG I-LOC" would be 8.5
@@ -183,7 +174,7 @@ def decode(logits: np.ndarray, names: list[str]) -> list[int]:
 
 @functools.cache
 def _forbidden(names: tuple[str, ...]) -> np.ndarray:
-    """Return minus infinity where a label must not follow another, else 0; the last row: where a sentence begins."""
+    """Return (label before, label): minus infinity where forbidden, else 0; the last row is a sentence's beginning."""
     begun = {name[2:] for name in names if name.startswith("B-")}
     bound = np.array([name.startswith("I-") and name[2:] in begun for name in names])
     other = np.array([[before[2:] != name[2:] for name in names] for before in (*names, "O")])
@@ -193,12 +184,9 @@ def _forbidden(names: tuple[str, ...]) -> np.ndarray:
 def tagged(text: str, split: list[Word], logits: np.ndarray, names: list[str]) -> dict:
     """Return ``{"text", "entities": [{"type", "text", "start", "end", "score"}]}``: half-open character offsets.
 
-    The score is the lowest probability among the entity's words.
-
     Args:
-        split: the words of ``text``.
-        logits: (words, classes).
-        names: the label of each class.
+        split: the words of ``text``; ``logits`` are (words, classes), and ``names`` the label of each class. The score
+            is the lowest probability among the entity's words.
     """
     scores = _softmax(logits)
     best = np.array(decode(logits, names))
@@ -223,5 +211,5 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def evenly(rows: list, count: int) -> list:
-    """Return so many rows, all of them if there are no more, from the first to the last in equal steps."""
+    """Return ``count`` of the rows, or all if there are fewer, from the first to the last in equal steps."""
     return [rows[i] for i in np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)]

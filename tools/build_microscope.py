@@ -7,11 +7,11 @@ python tools/build_microscope.py --into _build/html  sets what is made beside th
 
 Where ONNX Runtime cannot be had from npm, the first and the last say so, and the page shows its recorded answers.
 
-The rungs, all of *newswire*: a teacher in 8 bits; a student with four of its layers in 8 bits, taught by that teacher
-and four like it; that student without the heads and neurons that it would miss least, and with an embedding matrix
-of lower rank, distilled once more, in 32 bits and in 8. In 8 bits only weights are rounded, so that the page gives the
-labels that Python gives. An interrupted call goes on where it stopped; after a change of the recipe (``recipe.json``)
-all is trained anew.
+The variants, all of *newswire*: a teacher in 8 bits; a student with four of its layers in 8 bits, taught by that
+teacher and four like it; that student without the heads and neurons that it would miss least, and with an embedding
+matrix of lower rank, distilled once more, in 32 bits and in 8. In 8 bits only weights are rounded, so that the page
+gives the labels that Python gives. An interrupted call goes on where it stopped; after a change of the recipe
+(``recipe.json``) all is trained anew.
 """
 
 import argparse
@@ -34,7 +34,7 @@ NPM = ROOT / "tools" / "microscope"
 LOCK = NPM / "package-lock.json"
 #: What the models read
 READ = (
-    *("tinykd/corpora/newswire/*.txt", "tinykd/corpora/finance/headlines.txt"),
+    *("tinykd/corpora/newswire/*.txt", "scenarios/finance/corpus/headlines.txt"),
     *("scenarios/finance/corpus/stream.txt", "scenarios/recommend/corpus/items.txt"),
 )
 FACTS = "microscope.json"
@@ -55,8 +55,8 @@ COPIES = 2  # of a sentence with other names of the texts; each of these, and th
 SEED = 10  # of the first teacher and of the students: of three builds, from 0, 5 and 10, the best on `valid`
 WORDS = 0.3  # of a copy's words other than names, how many are drawn anew
 SHOWN, BROKEN = 16, 8  # sentences of the test split that the page offers
-#: rung → (the trained model, what the page calls it), from the teacher down
-RUNGS = {
+#: variant → (the trained model, what the page calls it), from the teacher down
+VARIANTS = {
     "teacher-int8": ("teacher", "teacher, 8 bits"),
     "student-int8": ("student", "student, 8 bits"),
     "pruned-fp32": ("pruned", "pruned student, 32 bits"),
@@ -157,7 +157,7 @@ def other_texts() -> list[str]:
 
 
 def describe(out: Path) -> dict:
-    """Return what the page must know: each rung's figures, and all answers to some sentences of the test split."""
+    """Return what the page must know: each variant's figures, and all answers to some sentences of the test split."""
     from tinykd import data, evaluation, models
     from tinykd.data import inline
     from tinykd.data.corpora import EMBEDDED
@@ -169,14 +169,14 @@ def describe(out: Path) -> dict:
     gold = {split: [[labels[k] for k in row] for row in corpus[split]["labels"]] for split in ("valid", "test")}
     lines = (EMBEDDED / "newswire" / "test.txt").read_text(encoding="utf-8").splitlines()
     texts = [inline.parse(line.strip())[0] for line in lines if line.strip() and not line.startswith("#")]
-    rungs, tags, answers = [], {}, {}
-    for key, (name, title) in RUNGS.items():
+    variants, tags, answers = [], {}, {}
+    for key, (name, title) in VARIANTS.items():
         loaded = runtime.load(out / key, threads=1)
         answers[key] = [(row, _lengths(loaded, text)) for text, row in zip(texts, _read(loaded, texts), strict=True)]
         tags[key] = [[labels[k] for k in decode(row, labels)] for row, _ in answers[key]]
         valid = [[labels[k] for k in decode(row, labels)] for row in _read(loaded, corpus["valid"]["tokens"][:])]
         model, _ = models.load(out / name)
-        rungs.append(
+        variants.append(
             {
                 "key": key,
                 "name": title,
@@ -202,7 +202,7 @@ def describe(out: Path) -> dict:
         | {"answers": {key: _rounded(*said[i]) for key, said in answers.items()}}
         for i in sorted([*shown, *broken])
     ]
-    return {"labels": labels, "rungs": rungs, "fails_alone": len(fails), "sentences": sentences}
+    return {"labels": labels, "variants": variants, "fails_alone": len(fails), "sentences": sentences}
 
 
 def _read(model, rows: list) -> list:
@@ -237,7 +237,7 @@ def _shape(config) -> dict:
 def recipe(seed: int = SEED) -> dict:
     """Return what decides about the models and what is told of them. No torch: every build of the book asks this."""
     said = {
-        "constants": [TOKENS, RANK, HEADS, NEURONS, BITS, TEACHERS, seed, COPIES, WORDS, SHOWN, BROKEN, RUNGS],
+        "constants": [TOKENS, RANK, HEADS, NEURONS, BITS, TEACHERS, seed, COPIES, WORDS, SHOWN, BROKEN, VARIANTS],
         "train": hashlib.sha256((inspect.getsource(train) + inspect.getsource(other_texts)).encode()).hexdigest(),
         "corpus": {
             path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -288,10 +288,10 @@ def make(out: Path = RUNS, seed: int = SEED) -> Path:
 
 
 def write(path: Path, facts: dict) -> None:
-    """Write the facts with one line a sentence and a rung, so that they can be read and compared."""
+    """Write the facts with one line a sentence and a variant, so that they can be read and compared."""
     parts = []
     for key, value in facts.items():
-        rows = [json.dumps(row, ensure_ascii=False) for row in value] if key in ("rungs", "sentences") else None
+        rows = [json.dumps(row, ensure_ascii=False) for row in value] if key in ("variants", "sentences") else None
         said = "[\n    " + ",\n    ".join(rows) + "\n  ]" if rows else json.dumps(value, ensure_ascii=False)
         parts.append(f"  {json.dumps(key)}: {said}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -315,12 +315,12 @@ def set_in(site: Path, out: Path = RUNS) -> bool:
     (place / "vendor").mkdir(parents=True, exist_ok=True)
     for name in VENDOR:
         shutil.copy(engine / name, place / "vendor" / name)
-    for rung in facts["rungs"]:
-        for name in (rung["graph"], "tokenizer.json", "export.json"):
-            target = place / rung["folder"] / name
+    for variant in facts["variants"]:
+        for name in (variant["graph"], "tokenizer.json", "export.json"):
+            target = place / variant["folder"] / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(out / rung["key"] / name, target)
-            rung["files"][name] = sha256(target)
+            shutil.copy(out / variant["key"] / name, target)
+            variant["files"][name] = sha256(target)
     runtime = {"file": f"vendor/{ENGINE}", "sha256": sha256(engine / ENGINE), "bytes": (engine / ENGINE).stat().st_size}
     write(place / FACTS, facts | {"here": True, "runtime": runtime})
     return True
@@ -389,16 +389,18 @@ def into(site: Path, out: Path) -> None:
 
 
 def make_and_tell(options: argparse.Namespace) -> None:
-    """Make, record and compare if asked, and say how good the rungs are."""
+    """Make, record and compare if asked, and say how good the variants are."""
     path = make(options.out, options.seed)
     facts = json.loads(path.read_text(encoding="utf-8"))
     if options.record:
         shutil.copy(path, ROOT / "book" / PAGE / FACTS)
     if options.compare:
         compare(facts)
-    for rung in facts["rungs"]:
-        size = f"{rung['bytes'] / 1e6:>6.1f} MB"
-        print(f"{rung['name']:<24}{size}   F1 on valid {rung['valid_f1']:.3f}, on test {rung['entity_f1']:.3f}")
+    for variant in facts["variants"]:
+        size = f"{variant['bytes'] / 1e6:>6.1f} MB"
+        print(
+            f"{variant['name']:<24}{size}   F1 on valid {variant['valid_f1']:.3f}, on test {variant['entity_f1']:.3f}"
+        )
 
 
 def compare(facts: dict) -> None:
@@ -408,9 +410,12 @@ def compare(facts: dict) -> None:
     builds = json.loads(BUILDS.read_text(encoding="utf-8")) if BUILDS.exists() else {}
     made = {key: value for key, value in facts["made"].items() if key != "settings"}
     made |= {"seed": facts["made"]["settings"]["student"]["seed"]}
-    scores = {rung["key"]: {key: rung[key] for key in ("valid_f1", "entity_f1", "bytes")} for rung in facts["rungs"]}
+    scores = {
+        variant["key"]: {key: variant[key] for key in ("valid_f1", "entity_f1", "bytes")}
+        for variant in facts["variants"]
+    }
     name = "{processor}, {precision}, seed {seed}".format_map(made)
-    builds[name] = made | {"rungs": scores}
+    builds[name] = made | {"variants": scores}
     write_json(BUILDS, builds)
 
 

@@ -33,7 +33,8 @@ def _called(call: Callable, options) -> None:
         name = (error.name or "tinykd").split(".")[0]
         if name in ("tinykd", "scenarios"):  # a defect of ours
             raise
-        raise RunError(f"{name} is missing or not made for this machine; run: pip install {name}") from error
+        told = f"{name} is missing or not made for this machine; run: pip install -r requirements.txt"
+        raise RunError(told) from error
 
 
 def trains(steps, call: Callable, about: str, student: str) -> ArgumentParser:

@@ -16,6 +16,7 @@ from pathlib import Path
 from scenarios.finance.charts import Chart, Mark, State
 from scenarios.finance.heads import Opinion
 from scenarios.finance.sources import Item, entity_in, read_item
+from tinykd import artifacts
 from tinykd.errors import DataError, RunError
 
 #: Every column of every table; a fault is a line that could not be read, kept as it came
@@ -77,13 +78,12 @@ class Monitor:
         names: Sequence[str] = (),
         now: Callable[[], datetime] | None = lambda: datetime.now(UTC).replace(tzinfo=None),
     ):
-        try:
-            import duckdb
-        except ImportError:
-            raise RunError("duckdb is missing; run: pip install -r requirements.txt") from None
+        import duckdb
+
         self.read, self.chart, self.silence, self.names, self.now = read, chart, silence, tuple(names), now
         self.database = Path(database)
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
+        with artifacts.clear_disk_errors(self.database):
+            self.database.parent.mkdir(parents=True, exist_ok=True)
         try:
             self.connection = duckdb.connect(str(database))
             # DuckDB opens a table of data (.json, .csv) as well, and would keep what we write in memory only.

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tinykd.data import blocks
+from scenarios import blocks
 from tinykd.errors import DataError
 
 LIBRARY = Path(__file__).parent / "corpus" / "items.txt"

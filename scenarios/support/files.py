@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from scenarios import blocks
 from scenarios.support import slots
-from tinykd.data import blocks
-from tinykd.data.corpora import EMBEDDED
 from tinykd.errors import DataError
 
-FOLDER = Path(__file__).parent / "corpus"  #: of the embedded shop; its messages are tinykd's corpus *support*
+FOLDER = Path(__file__).parent / "corpus"  #: of the embedded shop; the corpus *support* is made of its messages
 
 
 class Intent(NamedTuple):
@@ -86,9 +85,13 @@ def questions(folder: Path = FOLDER) -> dict[str, list[Question]]:
     return {half: [found[text] for text in texts] for half, texts in halves.items()}
 
 
-def messages_of(folder: Path = FOLDER) -> Path:
-    """Return the folder of ``messages.txt``: a shop of one's own has it beside its other files."""
-    return EMBEDDED / "support" if folder == FOLDER else Path(folder)
+def messages(folder: Path = FOLDER) -> dict[str, list[dict]]:
+    """Return the messages in scope by split, each with its ``text`` and its intent as ``label``.
+
+    Raises:
+        DataError: names file and line.
+    """
+    return blocks.splits(Path(folder) / "messages.txt")
 
 
 def out_of_scope(folder: Path = FOLDER) -> dict[str, list[str]]:
@@ -97,7 +100,7 @@ def out_of_scope(folder: Path = FOLDER) -> dict[str, list[str]]:
     Raises:
         DataError: names the file; it has no such block.
     """
-    path = messages_of(folder) / "messages.txt"
+    path = Path(folder) / "messages.txt"
     texts = [row["text"] for row in blocks.messages(path) if row["label"] == blocks.OUT_OF_SCOPE]
     if not texts:
         raise DataError(f"{path}: no block '## {blocks.OUT_OF_SCOPE}'; without one no threshold can be set")

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_curve
 import tinykd
 from scenarios.shared import SETUP, encoder
 from scenarios.support.desk import Desk
-from scenarios.support.files import FOLDER, Question, intents, knowledge, messages_of, out_of_scope, questions
+from scenarios.support.files import FOLDER, Question, intents, knowledge, messages, out_of_scope, questions
 from scenarios.support.retrieval import KnowledgeBase
 from tinykd import data, models, samples
 from tinykd.artifacts import claim, read_json, write_json
@@ -140,9 +140,7 @@ def confidences(desk: Desk, texts: list[str]) -> np.ndarray:
 
 def texts_of(folder: Path, split: str) -> tuple[dict[str, str], list[str], list[Question]]:
     """Return the messages of a split, those in scope with their intents and those out of scope, and the questions."""
-    part = data.load(str(messages_of(folder)))[split]
-    names = data.label_names(part)
-    known = {row["text"]: names[row["label"]] for row in part}
+    known = {row["text"]: row["label"] for row in messages(folder)[split]}
     return known, out_of_scope(folder)[split], questions(folder)[split]
 
 

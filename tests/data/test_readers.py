@@ -54,13 +54,6 @@ def test_entities_may_begin_late_in_marked_text(write):
     assert len(rows) == 31 and rows[-1]["tags"] == MARA["tags"]
 
 
-@pytest.mark.parametrize("type_", ["Person", "WORK_OF_ART", "T1", "per"])
-def test_a_type_that_is_not_in_capitals_is_said(write, type_):
-    for text in (f"[{type_} Mara] won\n", f"It rained.\n[{type_} Mara] won\nSo it is\n"):
-        with pytest.raises(DataError, match=rf"the type in '\[{type_} Mara\]' must be capital letters"):
-            read_file(write({"a.txt": text}) / "a.txt")
-
-
 def test_a_file_in_utf_16_is_not_taken_for_windows_1252(tmp_path):
     (tmp_path / "a.conll").write_bytes("Mara B-PER\n".encode("utf-16"))
     with pytest.raises(DataError, match="iconv -f UTF-16 -t UTF-8"):

@@ -11,8 +11,8 @@ from torch import nn
 from tests import tiny
 from tests.untrained import classifier, tagger
 from tinykd.deploy import export, int8, runtime
-from tinykd.deploy.int8 import dynamic_int8, static_int8, weight_only_int8
-from tinykd.errors import DataError, ModelError, RunError, SettingError
+from tinykd.deploy.int8 import dynamic_int8, weight_only_int8
+from tinykd.errors import ModelError, RunError, SettingError
 from tinykd.quantization import blockwise, finish
 
 TEXTS = ["Mara Low won 2-1 in the U.S.", "Orkla's shares fell in Oslo.", "Nice " * 40, "Bonn", "No one came."] * 4
@@ -29,15 +29,12 @@ def exported(rounded, tokenizer, tmp_path_factory):
     return export.to_onnx(rounded, tokenizer, tmp_path_factory.mktemp("exported") / "fp32", max_length=32)
 
 
-def quantize(kind, folder, out, **options):
-    if kind in (known := {"dynamic": dynamic_int8, "weights": weight_only_int8}):
-        return known[kind](folder, out, **options)
-    return static_int8(folder, out, TEXTS, **options)
+KINDS = {"dynamic": dynamic_int8, "weights": weight_only_int8}
 
 
-@pytest.mark.parametrize("kind", ["dynamic", "static", "weights"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_int8_is_a_quarter_and_agrees(kind, exported, tmp_path):
-    out = quantize(kind, exported, tmp_path / "int8")
+    out = KINDS[kind](exported, tmp_path / "int8")
     full, small = runtime.load(exported, threads=1), runtime.load(out, threads=1)
     assert small.path.name == "model_quantized.onnx"
     assert not (out / runtime.MODEL).exists()
@@ -49,7 +46,7 @@ def test_int8_is_a_quarter_and_agrees(kind, exported, tmp_path):
     assert moved == (kind != "weights")  # these weights lie on the grid already; activations are what moves
 
 
-@pytest.mark.parametrize("kind", ["dynamic", "weights"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_embeddings_in_4_bits_are_those_that_were_rounded(kind, tokenizer, tmp_path):
     model = tagger(tokenizer)
     export.to_onnx(model, tokenizer, tmp_path / "exact", max_length=32)
@@ -58,14 +55,14 @@ def test_embeddings_in_4_bits_are_those_that_were_rounded(kind, tokenizer, tmp_p
         matrix.copy_(blockwise(matrix))
     export.to_onnx(model, tokenizer, tmp_path / "rounded", max_length=32)
     for name, bits in (("exact", 8), ("exact", 4), ("rounded", 4)):
-        quantize(kind, tmp_path / name, tmp_path / f"{name}-{bits}", embedding_bits=bits)
+        KINDS[kind](tmp_path / name, tmp_path / f"{name}-{bits}", embedding_bits=bits)
     large, small, same = (runtime.load(tmp_path / name) for name in ("exact-8", "exact-4", "rounded-4"))
     saved = large.path.stat().st_size - small.path.stat().st_size
     assert 0.9 < saved / (matrix.numel() * 3 / 8) < 1.1  # 8 bits become 4, and one more for a share of the scale
     for mine, theirs in zip(small.logits(TEXTS), same.logits(TEXTS), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
     with pytest.raises(SettingError, match="embedding_bits is 3"):
-        quantize(kind, tmp_path / "exact", tmp_path / "three", embedding_bits=3)
+        KINDS[kind](tmp_path / "exact", tmp_path / "three", embedding_bits=3)
 
 
 @pytest.mark.parametrize("task", ["tagging", "classification"])
@@ -95,9 +92,9 @@ def test_a_folder_for_a_browser_holds_both(exported, tmp_path):
     assert runtime.load(out, quantized=False).path == out / runtime.MODEL
 
 
-@pytest.mark.parametrize("kind", ["dynamic", "static", "weights"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_int8_reloads_to_equal_outputs_in_a_fresh_process(kind, exported, tmp_path):
-    out = quantize(kind, exported, tmp_path / "int8")
+    out = KINDS[kind](exported, tmp_path / "int8")
     here = list(runtime.load(out, threads=1).logits(TEXTS))
     script = """
 import json, sys
@@ -131,11 +128,11 @@ def test_rounded_weights_reach_int8_unchanged(rounded, exported, tmp_path):
         assert any(np.allclose(values, wanted, rtol=1e-5, atol=1e-6) for values in alike)
 
 
-@pytest.mark.parametrize("kind", ["dynamic", "static", "weights"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_quantizing_twice_is_refused(kind, exported, tmp_path):
     once = dynamic_int8(exported, tmp_path / "once", keep_float32=True)
     with pytest.raises(ModelError, match=r"once: quantized already \(int8-dynamic\); start from"):
-        quantize(kind, once, tmp_path / "twice")
+        KINDS[kind](once, tmp_path / "twice")
     assert [path.name for path in tmp_path.iterdir()] == ["once"]
 
 
@@ -172,8 +169,3 @@ def test_a_quantizer_that_fails_leaves_nothing(exported, tmp_path, monkeypatch):
     with pytest.raises(RuntimeError):
         dynamic_int8(exported, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_static_needs_texts(exported, tmp_path):
-    with pytest.raises(DataError, match="it got none"):
-        static_int8(exported, tmp_path / "out", [])

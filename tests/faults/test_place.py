@@ -122,7 +122,7 @@ def test_a_windows_1252_corpus(forge, room, tmp_path):
         (
             "duckdb",
             ["finance", "alerts", "--database", "{file}"],
-            "duckdb is missing; run: pip install -r requirements.txt",
+            "scenarios: duckdb is missing or not made for this machine; run: pip install -r requirements.txt",
         ),
         ("wandb", ["distill", "--report-to", "wandb"], "wandb is not installed; run: pip install wandb"),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.fusion.pair import letters, member, rows_of, sentences
-from tinykd.errors import ModelError, RunError
+from tinykd.errors import ModelError, RunError, SettingError
 from tinykd.fusion import Cascade, Parallel, load
 
 TEXTS = ["Mara Low won 2-1 in Nice.", "Nice"]
@@ -72,7 +72,7 @@ def test_a_missing_member_or_setting_is_named(fusion, tmp_path):
     del note["settings"]["speed"]
     wrong = note["settings"] | ({"threshold": -1} if "threshold" in note["settings"] else {"weights": {"a": 1.0}})
     (tmp_path / "one" / "fusion.json").write_text(json.dumps(note | {"settings": wrong}))
-    with pytest.raises(ModelError, match=r"damaged \((threshold is -1|weights are for a)"):
+    with pytest.raises(SettingError, match=r"^(threshold is -1|weights are for a)"):
         load(tmp_path / "one")
     (tmp_path / "one" / "teacher" / "config.json").unlink()
     with pytest.raises(ModelError, match=r"config\.json: missing"):

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import strategies as st
 
-from scenarios import finance
+from scenarios import blocks, finance
 from scenarios.support import files as support
 from tests.fuzz.counting import fuzz
-from tinykd.data import blocks, inline, read_file, schemes
+from tinykd.data import inline, read_file, schemes
 from tinykd.errors import DataError
 
 #: bits that the formats are made of, so that a random string comes deep into a parser

@@ -38,7 +38,7 @@ def trained(monkeypatch):
         return {}
 
     monkeypatch.setattr(microscope, "train", train)
-    monkeypatch.setattr(microscope, "describe", lambda out: {"rungs": []})
+    monkeypatch.setattr(microscope, "describe", lambda out: {"variants": []})
     monkeypatch.setattr(microscope, "packages", lambda: None)
     return folders
 
@@ -72,13 +72,14 @@ def test_the_recipe_knows_the_training_and_the_corpus(tmp_path, monkeypatch):
     said = [microscope.recipe()]
     monkeypatch.setattr(microscope, "train", microscope.describe)
     said.append(microscope.recipe())
-    corpora = tmp_path / "tinykd" / "corpora"
-    for name in ("newswire/train.txt", "finance/headlines.txt"):
-        (corpora / name).parent.mkdir(parents=True)
-        (corpora / name).write_text("another", encoding="utf-8")
+    newswire = tmp_path / "tinykd" / "corpora" / "newswire" / "train.txt"
+    headlines = tmp_path / "scenarios" / "finance" / "corpus" / "headlines.txt"
+    for path in (newswire, headlines):
+        path.parent.mkdir(parents=True)
+        path.write_text("another", encoding="utf-8")
     monkeypatch.setattr(microscope, "ROOT", tmp_path)
     said.append(microscope.recipe())
-    (corpora / "finance" / "headlines.txt").write_text("a third", encoding="utf-8")
+    headlines.write_text("a third", encoding="utf-8")
     said.append(microscope.recipe())
     assert said[0] != said[1] != said[2] != said[3]
     assert len(said[0]["corpus"]) == 8 and said[2]["corpus"].keys() <= said[0]["corpus"].keys()
@@ -94,13 +95,13 @@ def test_builds_of_the_same_making_and_seed_are_recorded_once(tmp_path, monkeypa
     monkeypatch.setattr(microscope, "BUILDS", tmp_path / "builds.json")
     facts = json.loads(json.dumps(RECORDED))
     microscope.compare(facts)
-    facts["rungs"][-1]["entity_f1"] = 0.5
+    facts["variants"][-1]["entity_f1"] = 0.5
     microscope.compare(facts)
     facts["made"]["settings"]["student"]["seed"] = 5
     microscope.compare(facts)
     first, second = json.loads(microscope.BUILDS.read_text(encoding="utf-8")).values()
     assert first["seed"] == microscope.SEED and second["seed"] == 5
-    assert first["rungs"]["pruned-int8"]["entity_f1"] == 0.5 and first["minutes"] == RECORDED["made"]["minutes"]
+    assert first["variants"]["pruned-int8"]["entity_f1"] == 0.5 and first["minutes"] == RECORDED["made"]["minutes"]
     assert "settings" not in first
 
 
@@ -115,7 +116,7 @@ def test_facts_are_written_one_line_a_sentence(tmp_path):
     microscope.write(tmp_path / "facts.json", RECORDED)
     text = (tmp_path / "facts.json").read_text(encoding="utf-8")
     assert json.loads(text) == RECORDED
-    assert len(text.splitlines()) < 30 + len(RECORDED["rungs"]) + len(RECORDED["sentences"])
+    assert len(text.splitlines()) < 30 + len(RECORDED["variants"]) + len(RECORDED["sentences"])
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ def test_the_record_is_of_this_corpus():
 
 
 def test_the_text_under_the_ladder_is_true():
-    teacher, student, exact, smallest = RECORDED["rungs"]
+    teacher, student, exact, smallest = RECORDED["variants"]
     assert student["entity_f1"] < teacher["entity_f1"]  # "cost something"
     for split in ("valid_f1", "entity_f1"):
         assert student[split] < exact[split]  # "stands above"
@@ -201,25 +202,25 @@ def test_the_text_under_the_ladder_is_true():
 
 def test_the_text_about_the_builds_is_true():
     def shares(build):
-        teacher, smallest = (build["rungs"][key] for key in ("teacher-int8", "pruned-int8"))
+        teacher, smallest = (build["variants"][key] for key in ("teacher-int8", "pruned-int8"))
         return [smallest[split] / teacher[split] for split in ("valid_f1", "entity_f1")]
 
     scored = {build["seed"]: build for build in BUILDS.values() if build["precision"] != "fp32"}
-    for rung in RECORDED["rungs"]:
-        assert scored[microscope.SEED]["rungs"][rung["key"]].items() <= rung.items()
+    for variant in RECORDED["variants"]:
+        assert scored[microscope.SEED]["variants"][variant["key"]].items() <= variant.items()
     valid, test = (dict(zip(scored, of, strict=True)) for of in zip(*map(shares, scored.values()), strict=True))
     assert len(scored) == 3 and min(test.values()) >= 0.97  # "on test each build keeps as much"
     assert sum(valid.values()) / 3 >= 0.97  # "on valid the mean does"
     assert all(0.96 < valid[seed] < 0.97 for seed in scored if seed != microscope.SEED)  # "two … just below"
-    best = max(scored, key=lambda seed: scored[seed]["rungs"]["pruned-int8"]["valid_f1"])
+    best = max(scored, key=lambda seed: scored[seed]["variants"]["pruned-int8"]["valid_f1"])
     assert best == microscope.SEED == RECORDED["made"]["settings"]["student"]["seed"]  # "stands highest on valid"
     minutes = [build["minutes"] for build in scored.values() if build["minutes"]]
     assert len(minutes) >= 2 and all(9 <= took < 11 for took in minutes)  # as the build itself says
 
 
 def test_what_is_called_broken_is():
-    def found(sentence, rung):
-        best = decode(np.array(sentence["answers"][rung]["logits"]), RECORDED["labels"])
+    def found(sentence, variant):
+        best = decode(np.array(sentence["answers"][variant]["logits"]), RECORDED["labels"])
         return entities([RECORDED["labels"][k] for k in best])
 
     broken = [sentence for sentence in RECORDED["sentences"] if sentence["broken"]]
@@ -238,17 +239,17 @@ def test_what_is_called_broken_is():
 
 
 def test_the_page_keeps_its_promises():
-    assert RECORDED["rungs"][-1]["bytes"] <= 6e6
-    measured = {rung["key"]: rung for rung in MEASURED["rungs"]}
-    for rung in RECORDED["rungs"]:
-        assert rung["bytes"] == measured[rung["key"]]["bytes"], "measured with models of another shape"
+    assert RECORDED["variants"][-1]["bytes"] <= 6e6
+    measured = {variant["key"]: variant for variant in MEASURED["variants"]}
+    for variant in RECORDED["variants"]:
+        assert variant["bytes"] == measured[variant["key"]]["bytes"], "measured with models of another shape"
     assert MEASURED["worst"]["requests_elsewhere"] == MEASURED["worst"]["console_errors"] == 0
     assert MEASURED["worst"]["heap_growth_bytes"] < 2e6  # over 150 sentences
 
 
 @pytest.mark.parametrize("split", ["valid_f1", "entity_f1"])
-def test_the_smallest_rung_keeps_97_percent_of_the_teacher(split):
-    assert RECORDED["rungs"][-1][split] >= 0.97 * RECORDED["rungs"][0][split]
+def test_the_smallest_variant_keeps_97_percent_of_the_teacher(split):
+    assert RECORDED["variants"][-1][split] >= 0.97 * RECORDED["variants"][0][split]
 
 
 def test_the_first_answer_takes_two_seconds_and_a_half():

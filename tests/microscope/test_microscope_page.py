@@ -93,10 +93,10 @@ def until(page, selector, text):
     page.wait_for_selector(f"{selector}:has-text({json.dumps(text)})", timeout=60_000)
 
 
-def hold(page, rung):
-    """Keep back the graph of a rung; ``hold(…)()`` waits until it is asked for, and returns the requests."""
+def hold(page, variant):
+    """Keep back the graph of a variant; ``hold(…)()`` waits until it is asked for, and returns the requests."""
     held = []
-    page.route(f"**/{rung}/onnx/*.onnx", lambda route: held.append(route))
+    page.route(f"**/{variant}/onnx/*.onnx", lambda route: held.append(route))
 
     def asked():
         while not held:
@@ -174,14 +174,14 @@ def test_the_threshold_sends_all_or_none(visit):
     assert not found.faults
 
 
-def test_another_rung_by_keyboard(visit):
+def test_another_variant_by_keyboard(visit):
     found = visit()
     page = found.page
-    page.locator("#ms-rung-pruned-int8").focus()
+    page.locator("#ms-variant-pruned-int8").focus()
     page.keyboard.press("ArrowUp")
     until(page, "#ms-numbers", "pruned student, 32 bits")
-    assert page.locator("#ms-rung-pruned-fp32").is_checked()
-    until(page, "#ms-differ-said", "2 rungs that have read it")
+    assert page.locator("#ms-variant-pruned-fp32").is_checked()
+    until(page, "#ms-differ-said", "2 variants that have read it")
     assert not found.faults
 
 
@@ -197,7 +197,7 @@ def test_a_broken_sentence_comes_into_the_box(visit, made):
         )
     buttons.first.press("Enter")
     assert found.page.locator("#ms-text").input_value() == broken[0]
-    until(found.page, "#ms-differ-said", "rungs")
+    until(found.page, "#ms-differ-said", "variants")
     assert not found.faults
 
 
@@ -229,7 +229,7 @@ def test_the_live_region_speaks_once_the_reader_rests(visit):
     found = visit(script=WATCHED)
     page, box = found.page, found.page.locator("#ms-text")
     box.fill("I")
-    until(page, "#ms-differ-said", "Only one rung has read")
+    until(page, "#ms-differ-said", "Only one variant has read")
     evaluate(page, "slow = 500; watch('ms-told')")  # no answer is there before the next key
     box.press_sequentially("nes Alva left for Malta today", delay=120)
     evaluate(page, "slow = 0")
@@ -251,30 +251,30 @@ def test_the_last_choice_wins_whichever_load_ends_first(visit):
     found = visit()
     page = found.page
     teacher = hold(page, "teacher-int8")
-    page.locator("#ms-rung-teacher-int8").check()
+    page.locator("#ms-variant-teacher-int8").check()
     teacher()
-    page.locator("#ms-rung-pruned-fp32").check()
+    page.locator("#ms-variant-pruned-fp32").check()
     until(page, "#ms-numbers", "pruned student, 32 bits")
     teacher()[0].continue_()
     until(page, "#ms-loading-said", "Loaded: teacher")
-    until(page, "#ms-differ-said", "3 rungs that have read it")
-    assert page.locator("#ms-rung-pruned-fp32").is_checked()
+    until(page, "#ms-differ-said", "3 variants that have read it")
+    assert page.locator("#ms-variant-pruned-fp32").is_checked()
     assert "pruned student, 32 bits" in page.inner_text("#ms-numbers")
     assert not found.faults
 
 
-def test_after_a_failed_load_the_rung_before_it_answers(visit):
+def test_after_a_failed_load_the_variant_before_it_answers(visit):
     page = visit().page
     page.route("**/teacher-int8/onnx/*.onnx", lambda route: route.fulfill(status=503))
-    page.locator("#ms-rung-teacher-int8").click()
+    page.locator("#ms-variant-teacher-int8").click()
     until(page, "#ms-notice", "503")
-    assert page.locator("#ms-rung-pruned-int8").is_checked()
+    assert page.locator("#ms-variant-pruned-int8").is_checked()
     assert page.locator("#ms-progress").is_hidden() and "teacher" not in page.inner_text("#ms-loading-said")
     page.locator("#ms-text").fill("Mara left Nice.")
     until(page, "#ms-soft-rows", "Mara")
     assert "pruned student, 8 bits" in page.inner_text("#ms-numbers")
     page.unroute("**/teacher-int8/onnx/*.onnx")
-    page.locator("#ms-rung-teacher-int8").check()
+    page.locator("#ms-variant-teacher-int8").check()
     until(page, "#ms-numbers", "teacher, 8 bits")
     assert page.locator("#ms-notice").is_hidden() and page.locator("#ms-notice").get_attribute("role") == "status"
 
@@ -282,7 +282,10 @@ def test_after_a_failed_load_the_rung_before_it_answers(visit):
 def test_one_bar_for_all_that_is_on_its_way(visit, made):
     found = visit(script=WATCHED)
     page = found.page
-    sizes = {rung["key"]: rung["bytes"] for rung in json.loads((made / microscope.FACTS).read_text("utf-8"))["rungs"]}
+    sizes = {
+        variant["key"]: variant["bytes"]
+        for variant in json.loads((made / microscope.FACTS).read_text("utf-8"))["variants"]
+    }
     teacher, student = hold(page, "teacher-int8"), hold(page, "student-int8")
     evaluate(page, "watch('ms-loading-said')")
     page.locator("#ms-teacher").click()
@@ -301,7 +304,7 @@ def test_one_bar_for_all_that_is_on_its_way(visit, made):
     assert len(teacher()) == 1
     teacher()[0].continue_()
     until(page, "#ms-loading-said", "Loaded: teacher, 8 bits.")
-    until(page, "#ms-differ-said", "3 rungs that have read it")
+    until(page, "#ms-differ-said", "3 variants that have read it")
     assert bar.is_hidden()
     assert len(evaluate(page, "told")) == 4  # two begin, two end
     assert not found.faults
@@ -384,7 +387,7 @@ def test_without_models_the_page_shows_records(open_page):
     assert visit.page.locator("#ms-soft-rows tr").count() > 3
     assert "Sum of the KL" in visit.page.inner_text("#ms-kl")
     visit.page.locator("#ms-broken button").first.click()
-    until(visit.page, "#ms-differ-said", "rungs")
+    until(visit.page, "#ms-differ-said", "variants")
     assert not visit.faults
 
 

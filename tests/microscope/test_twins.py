@@ -162,7 +162,7 @@ def test_the_bill_of_a_cascade():
     assert found["agreement"] == {"cascade": 1, "student": 0.5, "words": 2}
 
 
-@pytest.mark.parametrize("key", list(microscope.RUNGS))
+@pytest.mark.parametrize("key", list(microscope.VARIANTS))
 def test_labels_and_logits_of_five_hundred_texts(made, key):
     """In 8 bits as in 32 each label is Python's: only weights are rounded, so no sum can fall to another integer."""
     texts = five_hundred()

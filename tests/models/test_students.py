@@ -132,7 +132,7 @@ def test_a_narrower_student_inherits_the_words_and_no_other_table_so_narrow_keep
 def test_words_of_another_vocabulary_or_to_a_wider_student_are_not_inherited(minilm):
     teacher, _ = minilm
     for student in (models.student("tinybert-4", teacher, vocabulary=40), models.student("tinybert-6", teacher)):
-        with pytest.raises(ModelError, match=r"the student has \d+ .*words can be inherited by the same"):
+        with pytest.raises(ModelError, match=r"a wider one inherits nothing|word_embeddings: the student has 40 rows"):
             models.svd_embeddings(student, teacher)
     student = models.student("tinybert-4", teacher)
     student.base_model.embeddings.position_embeddings = nn.Embedding(514, 312)

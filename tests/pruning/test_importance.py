@@ -10,7 +10,7 @@ from tests import tiny
 from tinykd import data, losses, models, pruning, samples
 from tinykd.errors import DataError, ModelError, SettingError
 from tinykd.models.students import cut
-from tinykd.pruning import gates
+from tinykd.pruning import measures
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_of_many_sentences_the_gradient_measure_is_the_mean_weighted_by_words(pa
     each = [pruning.importance(model, tokenizer, valid.select([i]), "gradient").heads[1] for i in range(len(valid))]
     mean = sum(n * one for n, one in zip(words, each, strict=True)) / words.sum()
     for batch_size in (4, 32):
-        monkeypatch.setattr(gates, "BATCH", batch_size)
+        monkeypatch.setattr(measures, "BATCH", batch_size)
         together = pruning.importance(model, tokenizer, valid, "gradient").heads[1]
         torch.testing.assert_close(together, mean, rtol=1e-4, atol=1e-6)
 
@@ -130,7 +130,7 @@ def test_drawn_labels_have_the_curvature_of_the_distillation_loss(temperature):
         lambda z: temperature**2 * losses.kl_divergence(z, student, temperature), student
     )
     many = student.repeat(20_000, 1).requires_grad_()
-    drawn = gates.loss_of_drawn_labels(many, many.detach(), temperature, torch.Generator().manual_seed(0))
+    drawn = measures.loss_of_drawn_labels(many, many.detach(), temperature, torch.Generator().manual_seed(0))
     (scores,) = torch.autograd.grad(drawn, many)
     torch.testing.assert_close(scores.T @ scores / len(many), hessian, rtol=0, atol=0.01)
 
@@ -177,7 +177,7 @@ def test_measuring_leaves_the_model_as_it_was(parts):
 
 def test_a_measurement_that_is_interrupted_leaves_the_model_as_it_was(parts, monkeypatch):
     model, tokenizer, valid = parts
-    before, original, passes = loss(model, tokenizer, valid, "gradient"), gates.losses_on, []
+    before, original, passes = loss(model, tokenizer, valid, "gradient"), measures.losses_on, []
 
     def interrupted(*arguments):
         passes.append(1)
@@ -185,7 +185,7 @@ def test_a_measurement_that_is_interrupted_leaves_the_model_as_it_was(parts, mon
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(gates, "losses_on", interrupted)
+    monkeypatch.setattr(measures, "losses_on", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pruning.importance(model, tokenizer, valid)
     assert loss(model, tokenizer, valid, "gradient") == before

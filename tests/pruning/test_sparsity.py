@@ -33,16 +33,6 @@ def test_the_smallest_weights_of_all_matrices_are_zero_and_the_rest_untouched(pa
     assert torch.equal(sparse.classifier.weight, model.classifier.weight)
 
 
-def test_two_of_four_keeps_the_larger_two_of_every_four(parts):
-    model, _ = parts
-    sparse = sparsify(model, "2:4")
-    assert sparsity(sparse) == 0.5
-    for before, after in zip(matrices(model), matrices(sparse), strict=True):
-        groups, kept = before.view(-1, 4).abs(), after.view(-1, 4)
-        assert ((kept != 0).sum(1) == 2).all()
-        torch.testing.assert_close(kept.abs().sum(1), groups.sort().values[:, 2:].sum(1))
-
-
 def test_it_saves_nothing_by_itself(parts, tmp_path):
     model, tokenizer = parts
     models.save(model, tokenizer, tmp_path / "whole")
@@ -88,10 +78,6 @@ def test_a_frozen_model_can_be_sparse_and_an_adapted_one_cannot(parts):
 
 def test_bad_input_is_one_clear_error(parts):
     model, _ = parts
-    for amount in (-0.1, 1.0, float("nan"), "half", None):
-        with pytest.raises(SettingError, match=r"expected a share of zeros in \[0, 1\), or '2:4'"):
+    for amount in (-0.1, 1.0, float("nan"), "2:4", None):
+        with pytest.raises(SettingError, match=r"expected a share of zeros in \[0, 1\)$"):
             sparsify(model, amount)
-    odd = copy.deepcopy(model)
-    odd.bert.encoder.layer[1].output.dense = nn.Linear(30, 16)
-    with pytest.raises(ModelError, match=r"2:4 needs inputs in fours, and 1\.output\.dense has 30"):
-        sparsify(odd, "2:4")

@@ -126,9 +126,11 @@ def test_builds_of_the_microscope_are_read_from_the_record(tmp_path, monkeypatch
     table = recorded.builds()
     assert table.count("* - ") == len(recorded._read(recorded.RESULTS / "microscope_builds.json")) + 2  # head, mean
     scores = {"valid_f1": 0.5, "entity_f1": 0.8}, {"valid_f1": 0.49, "entity_f1": 0.6}
-    rungs = dict(zip(("teacher-int8", "pruned-int8"), scores, strict=True))
+    variants = dict(zip(("teacher-int8", "pruned-int8"), scores, strict=True))
     build = {"processor": "P", "precision": "fp32", "seed": 3, "minutes": None}
-    (tmp_path / "microscope_builds.json").write_text(json.dumps({"P": build | {"rungs": rungs}}), encoding="utf-8")
+    (tmp_path / "microscope_builds.json").write_text(
+        json.dumps({"P": build | {"variants": variants}}), encoding="utf-8"
+    )
     monkeypatch.setattr(recorded, "RESULTS", tmp_path)
     assert recorded.builds().endswith("* - P, fp32\n  - 3\n  - –\n  - 98.0 %\n  - 75.0 %\n```")
 

@@ -19,7 +19,7 @@ BATCH = {
     "first_subwords": torch.tensor([[1, 3], [1, -1]]),
 }
 WORDS = torch.tensor([[True, True], [True, False]])
-ALL = Weights(embedding=0.5, hidden=2, cosine=3, pkd=0.1, attention=0.7, relations=5, minilm=0.3)
+ALL = Weights(embedding=0.5, hidden=2, cosine=3, pkd=0.1, attention=0.7, relations=5)
 
 
 def bert(layers, hidden=16, heads=4, seed=0):
@@ -64,7 +64,6 @@ def test_every_loss_is_the_pure_function_and_the_sum_is_weighted():
         "pkd": layers(losses.pkd),
         "attention": sum(losses.attention(scores[0][n], scores[1][n], WORDS) for n in (0, 1)) / 2,
         "relations": sum(losses.relations(s, t, 4, WORDS) for s, t in zip(*last, strict=True)) / 3,
-        "minilm": losses.minilm(*last, 4, WORDS),
     }
     assert set(expected) == set(out) - {"loss", "logits"}
     for name, value in expected.items():
@@ -72,7 +71,7 @@ def test_every_loss_is_the_pure_function_and_the_sum_is_weighted():
     assert_close(out["loss"], sum(getattr(ALL, name) * value for name, value in expected.items()))
 
 
-@pytest.mark.parametrize("weight", ["embedding", "hidden", "cosine", "pkd", "attention", "relations", "minilm"])
+@pytest.mark.parametrize("weight", ["embedding", "hidden", "cosine", "pkd", "attention", "relations"])
 def test_a_signal_that_is_missing_is_an_error_and_not_a_loss_of_zero(weight):
     objective = Objective(bert(2), Weights(**{weight: 1.0}))
     with pytest.raises(RunError, match=r"the samples bring none; make them with samples\.with_teacher"):
@@ -103,14 +102,13 @@ def test_relations_need_no_common_number_of_heads_but_attention_does():
     student, teacher = bert(2), bert(4, heads=2, seed=1)
     signals = told(teacher, Weights(relations=1).teacher_layers(teacher.config, student.config))
     assert Objective(student, Weights(relations=1), relation_heads=8)(**BATCH, **signals)["relations"] > 0
-    like, three = bert(3, seed=2), Weights(attention=1, minilm=1, relations=1)
-    signals = told(like, three.teacher_layers(like.config, student.config))
-    plain, cut = (Objective(student, three, relation_heads=heads)(**BATCH, **signals) for heads in (None, 8))
-    assert torch.equal(plain["attention"], cut["attention"]) and torch.equal(plain["minilm"], cut["minilm"])
+    like, both = bert(3, seed=2), Weights(attention=1, relations=1)
+    signals = told(like, both.teacher_layers(like.config, student.config))
+    plain, cut = (Objective(student, both, relation_heads=heads)(**BATCH, **signals) for heads in (None, 8))
+    assert torch.equal(plain["attention"], cut["attention"])
     assert not torch.equal(plain["relations"], cut["relations"])  # relation heads are of the relations alone
-    for name in ("attention", "minilm"):
-        with pytest.raises(ModelError, match=r"has 4 attention heads, the teacher's layer [24] has 2"):
-            Weights(**{name: 1.0}).teacher_layers(teacher.config, student.config)
+    with pytest.raises(ModelError, match=r"has 4 attention heads, the teacher's layer 2 has 2"):
+        Weights(attention=1.0).teacher_layers(teacher.config, student.config)
 
 
 def test_the_relation_heads_of_a_pruned_student_divide_what_is_left():

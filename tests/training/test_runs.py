@@ -127,6 +127,21 @@ def test_a_finished_model_is_not_trained_again_and_other_settings_or_texts_are_r
     refused("id2label is ", models.teacher(room[0], tiny.LABELS[::-1])[0])
 
 
+def test_another_teacher_is_another_run(room, tmp_path, monkeypatch):
+    _, tokenizer, train, transfer = room
+    distill(fresh(room), tokenizer, transfer, tmp_path / "stored", QUICK)
+    distill(fresh(room), tokenizer, train, tmp_path / "online", QUICK, teacher=fresh(room, 7))
+    monkeypatch.setattr(runs, "DistillationTrainer", None)  # would fail if it were called
+    again = samples.with_teacher(train, fresh(room, 7), tokenizer, tmp_path / "again")
+    distill(fresh(room), tokenizer, again, tmp_path / "stored", QUICK)
+    distill(fresh(room), tokenizer, train, tmp_path / "online", QUICK, teacher=fresh(room, 7))
+    others = samples.with_teacher(train, fresh(room, 8), tokenizer, tmp_path / "others")
+    with pytest.raises(RunError, match=r"was made with other settings or data \(teacher is"):
+        distill(fresh(room), tokenizer, others, tmp_path / "stored", QUICK)
+    with pytest.raises(RunError, match=r"was made with other settings or data \(teacher is"):
+        distill(fresh(room), tokenizer, train, tmp_path / "online", QUICK, teacher=fresh(room, 8))
+
+
 def test_the_note_of_a_model_holds_its_settings_and_seals_its_files(room, tmp_path):
     _, tokenizer, train, _ = room
     settings = replace(QUICK, precision="bf16", max_grad_norm=1.0)

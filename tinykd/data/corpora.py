@@ -10,8 +10,7 @@ from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, concatenate_datasets, load_dataset
 
-from tinykd.data import blocks
-from tinykd.data.readers import SUFFIXES, read_file, read_text
+from tinykd.data.readers import FURTHER, SUFFIXES, read_file, read_text
 from tinykd.errors import DataError, SettingError
 from tinykd.text import words
 
@@ -19,8 +18,7 @@ logger = logging.getLogger("tinykd")
 
 EMBEDDED = Path(__file__).parent.parent / "corpora"
 SPLITS = ("train", "valid", "test")
-#: Text that nobody trains on unless asked: for the teacher to label. Only *newswire* has some
-TRANSFER = "transfer"
+TRANSFER = "transfer"  #: the split of unlabelled text for the teacher to label; only *newswire* has one
 #: Hub data sets that are stored as Parquet: (repository, column of the words, column of the tags)
 HUB = {"conll2003": ("lhoestq/conll2003", "tokens", "ner_tags")}
 CHUNK = 10_000  #: rows that become columns at a time
@@ -29,17 +27,14 @@ CHUNK = 10_000  #: rows that become columns at a time
 def load(
     name: str, columns: list[str] | None = None, max_train: int | None = None, seed: int = 0, strict: bool = False
 ) -> DatasetDict:
-    """Load a corpus by name or folder.
-
-    Looks, in this order, among the corpora inside the package, for a folder of that path, for a folder
-    ``$TINYKD_DATA/<name>``, on the Hub; logs which one it used.
+    """Load a corpus by name or folder, and log where it was found.
 
     Args:
-        name: ``"newswire"``, ``"conll2003"``, or the path of a folder with ``train``, ``valid`` and ``test`` files.
-        columns: names of a CoNLL file's columns, if they cannot be told by their values.
+        name: ``"newswire"``, ``"conll2003"``, or the path of a folder with ``train``, ``valid`` and ``test`` files. The
+            order is: inside the package, a folder of that path, the folder ``$TINYKD_DATA/<name>``, the Hub.
+        columns: names of a CoNLL file's columns, if their values do not tell.
         max_train: keep only so many training rows, drawn with ``seed``.
-        seed: of that draw alone. The tenth of train that becomes ``valid`` where a corpus has none is always the same,
-            or what one command trains on would be what another chooses on.
+        seed: of that draw alone. Where a corpus has no ``valid``, the same tenth of train is always set aside for it.
         strict: refuse an ``I-`` that continues nothing; otherwise it begins an entity, as in the CoNLL scorer, and a
             warning counts such slips.
 
@@ -62,7 +57,7 @@ def load(
 
 
 def task(corpus: DatasetDict | Dataset) -> str:
-    """Return ``"tagging"`` or ``"classification"``, told by the columns."""
+    """Return ``"tagging"`` or ``"classification"``, by the columns."""
     return "tagging" if "tokens" in _part(corpus).column_names else "classification"
 
 
@@ -83,7 +78,7 @@ def label_names(corpus: DatasetDict | Dataset) -> list[str]:
 
 
 def _part(corpus: DatasetDict | Dataset) -> Dataset:
-    """One split of a corpus, the train split if it has one: its columns are those of all."""
+    """Return the split whose columns are those of all: train, if there is one."""
     if not isinstance(corpus, DatasetDict):
         return corpus
     if not corpus:
@@ -92,13 +87,7 @@ def _part(corpus: DatasetDict | Dataset) -> Dataset:
 
 
 def digest(rows: Dataset | DatasetDict) -> str:
-    """Return a short SHA-256 of the texts and, where there are some, the labels and their names, in order.
-
-    Two corpora, or two splits, with one digest are the same; their other columns do not count.
-
-    Raises:
-        DataError: labels without names.
-    """
+    """Return a short SHA-256 of the texts and, if any, the labels with their names; without names, a DataError."""
     has_labels = {"labels", "label"} & set(_part(rows).column_names)
     sha = hashlib.sha256(json.dumps(label_names(rows) if has_labels else []).encode())
     for split, part in sorted(rows.items()) if isinstance(rows, DatasetDict) else [("", rows)]:
@@ -112,11 +101,7 @@ def digest(rows: Dataset | DatasetDict) -> str:
 
 
 def split_of(corpus: DatasetDict, split: str, name: str) -> Dataset:
-    """Return one split of the corpus that is called ``name``.
-
-    Raises:
-        DataError: it has no such split; names those that it has.
-    """
+    """Return one split of the corpus called ``name``; if it has no such split, a DataError names those it has."""
     if split not in corpus:
         raise DataError(f"{name} has no split {split!r}; it has {', '.join(corpus)}")
     return corpus[split]
@@ -165,25 +150,18 @@ def _find(name: str) -> Path | None:
 def _from_folder(folder: Path, columns: list[str] | None, strict: bool) -> DatasetDict:
     if not os.access(folder, os.R_OK | os.X_OK):
         raise DataError(f"{folder}: cannot be read (permission denied)")
-    if file := blocks.file_of(folder):
-        rows = blocks.splits(file)
-        files = dict.fromkeys(rows, file)
-    else:
-        files = {split: path for split in (*SPLITS, TRANSFER) if (path := _split_file(folder, split))}
-        for split in ("train", "test"):
-            if split not in files:
-                names = ", ".join(split + suffix for suffix in SUFFIXES)
-                raise DataError(f"{folder}: no {split} split; expected one of {names}")
-        rows = {split: read_file(path, columns, strict) for split, path in files.items()}
+    files = {split: path for split in (*SPLITS, TRANSFER) if (path := _split_file(folder, split))}
+    for split in ("train", "test"):
+        if split not in files:
+            raise DataError(f"{folder}: no {split} split; expected one of {', '.join(split + s for s in SUFFIXES)}")
+    rows = {split: read_file(path, columns, strict) for split, path in files.items()}
     kinds = {split: "tags" in part[0] for split, part in rows.items()}
     if len(set(kinds.values())) > 1:
         raise DataError(f"{folder}: some splits hold tags and some labels: {kinds}")
     names = _names_of(rows["train"])
     if nameless := next((name for name in names if re.fullmatch(r"LABEL_\d+", name)), None):
-        raise DataError(
-            f"{folder}: a label is called {nameless}, as transformers calls labels without names: no model "
-            "could be told from one that was never fine-tuned. Give the labels other names"
-        )
+        reason = "as transformers calls labels without names"
+        raise DataError(f"{folder}: a label is called {nameless}, {reason}. Give the labels other names")
     for split, part in rows.items():
         _check_labels(files[split], part, set(names))
     corpus = DatasetDict({split: _dataset(part, names) for split, part in rows.items()})
@@ -197,17 +175,17 @@ def _dataset(rows: list[dict], names: list[str]) -> Dataset:
         features = {"tokens": List(Value("string")), "labels": List(ClassLabel(names=names))}
     else:
         features = {"text": Value("string"), "label": ClassLabel(names=names)}
-    features |= {key: Value("string") for key in ("kind", "story", "topic", "entity") if key in rows[0]}
+    features |= {name: Value("string") for name in FURTHER if name in rows[0]}
     parts = []
     for first in range(0, len(rows), CHUNK):  # the conversion takes many times what it leaves
         part = rows[first : first + CHUNK]
-        columns = {key: [row["tags" if key == "labels" else key] for row in part] for key in features}
+        columns = {name: [row.get("tags" if name == "labels" else name) for row in part] for name in features}
         parts.append(Dataset.from_dict(columns, features=Features(features)))
     return concatenate_datasets(parts)
 
 
 def _split_file(folder: Path, split: str) -> Path | None:
-    files = [folder / (split + suffix) for suffix in SUFFIXES if (folder / (split + suffix)).is_file()]
+    files = [path for suffix in SUFFIXES if (path := folder / (split + suffix)).is_file()]
     if len(files) > 1:
         raise DataError(f"{folder}: more than one {split} split: {', '.join(f.name for f in files)}; keep one")
     return files[0] if files else None

@@ -1,10 +1,8 @@
-"""From words to subword tokens and back. Every word gets exactly one position: its first subword token.
+"""From words to subword tokens and back. The position of a word is that of its first subword token. Lesson 06.
 
-A document longer than the model becomes several windows that overlap by half; each word is *owned* by the window
-where it stands farthest from an edge, and labelled (not -100) only there. A row's ``first_subwords`` are the positions
-of its words ``first_word, first_word + 1, …``: that is all a stored teacher signal, kept per word, needs to find its
-place, whatever the tokenizer. In classification the position of ``[CLS]`` stands before those of the words, since it
-is the one that the head reads. Taught in lesson 06.
+A long document becomes several windows that overlap by half. Each word is *owned* by the window where it stands
+farthest from an edge, and labelled (not -100) only there. Teacher signals, kept per word, find their place by
+``first_subwords``, whatever the tokenizer.
 """
 
 from collections.abc import Callable
@@ -13,6 +11,7 @@ import numpy as np
 import torch
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
 from tinykd.errors import DataError, SettingError
@@ -29,14 +28,15 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
     Args:
         dataset: a column ``tokens`` (tagging) or ``text`` (classification), and perhaps ``labels`` or ``label``.
         tokenizer: a fast tokenizer.
-        max_length: subword tokens in a window, special ones included. Longer documents are windowed (tagging) or cut
+        max_length: subword tokens in a window, special ones included. Longer texts are windowed (tagging) or cut
             (classification).
 
     Returns:
         A ``Dataset`` with a row per window: ``input_ids``; ``labels``, if the corpus has some (one per subword token,
         -100 except at the first one of each word owned here; a single id for classification); ``first_subwords``, the
-        position of the first subword token of each word owned here (for classification: of ``[CLS]``, and of each word
-        as the tokenizer splits the text); ``row``, the index in ``dataset``; ``first_word``; ``length``.
+        positions of the words owned here, ``first_word, first_word + 1, …`` (for classification: of ``[CLS]``, which
+        the head reads, and of each word as the tokenizer splits the text); ``row``, the index in ``dataset``;
+        ``first_word``; ``length``.
 
     Raises:
         SettingError: a ``max_length`` that leaves no room for a word.
@@ -48,10 +48,8 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
     wanted = [text]
     if target in dataset.column_names:
         wanted, features = [text, target], features | {"labels": _INTS if tagging else _INT}
-    # Without the columns teacher_…: as Python lists they would take minutes, and more memory than the store has bytes.
-    dataset = dataset.with_format(None).select_columns(wanted)
-    # The map is written out, not hidden in Dataset.map: nothing is cached under a name that a reader cannot see.
-    chunks = []
+    dataset = dataset.with_format(None).select_columns(wanted)  # the columns teacher_… are large as Python lists
+    chunks = []  # not Dataset.map, which would cache the rows in a hidden place
     for start in range(0, max(1, len(dataset)), _CHUNK):
         columns = encode_rows(dataset[start : start + _CHUNK], tokenizer, max_length, start)
         chunks.append(Dataset.from_dict({name: columns[name] for name in features}, features=Features(features)))
@@ -59,7 +57,7 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
 
 
 def encode_rows(rows: dict[str, list], tokenizer: PreTrainedTokenizerBase, max_length: int, start: int = 0) -> dict:
-    """Turn some rows into the columns of :func:`encode`, as lists: no ``Dataset``, which takes longer than a sentence.
+    """Turn some rows into the columns of :func:`encode`, as lists.
 
     Args:
         rows: columns as a slice of a ``Dataset`` gives them.
@@ -110,14 +108,13 @@ def collate(
 ) -> Callable[[list[dict]], dict[str, Tensor]]:
     """Return a function that pads a list of encoded rows into one batch of tensors.
 
-    Args:
-        signals: a transfer set, row by row the documents that were encoded. Its ``teacher_…`` columns are read for the
-            rows of a batch only; nothing else of them is ever in memory.
-
     The batch has ``input_ids``, ``attention_mask`` (batch, length), ``labels`` if the rows have some (batch, length; or
     (batch,) for classification), ``first_subwords`` (batch, words; -1 where a row has no more words), and of each
     signal the part that belongs to these words, padded with zeros: (batch, words, …), or (batch, classes) for a
     classifier's logits.
+
+    Args:
+        signals: the transfer set that was encoded. Only a batch of its ``teacher_…`` columns is ever in memory.
 
     Raises:
         DataError: a signal of another number of words; the two tokenizers see other words.
@@ -148,14 +145,11 @@ def collate(
 
 
 def _padded(rows: list[list[int]], value: int) -> Tensor:
-    out = np.full((len(rows), max(len(row) for row in rows)), value)
-    for i, row in enumerate(rows):
-        out[i, : len(row)] = row
-    return torch.from_numpy(out)
+    return pad_sequence([torch.tensor(row, dtype=torch.long) for row in rows], batch_first=True, padding_value=value)
 
 
 def _arrays(column, shape: tuple[int, ...]) -> list[np.ndarray]:
-    """Return of each row of an Arrow column (words, *shape), views of its memory; ``datasets`` goes word by word."""
+    """Return (words, *shape) for each row of an Arrow column, as views of its memory."""
     lists = column.combine_chunks().storage
     ends, numbers = lists.offsets.to_numpy() - lists.offsets[0].as_py(), lists
     for _ in range(1 + len(shape)):

@@ -5,9 +5,9 @@
     ## courts-03
     [PER Mara Ilves] left [ORG Orkla]'s board on Tuesday.
 
-``## kind-number`` opens a story, ``#`` starts a comment, a blank line is ignored, every other line is one
-sentence. A backslash takes the special meaning from ``[``, ``]``, ``#`` and itself. An entity begins and ends where a
-word does, in Chinese and Japanese at any character: ``[PER 王小明]在[LOC 北京]工作``.
+``## kind-number`` opens a story, ``#`` a comment; every other line is a sentence. A backslash takes the special meaning
+from ``[``, ``]``, ``#`` and itself. An entity begins and ends where a word does, in Chinese and Japanese at any
+character: ``[PER 王小明]在[LOC 北京]工作``.
 """
 
 import re

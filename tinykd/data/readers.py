@@ -1,8 +1,7 @@
 """Read one file of a corpus: CoNLL columns, our inline prose, csv or jsonl.
 
-Every reader yields plain dicts (``tokens`` and ``tags`` for tagging, ``text`` and ``label`` for
-classification) with the ``line`` they came from, and raises ``DataError`` with file and line at the
-first thing that is wrong. Taught in lesson 06.
+A row is a dict of ``tokens`` and ``tags`` (tagging) or ``text`` and ``label`` (classification), and of its ``line``.
+Taught in lesson 06.
 """
 
 import codecs
@@ -21,15 +20,16 @@ from tinykd.errors import DataError
 SUFFIXES = (".txt", ".conll", ".csv", ".jsonl")
 _TEXT_NAMES = ("text", "sentence", "message", "query")
 _LABEL_NAMES = ("label", "category", "intent", "sentiment", "class")
+FURTHER = ("kind", "story", "topic", "entity")  #: columns that are kept, as strings, where a file has them
 
 
 def read_file(path: Path, columns: list[str] | None = None, strict: bool = False) -> list[dict]:
-    """Read the corpus file ``path``, choosing the reader by its ending and first lines.
+    """Read a corpus file; its ending and content decide how.
 
     Args:
         path: ends in .txt, .conll (columns or inline prose), .csv or .jsonl.
         columns: names of a CoNLL file's columns, for example ``["token", "pos", "chunk", "tag"]``;
-            only ``token`` and ``tag`` are used. Without it the tag column is found by its values.
+            only ``token`` and ``tag`` are used. By default the tag column is found by its values.
         strict: refuse tags that :func:`tinykd.data.schemes.to_iob2` would mend with a warning.
 
     Raises:
@@ -77,7 +77,7 @@ def read_text(path: Path) -> str:
 
 
 def _conll(path: Path, text: str, columns: list[str] | None) -> list[dict]:
-    """Read the lines twice rather than keep them: in memory, a line takes twenty times its bytes."""
+    """Read the lines twice: kept in memory, a line would take twenty times its bytes."""
     token, tag = _columns(path, text, columns)
     sentences = []
     for filled, lines in itertools.groupby(_cells(text), key=lambda line: bool(line[1])):
@@ -89,7 +89,7 @@ def _conll(path: Path, text: str, columns: list[str] | None) -> list[dict]:
 
 
 def _columns(path: Path, text: str, names: list[str] | None) -> tuple[int, int]:
-    """Tell the columns of words and tags, by their names or by what stands in them."""
+    """Return the columns of words and of tags, by their names or by their cells."""
     looks, numbers, first = _survey(path, text)
     width = len(looks)
     if not width:
@@ -99,11 +99,10 @@ def _columns(path: Path, text: str, names: list[str] | None) -> tuple[int, int]:
             raise DataError(f"{path}: its {width} columns do not fit {names}; name each, two of them 'token' and 'tag'")
         return names.index("token"), names.index("tag")
     if width < 2:
-        raise DataError(f"{path}: one column only; a tagging corpus has a word and its tag on each line{_marks(text)}")
+        raise DataError(f"{path}: one column only; a tagging corpus has a word and its tag on each line")
     tag = max(range(width), key=lambda c: (looks[c], c))  # of equals the last: chunk tags come before entity tags
     if looks[tag] < 0.5:
-        hint = "name the columns if they are unusual" + _marks(text)
-        raise DataError(f"{path}: no column holds tags such as O, B-PER or I-PER; {hint}")
+        raise DataError(f"{path}: no column holds tags such as O, B-PER or I-PER; name the columns if they are unusual")
     token = 0 if tag else 1
     if width > 2 and (tag == 0 or numbers[token] == 1 or looks[token] > 0.5):
         raise DataError(
@@ -114,7 +113,7 @@ def _columns(path: Path, text: str, names: list[str] | None) -> tuple[int, int]:
 
 
 def _survey(path: Path, text: str) -> tuple[list[float], list[float], str]:
-    """Return of each column the share of cells that look like tags, and that are numbers; and the first line."""
+    """Return, per column, the share of cells that look like tags and that are numbers; and the first line."""
     lines, looks, numbers, first = 0, [], [], ""
     for n, cells in _cells(text):
         if not cells:
@@ -123,7 +122,7 @@ def _survey(path: Path, text: str) -> tuple[list[float], list[float], str]:
             looks, numbers, first = [0] * len(cells), [0] * len(cells), " ".join(cells)
         if len(cells) != len(looks):
             was = f"{len(cells)} columns where the file began with {len(looks)}"
-            raise DataError(f"{path}:{n}: {was}: {' '.join(cells)!r}{_marks(text)}")
+            raise DataError(f"{path}:{n}: {was}: {' '.join(cells)!r}")
         lines += 1
         for c, cell in enumerate(cells):
             looks[c] += schemes.is_tag(cell)
@@ -141,12 +140,6 @@ def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
 def _lines(text: str) -> Iterator[str]:
     """Yield what ``text.split("\\n")`` holds, one line at a time."""
     return (match[0] for match in re.finditer("^.*$", text, re.MULTILINE))
-
-
-def _marks(text: str) -> str:
-    """Say what is wrong with marks such as [Person Mara Ilves], if a text has such; else nothing."""
-    mark = re.search(r"(?<!\\)\[(?![A-Z]+ )\w[\w-]* [^\]\n]+\]", text)
-    return f". If it is marked text: the type in {mark[0]!r} must be capital letters A to Z" if mark else ""
 
 
 def _csv(path: Path, text: str) -> Iterator[dict]:
@@ -169,9 +162,7 @@ def _jsonl(path: Path, text: str) -> Iterator[dict]:
             continue
         try:
             row = json.loads(line)
-            json.dumps(row, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise DataError(f"{path}:{n}: half a character (\\ud800 to \\udfff without its other half)") from None
+            json.dumps(row, ensure_ascii=False).encode()  # half a character, such as "\\ud83d", is an error
         except (ValueError, RecursionError) as error:
             raise DataError(f"{path}:{n}: not valid JSON ({error})") from None
         if not isinstance(row, dict):
@@ -180,15 +171,16 @@ def _jsonl(path: Path, text: str) -> Iterator[dict]:
 
 
 def _row(at: str, row: dict) -> dict:
-    """Check a row and return its ``tokens`` and ``tags``, or ``text`` and ``label``; ``at``: file and line."""
+    """Check a row and return what is kept of it; ``at``: file and line."""
+    further = {name: str(row[name]) for name in FURTHER if name in row}
     tags = row.get("tags", row.get("labels"))
     if "tokens" in row and tags is not None:
-        return _tagged(at, row["tokens"], tags)
+        return further | _tagged(at, row["tokens"], tags)
     text, label = ([row[name] for name in names if name in row] for names in (_TEXT_NAMES, _LABEL_NAMES))
     if not text or not label:
         wanted = f"a text ({', '.join(_TEXT_NAMES)}) and a label ({', '.join(_LABEL_NAMES)}), or tokens and tags"
         raise DataError(f"{at}: needs {wanted}; found {', '.join(row) or 'nothing'}")
-    return _labelled(at, text[0], label[0])
+    return further | _labelled(at, text[0], label[0])
 
 
 def _tagged(at: str, tokens: object, tags: object) -> dict:

@@ -1,8 +1,8 @@
 """Tagging schemes: IOB1, IOB2, BIOES and BMES in, IOB2 out.
 
-In IOB2 every entity begins with ``B-``. In IOB1 (the original CoNLL-2003 files) it begins with ``I-``, and ``B-``
-only parts two entities of one type that touch. BIOES marks ends (``E-``) and entities of one word (``S-``); BILOU
-writes these ``L-`` and ``U-``, and BMES, common in Chinese corpora, writes ``M-`` for ``I-``. Taught in lesson 06.
+In IOB2 every entity begins with ``B-``. In IOB1 (the original CoNLL-2003 files) ``B-`` only parts two entities of one
+type that touch. BIOES marks ends (``E-``) and entities of one word (``S-``); BILOU writes these ``L-`` and ``U-``, and
+BMES writes ``M-`` for ``I-``. Taught in lesson 06.
 """
 
 import itertools

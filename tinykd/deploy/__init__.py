@@ -1,4 +1,4 @@
-"""Out of the door: ``tinykd.open`` and its predictors, export, int8, a runtime without torch. Taught in lesson 08.
+"""Predictors, export, int8, and a runtime without torch. Taught in lesson 08.
 
-This face imports nothing, so that an exported model runs where torch is not installed.
+Nothing is imported here, so that an exported model runs where torch is not installed.
 """

@@ -1,8 +1,8 @@
-"""Give a model away: an ONNX graph with its tokenizer and labels, proved equal to torch. Taught in lesson 08.
+"""Export a model as an ONNX graph with its tokenizer and labels, and compare it with torch. Taught in lesson 08.
 
-The folder runs without torch (:mod:`tinykd.deploy.runtime`) and is laid out as ``transformers.js`` wants it, for a
-browser or a phone: ``config.json``, ``tokenizer.json``, ``tokenizer_config.json``, ``onnx/model.onnx``. ``export.json``
-holds what the runtime must know and the SHA-256 of every file.
+The folder runs without torch (:mod:`tinykd.deploy.runtime`). Its layout is that of ``transformers.js``, for a browser:
+``config.json``, ``tokenizer.json``, ``tokenizer_config.json``, ``onnx/model.onnx``. ``export.json`` holds the
+runtime's settings and the SHA-256 of every file.
 """
 
 import contextlib
@@ -35,12 +35,11 @@ def to_onnx(
     """Export a tagger or a classifier in float32; the folder appears whole, and checked, or not at all.
 
     The graph takes ``input_ids`` and ``attention_mask``, (batch, length), both axes free, and returns ``logits``. Token
-    types are zeros inside it. Before it is kept, its logits are compared with torch's on batches of 1 x 5, 3 x 17 and
-    1 x the longest row that the model can take.
+    types are zeros inside it. Its logits are compared with torch's on batches of 1 x 5, 3 x 17 and 1 x the longest row
+    that the model can take.
 
     Args:
         model: a student, a teacher, a pruned model; it is left as it is.
-        tokenizer: a fast tokenizer.
         max_length: subword tokens in a window, for ``tinykd.deploy.runtime``.
 
     Raises:
@@ -79,7 +78,7 @@ def _positions(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_l
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """Silence the warnings of exporters and quantizers, which speak of their own insides."""
+    """Silence the warnings of exporters and quantizers."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -91,10 +90,9 @@ def silent() -> Iterator[None]:
 
 
 class _Logits(nn.Module):
-    """The model as a function of two tensors. Plain attention: ONNX Runtime runs it faster than what sdpa becomes.
+    """The model as a function of two tensors, with eager attention, which ONNX Runtime runs faster than sdpa's graph.
 
-    Where the architecture lets it, the mask goes in ready to be added, (batch, 1, 1, length); made inside, it takes
-    twenty operations more.
+    Where the architecture takes a mask ready to be added, (batch, 1, 1, length), this saves twenty operations.
     """
 
     def __init__(self, model: PreTrainedModel):
@@ -102,7 +100,7 @@ class _Logits(nn.Module):
         model.set_attn_implementation("eager")
         self.model = model
         self.has_types = "token_type_ids" in inspect.signature(model.forward).parameters
-        # This function of transformers lets a ready mask pass; a model without it has a way of its own (DeBERTa).
+        # This function of transformers accepts a ready mask; DeBERTa, without it, does not.
         self.takes_ready_mask = hasattr(inspect.getmodule(type(model.base_model)), "create_bidirectional_mask")
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -113,10 +111,7 @@ class _Logits(nn.Module):
 
 
 def _examples(vocabulary: int, positions: int) -> tuple[Tensor, Tensor]:
-    """Two tensors, never one twice: given the same object as both, the exporter makes one input of the two.
-
-    Nothing tells; the graph reads the mask as the text, or the text as the mask (pytorch issue 139646).
-    """
+    """Return two tensors: from the same object twice, the exporter silently makes one input (pytorch issue 139646)."""
     input_ids = torch.arange(18).reshape(2, 9)[:, :positions] % vocabulary
     attention_mask = torch.ones_like(input_ids)
     attention_mask[1, 2 * input_ids.shape[1] // 3 :] = 0
@@ -164,17 +159,15 @@ def _check(reference: PreTrainedModel, path: Path, positions: int) -> None:
 
 
 def _config(model: PreTrainedModel) -> dict:
-    """Return the configuration as transformers.js must read it: a pruned BERT is any BERT there, its graph knows."""
+    """Return the configuration for transformers.js, which must read a pruned BERT as a plain one."""
     known = next(kind for kind in type(model).__mro__ if kind.__module__.startswith("transformers."))
     types = {"architectures": [known.__name__], "model_type": known.config_class.model_type}
     return json.loads(model.config.to_json_string(use_diff=False)) | types
 
 
 def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path, positions: int) -> None:
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.model_max_length = positions
+    tokenizer.backend_tokenizer.no_truncation()  # earlier calls to the tokenizer may have left one there
+    tokenizer.backend_tokenizer.no_padding()
     tokenizer.save_pretrained(folder)
-    plain = copy.deepcopy(tokenizer.backend_tokenizer)
-    plain.no_truncation()  # earlier calls to the tokenizer may have left one there
-    plain.no_padding()
-    plain.save(str(folder / "tokenizer.json"))
-    path = folder / "tokenizer_config.json"
-    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"model_max_length": positions})

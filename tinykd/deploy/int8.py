@@ -1,4 +1,4 @@
-"""The real int8 of an exported model: smaller files, integer matrix multiplications. Taught in lesson 08.
+"""Int8 for an exported model: smaller files, integer matrix multiplications. Taught in lesson 08.
 
 Each function reads a folder of ``export.to_onnx`` and writes another, for :func:`tinykd.deploy.runtime.load`. Measure
 each precision in a process of its own: the runtime keeps threads and buffers.
@@ -9,28 +9,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 import onnx
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
 
 from tinykd.artifacts import new_folder, seal
 from tinykd.deploy.export import silent
-from tinykd.deploy.predictor import Rows
 from tinykd.deploy.rewrites import fuse_attention, round_matrices
-from tinykd.deploy.runtime import MODEL, NOTE, QUANTIZED, facts_of, load
-from tinykd.errors import DataError, ModelError, RunError, SettingError
+from tinykd.deploy.runtime import MODEL, NOTE, QUANTIZED, facts_of
+from tinykd.errors import ModelError, RunError, SettingError
 from tinykd.quantization.rounding import BLOCK
 
 
 def dynamic_int8(
     folder: str | Path, out: str | Path, reduce_range: bool = True, keep_float32: bool = False, embedding_bits: int = 8
 ) -> Path:
-    """Quantize the weights, embeddings too; the range of each activation is found anew while the model runs.
+    """Quantize the weights, embeddings too; the range of each activation is measured while the model runs.
 
     Each attention becomes one operation of ONNX Runtime first (:mod:`tinykd.deploy.rewrites`).
 
     Args:
         folder: made by ``export.to_onnx``.
-        out: the new folder; ``folder`` itself with ``keep_float32`` gives a browser both files.
+        out: the new folder; ``folder`` itself with ``keep_float32`` keeps both files in one, for a browser.
         reduce_range: 7 bits for the matrices (embeddings keep 8). Without it, processors that have AVX2 or AVX-512 but
             no VNNI add two products in 16 bits, and large sums are cut off.
         keep_float32: leave ``onnx/model.onnx`` beside ``onnx/model_quantized.onnx``.
@@ -52,11 +51,10 @@ def dynamic_int8(
 
 
 def weight_only_int8(folder: str | Path, out: str | Path, embedding_bits: int = 8) -> Path:
-    """Store the matrices in 8 bits, and multiply them in float32: the file is as small, nothing is faster.
+    """Store the matrices in 8 bits and multiply them in float32: the file is as small as ``dynamic_int8``'s.
 
-    The graph turns a matrix back itself, its integers times the scale of their column; ONNX Runtime does so once, when
-    it opens the file, so it takes as much memory as in float32. No activation is rounded: nothing can fall to one
-    integer on one processor and to its neighbour on another, and the predictions are as equal as float32's.
+    The speed and the memory are those of float32, for ONNX Runtime restores the matrices when it opens the file. No
+    activation is rounded: different processors predict the same, up to float32's own rounding.
 
     Args, errors: as for :func:`dynamic_int8`.
     """
@@ -67,53 +65,6 @@ def weight_only_int8(folder: str | Path, out: str | Path, embedding_bits: int = 
         round_matrices(target)
 
     return _quantized(folder, out, "int8-weights", quantize)
-
-
-def static_int8(folder: str | Path, out: str | Path, calibration: Rows) -> Path:
-    """Quantize weights and activations; the range of each activation is the widest seen on ``calibration``.
-
-    Nothing is measured while it runs, but a range that one rare value has stretched stays so: look at the scores.
-
-    Args:
-        calibration: a hundred texts or so of the kind to come (lists of words for tagging), of training data.
-        folder, out: as for :func:`dynamic_int8`.
-
-    Raises:
-        DataError: nothing to calibrate with.
-        ModelError, RunError: as for :func:`dynamic_int8`.
-    """
-    if not len(calibration):
-        raise DataError("static quantization needs texts to calibrate with; it got none")
-    _float32(Path(folder))
-    feeds = [feeds for feeds, _ in load(folder, quantized=False).batches(list(calibration), batch_size=8)]
-
-    def quantize(model: Path, target: Path) -> None:
-        # The embeddings apart, as in dynamic_int8: the call below would round them more coarsely.
-        quantize_dynamic(model, model, op_types_to_quantize=["Gather"])
-        quantize_static(
-            model,
-            target,
-            _Feeds(feeds),
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            reduce_range=True,
-            activation_type=QuantType.QUInt8,  # the default, signed times signed, has no fast product on a PC
-            weight_type=QuantType.QInt8,
-            extra_options={
-                "MatMulConstBOnly": True,  # not the multiplications of two activations inside the attention
-                "OpTypesToExcludeOutputQuantization": ["MatMul"],  # only the inputs of a multiplication are rounded
-            },
-        )
-
-    return _quantized(folder, out, "int8-static", quantize)
-
-
-class _Feeds(CalibrationDataReader):
-    def __init__(self, feeds: list[dict]):
-        self.rest = iter(feeds)
-
-    def get_next(self) -> dict | None:
-        return next(self.rest, None)
 
 
 def _round_embeddings(path: Path, bits: int) -> None:
@@ -133,19 +84,14 @@ def _round_embeddings(path: Path, bits: int) -> None:
     onnx.save(quantizer.model.model, path)
 
 
-def _float32(folder: Path) -> dict:
-    facts = facts_of(folder)
-    if facts["precision"] != "fp32":
-        raise ModelError(f"{folder}: quantized already ({facts['precision']}); start from the folder of export.to_onnx")
-    return facts
-
-
 def _quantized(
     folder: str | Path, out: str | Path, precision: str, quantize: Callable[[Path, Path], None], keep_float32=False
 ) -> Path:
-    """Copy a folder and put into the copy what ``quantize`` makes of the model, which it may change as it likes."""
+    """Copy a folder and put into the copy what ``quantize`` makes of the model, which it may change."""
     folder, out = Path(folder), Path(out)
-    facts = _float32(folder)
+    facts = facts_of(folder)
+    if facts["precision"] != "fp32":
+        raise ModelError(f"{folder}: quantized already ({facts['precision']}); start from the folder of export.to_onnx")
     here, there = folder.resolve(), out.resolve()
     if here in there.parents or there in here.parents:
         raise RunError(f"{out}: one of {folder} and this would lie inside the other; put them side by side")

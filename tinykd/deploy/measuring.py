@@ -1,7 +1,7 @@
 """What one predictor costs: milliseconds, bytes, memory; alone in its process, as ``python -m``. Taught in lesson 08.
 
-The process of an exported model must load no torch, whose memory would count as the model's and whose threads would
-disturb it. So this module imports none, and what needs it is imported where it is used.
+The process of an exported model must not load torch, whose memory would count as the model's. So this module imports
+torch only where it is used.
 """
 
 import contextlib
@@ -39,12 +39,9 @@ def profile(predictor: Predictor, folder: str | Path, rows: Rows, sentences: int
 
 
 def latency(predictor: Predictor, rows: Rows, sentences: int = 100) -> float:
-    """Return the median milliseconds per sentence, one at a time, tokenization included.
+    """Return the median milliseconds per sentence, one at a time, tokenization included; a SettingError if none.
 
     The sentences are evenly drawn from ``rows``. Twenty warm up.
-
-    Raises:
-        SettingError: no sentences.
     """
     if not len(rows) or not is_whole(sentences, 1):
         raise SettingError(f"sentences is {sentences}, of {len(rows)}; a latency needs at least 1")
@@ -69,10 +66,8 @@ def matrix_multiplications(model: "PreTrainedModel", batch: dict) -> list[Callab
 
 def peak_memory() -> int:
     """Return the highest resident memory of this process so far, in bytes; 0 where the system does not tell."""
-    with contextlib.suppress(OSError):  # Linux; getrusage would count the parent's memory at the fork as ours
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1])
+    with contextlib.suppress(OSError, IndexError):  # Linux, where getrusage counts the parent's memory at the fork too
+        return 1024 * int(Path("/proc/self/status").read_text(encoding="utf-8").split("VmHWM:")[1].split()[0])
     with contextlib.suppress(ImportError):
         import resource
 

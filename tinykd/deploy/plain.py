@@ -11,7 +11,7 @@ from tinykd.deploy.predictor import Predictor, Rows
 
 
 class PlainPredictor(Predictor):
-    """A model and its tokenizer, as ``models.load`` returns them, behind the one face of all predictors."""
+    """A model and its tokenizer, as ``models.load`` returns them."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int = 128):
         self.model, self.tokenizer, self.max_length = model, tokenizer, max_length
@@ -32,9 +32,5 @@ def columns_of(rows: Rows, task: str) -> dict[str, list]:
 
 
 def load(folder: str | Path, max_length: int = 128) -> PlainPredictor:
-    """Load a saved model as a predictor.
-
-    Raises:
-        ModelError: as :func:`tinykd.models.load`.
-    """
+    """Load a saved model as a predictor; errors as :func:`tinykd.models.load`."""
     return PlainPredictor(*models.load(folder), max_length)

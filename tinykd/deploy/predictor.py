@@ -1,6 +1,6 @@
-"""One face for whatever predicts: a saved model, an exported one, a fusion. Taught in lesson 08.
+"""What ``tinykd.open(folder)`` returns: a saved model, an exported one or a fusion. Taught in lesson 08.
 
-``tinykd.open(folder)`` returns a predictor. This module needs neither torch nor transformers.
+This module needs neither torch nor transformers.
 """
 
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ Rows = Sequence[str] | Sequence[list[str]]  #: texts, or for tagging lists of wo
 
 
 class Predictor(ABC):
-    """Something that has ``labels``, knows its ``task`` and predicts.
+    """A model, or several, with a ``task`` and ``labels``.
 
     Attributes:
         task: ``"tagging"`` or ``"classification"``.
@@ -29,11 +29,7 @@ class Predictor(ABC):
 
     @abstractmethod
     def logits(self, rows: Rows) -> Iterable[np.ndarray]:
-        """Return a float32 array per row: (words, classes), or (1, classes) for classification.
-
-        Args:
-            rows: texts, or lists of words for tagging.
-        """
+        """Return a float32 array per row: (words, classes), or (1, classes) for classification."""
 
     def predict(self, texts: Sequence[str]) -> Iterator[dict]:
         """Yield one dict per text, in order.

@@ -13,8 +13,8 @@ from tinykd.quantization.rounding import scale_and_zero_point
 def fuse_attention(path: Path) -> int:
     """Rewrite the ONNX file in place; return how many attentions became ``com.microsoft.Attention``.
 
-    One operation has less to start than twenty, and in int8 its three matrices are one multiplication. What does not
-    look like the self-attention of BERT stays as it is.
+    This saves the launch overhead of some twenty operations, and in int8 its three matrices are one multiplication.
+    What does not match the self-attention of BERT stays as it is.
     """
     model = rewrite(ir.load(path), [_SelfAttention.rule(remove_nodes=False)])  # the mask is made once for all
     ir.save(model, path)
@@ -22,15 +22,12 @@ def fuse_attention(path: Path) -> int:
 
 
 def round_matrices(path: Path) -> None:
-    """Let the ONNX file, in place, store each matrix of a multiplication as ``quantization.finish`` rounds it.
-
-    Embedding matrices, biases and norms stay as they are.
-    """
+    """Store each matrix of a multiplication as ``quantization.finish`` rounds it; rewrite the ONNX file in place."""
     ir.save(rewrite(ir.load(path), [_StoredMatrix.rule()]), path)
 
 
 class _SelfAttention(RewriteRuleClassBase):
-    """Queries, keys and values of one text, in as many heads, and the mask as ``export`` makes it."""
+    """Queries, keys and values of one text, in as many heads each, and the mask as ``export`` makes it."""
 
     def pattern(
         self, op, x, query, query_bias, key, key_bias, value, value_bias, shape, scale, one, mask, axes, low, flat

@@ -1,7 +1,6 @@
 """Run an exported model without torch: only numpy, tokenizers and ONNX Runtime. Taught in lesson 08.
 
-It predicts what :class:`tinykd.deploy.plain.PlainPredictor` predicts, windows for long texts included: both go through
-:mod:`tinykd.text`.
+It predicts what :class:`tinykd.deploy.plain.PlainPredictor` predicts, windows for long texts included.
 """
 
 import os
@@ -16,7 +15,6 @@ from tinykd.errors import DamagedError, ModelError, SettingError, is_whole
 from tinykd.text import Window, cut, words
 
 NOTE = "export.json"  #: what the runtime must know, and the SHA-256 of every other file
-FACTS = ("precision", "task", "labels", "max_length", "positions", "pad_token_id", "unk_token_id")
 MODEL = "onnx/model.onnx"  #: where transformers.js looks, as for the next
 QUANTIZED = "onnx/model_quantized.onnx"
 CHUNK = 1024  #: texts that are in memory at a time
@@ -41,20 +39,13 @@ def load(
 
 
 def facts_of(folder: str | Path) -> dict:
-    """Return the facts of an exported folder, after a look at every file.
-
-    Raises:
-        ModelError: not an exported folder, a file that is missing, cut short or altered, or a fact that is missing.
-    """
+    """Return the facts of an exported folder, after a check of every file; errors as :func:`load`."""
     try:
-        facts = sealed(Path(folder), NOTE)
+        return sealed(Path(folder), NOTE)
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{folder}: not an exported model (no {NOTE}); make one with export.to_onnx") from None
     except DamagedError as error:
         raise ModelError(f"{error}; export the model again") from None
-    if lacking := [name for name in FACTS if name not in facts]:
-        raise ModelError(f"{Path(folder) / NOTE}: says nothing of {lacking[0]}; export the model again")
-    return facts
 
 
 class Runtime(Predictor):
@@ -80,8 +71,8 @@ class Runtime(Predictor):
         self._before, self._after = example.ids[:first], example.ids[last:]
         special = len(self._before) + len(self._after)
         if not special < self.max_length <= self.positions:
-            told = f"this export takes {special + 1} to {self.positions} subword tokens"
-            raise SettingError(f"max_length is {self.max_length}; {told}")
+            takes = f"this export takes {special + 1} to {self.positions} subword tokens"
+            raise SettingError(f"max_length is {self.max_length}; {takes}")
         wanted = {True: [QUANTIZED], False: [MODEL], None: [QUANTIZED, MODEL]}[quantized]
         if not (there := [name for name in wanted if name in facts["files"]]):
             raise ModelError(f"{folder}: no {'int8' if quantized else 'float32'} model inside; leave quantized out")
@@ -89,32 +80,21 @@ class Runtime(Predictor):
         self._session = session(self.path, threads)
 
     def run(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        """Run the model once on (batch, length) int64 arrays.
+        """Run the model once on (batch, length) int64 arrays; a ModelError for rows longer than its positions.
 
         Returns:
             float32 logits, (batch, length, classes), or (batch, classes) for classification.
-
-        Raises:
-            ModelError: more subword tokens in a row than the model has positions.
         """
         if input_ids.shape[1] > self.positions:
-            raise ModelError(
-                f"a row of {input_ids.shape[1]} subword tokens; {self.path} takes at most {self.positions}: "
-                "use predict or logits, which cut long texts"
-            )
+            most = f"{self.path} takes at most {self.positions}: use predict or logits, which cut long texts"
+            raise ModelError(f"a row of {input_ids.shape[1]} subword tokens; {most}")
         return self._session.run(["logits"], {"input_ids": input_ids, "attention_mask": attention_mask})[0]
 
     def logits(self, rows: Rows, batch_size: int = 32) -> Iterator[np.ndarray]:
         """Yield float32 logits per row: (words, classes), or (1, classes) for classification.
 
-        Dynamic int8 finds the range of its activations anew in every batch, padding and neighbours included: its last
-        digits depend on ``batch_size``.
-
-        Args:
-            rows: texts, or lists of words for tagging.
-
-        Raises:
-            SettingError: a ``batch_size`` that is no whole number above 0.
+        Dynamic int8 measures the range of its activations in every batch, padding included: its last digits depend on
+        ``batch_size``, a whole number above 0 (else a SettingError).
         """
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
@@ -129,9 +109,9 @@ class Runtime(Predictor):
     def batches(
         self, rows: Rows, batch_size: int = 32
     ) -> Iterator[tuple[dict[str, np.ndarray], list[tuple[int, Window]]]]:
-        """Yield the model's inputs, the longest first: ``input_ids`` and ``attention_mask``, (batch, length).
+        """Yield the model's inputs, ``input_ids`` and ``attention_mask``, (batch, length), the longest first.
 
-        With each batch comes a list that tells the row and the window of its every line.
+        With each batch comes a list of the row and the window of each of its lines.
         """
         if not is_whole(batch_size, 1):
             raise SettingError(f"batch_size is {batch_size}; it must be a whole number, at least 1")
@@ -164,11 +144,7 @@ class Runtime(Predictor):
 
 
 def session(path: Path, threads: int | None = None):
-    """Open an ONNX file with ONNX Runtime, on the processor.
-
-    Raises:
-        ModelError: ONNX Runtime is not installed, or cannot read the file.
-    """
+    """Open an ONNX file on the processor; a ModelError if ONNX Runtime is missing or cannot read the file."""
     try:
         import onnxruntime
     except ImportError:
@@ -176,9 +152,8 @@ def session(path: Path, threads: int | None = None):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0").partition(",")[0])
     options.log_severity_level = 3
-    how = {"providers": ["CPUExecutionProvider"]}
-    how["disabled_optimizers"] = ["SkipLayerNormFusion"]  # slower than the operations that it replaces: lesson 08
+    slower = ["SkipLayerNormFusion"]  # than the operations that it replaces: lesson 08
     try:
-        return onnxruntime.InferenceSession(str(path), options, **how)
+        return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"], disabled_optimizers=slower)
     except Exception as error:  # its classes have no common base of their own
         raise ModelError(f"{path}: ONNX Runtime cannot read it ({str(error).splitlines()[0]})") from error

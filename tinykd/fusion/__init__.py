@@ -2,9 +2,8 @@
 
 from tinykd.fusion.calibration import by_word, expected_calibration_error, fit_temperature, reliability
 from tinykd.fusion.cascade import Cascade
-from tinykd.fusion.confidence import confidence_of_row, confidence_of_words
 from tinykd.fusion.cost import macs, row_macs
-from tinykd.fusion.curve import Curve, Point, choose, curve, pareto, score_logits
+from tinykd.fusion.curve import Curve, Point, choose, confidence_of_row, confidence_of_words, curve, pareto
 from tinykd.fusion.folder import load
-from tinykd.fusion.members import Fusion, Member, logits_by_name
+from tinykd.fusion.members import Fusion, Member, logits_by_name, score_logits
 from tinykd.fusion.parallel import Parallel

@@ -12,10 +12,10 @@ from scipy.special import log_softmax
 
 from tinykd import data
 from tinykd.errors import SettingError
-from tinykd.fusion.members import Member, logits_by_name
+from tinykd.fusion.members import Member, check_members, logits_by_name
 
 BOUNDS = (0.05, 20.0)  #: temperatures worth trying
-PRIOR = 10  #: wrong words that the belief in a temperature of 1 is worth
+PRIOR = 10  #: wrong words that the prior on a temperature of 1 counts for
 
 
 def by_word(rows: list[np.ndarray], dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -35,12 +35,11 @@ def by_word(rows: list[np.ndarray], dataset: Dataset) -> tuple[np.ndarray, np.nd
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature T that makes ``softmax(logits / T)`` most likely to give these labels, drawn towards 1.
 
-    T above 1 means the model was too sure of itself. Dividing by T changes no prediction: the best label stays the
-    best. The negative log-likelihood has one valley in T, since it is convex in 1 / T, so a bounded search finds it.
+    T above 1 means the model was too confident. Dividing by T changes no prediction. The negative log-likelihood is
+    convex in 1 / T, so a bounded search finds its minimum.
 
-    Only wrong words keep T from falling: without any, likelihood wants T = 0 and calls every doubt certainty. So log T
-    is multiplied by ``wrong / (wrong + PRIOR)``, as by a Gaussian prior on log T that is worth ten wrong words: T is 1
-    for a model without mistakes, and with the 315 wrong words of a teacher on *newswire* ``valid`` it moves by 0.002.
+    Only wrong words keep T from falling: without any, the likeliest T is 0. So log T is multiplied by
+    ``wrong / (wrong + PRIOR)``, as by a Gaussian prior on log T: T is 1 for a model without mistakes.
 
     Args:
         logits: (words, classes), of a split that the model was not trained on.
@@ -73,8 +72,9 @@ def calibrated(
         order; and the temperatures.
 
     Raises:
-        ModelError: a member with other labels than the corpus.
+        ModelError: members that do not fit each other or the corpus.
     """
+    check_members(members)
     rows, temperatures = {}, {}
     for name, member in members.items():
         logits = logits_by_name(member, data.label_names(valid), valid, max_length)
@@ -84,7 +84,7 @@ def calibrated(
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Return the mean gap between confidence and accuracy, a bin weighing as many words as it holds (equation 3).
+    """Return the mean gap between confidence and accuracy, each bin weighted by its number of words (equation 3).
 
     Args:
         probabilities: (words, classes), each row sums to 1.

@@ -1,4 +1,4 @@
-"""The student predicts; where it is not sure, the teacher takes over. Taught in lesson 09."""
+"""The student predicts; rows that it is not sure of are deferred to the teacher. Taught in lesson 09."""
 
 import logging
 from dataclasses import dataclass
@@ -9,10 +9,9 @@ from datasets import Dataset
 from tinykd.deploy.predictor import Rows
 from tinykd.errors import SettingError
 from tinykd.fusion.calibration import calibrated
-from tinykd.fusion.confidence import check_confidence, confidence_of_row, confidence_of_words
-from tinykd.fusion.cost import row_macs
-from tinykd.fusion.curve import choose, curve
-from tinykd.fusion.members import Fusion, Member, check_members
+from tinykd.fusion.cost import Member, row_macs
+from tinykd.fusion.curve import check_confidence, choose, confidence_of_row, confidence_of_words, curve
+from tinykd.fusion.members import Fusion
 
 logger = logging.getLogger("tinykd")
 
@@ -23,16 +22,13 @@ class Cascade(Fusion):
 
     Args:
         threshold: 0 never defers, anything above 1 always does.
-        confidence: how confidence is measured, see :func:`tinykd.fusion.confidence_of_row`. The teacher predicts the
-            whole sentence; with ``"word"`` only the words whose own probability is below the threshold, and the student
-            keeps the others. The teacher must read the whole sentence all the same: ``"word"`` costs what ``"lowest"``
-            costs.
+        confidence: how confidence is measured, see :func:`tinykd.fusion.confidence_of_row`. The teacher's predictions
+            replace those of the whole row; with ``"word"`` only of the words whose own probability is below the
+            threshold. The teacher reads the whole row in any case: ``"word"`` costs what ``"lowest"`` costs.
         temperatures: of ``"teacher"`` and ``"student"``, from :func:`tinykd.fusion.fit_temperature`; 1 by default.
         max_length: subword tokens in a window.
 
-    Raises:
-        ModelError: members with other labels or another task, a tokenizer that cannot work.
-        SettingError: an impossible setting.
+    Raises: as :class:`Fusion`.
     """
 
     teacher: Member
@@ -68,7 +64,6 @@ class Cascade(Fusion):
             SettingError: see :func:`tinykd.fusion.choose`.
         """
         members, max_length = {"teacher": teacher, "student": student}, how.get("max_length", 128)
-        check_members(members)
         rows, temperatures = calibrated(members, valid, max_length)
         teacher_cost, student_cost = (row_macs(member, valid, max_length) for member in members.values())
         share = student_cost.sum() / teacher_cost.sum()
@@ -89,10 +84,7 @@ class Cascade(Fusion):
     def route(self, rows: Rows) -> tuple[list[np.ndarray], np.ndarray]:
         """Predict every row, and tell which rows were deferred to the teacher.
 
-        The uncertain rows are gathered first and make full batches of their own: no sure row is computed twice.
-
-        Args:
-            rows: texts, or lists of words for tagging.
+        The deferred rows make full batches of their own: no other row is computed twice.
 
         Returns:
             ``(logits, deferred)``: one array per row, (words, classes) or (1, classes); and a mask, (rows,).

@@ -1,17 +1,14 @@
 """What a prediction costs, in multiply-accumulate operations: counted, not timed. Taught in lesson 09."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from datasets import Dataset
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import data
 from tinykd.errors import ModelError
 from tinykd.models import task_of
 
-if TYPE_CHECKING:
-    from tinykd.fusion.members import Member
+Member = tuple[PreTrainedModel, PreTrainedTokenizerBase]  #: what ``models.load`` returns
 
 
 def macs(config: PreTrainedConfig, length: int | np.ndarray) -> int | np.ndarray:
@@ -24,19 +21,18 @@ def macs(config: PreTrainedConfig, length: int | np.ndarray) -> int | np.ndarray
                          Q, K, V and O     Q·Kᵀ, A·V      feed-forward
 
     The head is L·d·K for tagging, and d² + d·K for classification, which reads one token. A factorized embedding matrix
-    of rank r adds L·r·d. Looking up embeddings, normalization and activations are no matrix multiplications and are
-    left out. An operation counts the same in 8 bits as in 32: what a quantized model gains must be timed.
+    of rank r adds L·r·d. Embedding lookups, normalization and activations are left out. An operation counts the same
+    in 8 bits as in 32.
 
     Raises:
         ModelError: an architecture whose sizes have other names.
     """
     layers, width = getattr(config, "num_hidden_layers", None), getattr(config, "hidden_size", None)
-    # DistilBERT has a name of its own for the feed-forward neurons.
-    neurons = getattr(config, "intermediate_size", None) or getattr(config, "hidden_dim", None)
+    neurons = getattr(config, "intermediate_size", None) or getattr(config, "hidden_dim", None)  # of DistilBERT
     if not (layers and width and neurons):
         raise ModelError(f"{type(config).__name__}: its sizes are not known to tinykd; compare measured times instead")
     heads = config.num_attention_heads
-    # A pruned BERT tells the shape of each layer.
+    # A pruned BERT has a shape per layer.
     heads_by_layer = getattr(config, "heads_by_layer", None) or [heads] * layers
     neurons_by_layer = getattr(config, "neurons_by_layer", None) or [neurons] * layers
     attention = sum(heads_by_layer) * width // heads
@@ -46,10 +42,10 @@ def macs(config: PreTrainedConfig, length: int | np.ndarray) -> int | np.ndarray
     return body + (length * width * classes if task_of(config) == "tagging" else width**2 + width * classes)
 
 
-def row_macs(member: "Member", dataset: Dataset, max_length: int = 128) -> np.ndarray:
+def row_macs(member: Member, dataset: Dataset, max_length: int = 128) -> np.ndarray:
     """Return the operations that each row costs this member, with its own tokenizer: (rows,).
 
-    A long document costs all its windows. Padding is not counted; batches are sorted by length, so there is little.
+    A long document costs all its windows. Padding is not counted.
     """
     model, tokenizer = member
     encoded = data.encode(dataset, tokenizer, max_length)

@@ -1,16 +1,51 @@
-"""Every threshold of a cascade at once: what it scores and what it costs, from stored logits. Taught in lesson 09."""
+"""How sure a model is of its predictions, and a cascade at every threshold, from stored logits. Taught in lesson 09."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from datasets import Dataset
+from scipy.special import entr, softmax
 
 from tinykd import data, evaluation
 from tinykd.errors import SettingError
-from tinykd.fusion.confidence import check_confidence, confidence_of_row, confidence_of_words
 
+#: How a cascade can measure confidence: the first three defer whole sentences, the last only the words in doubt
+CONFIDENCES = ("entropy", "lowest", "product", "word")
 ALWAYS = 2.0  #: a threshold above every confidence
+
+
+def confidence_of_words(row: np.ndarray) -> np.ndarray:
+    """Return the probability of each word's best label: (words, classes) logits to (words,), in [1 / classes, 1]."""
+    return softmax(row.astype(np.float64), axis=-1).max(-1)
+
+
+def confidence_of_row(row: np.ndarray, confidence: str = "entropy") -> float:
+    """Return one number in [0, 1] for a sentence or text.
+
+    Args:
+        row: logits, (words, classes); (1, classes) for classification.
+        confidence: ``"lowest"`` and ``"word"``: the probability of the least sure word's label; it falls with the
+            length of the sentence.
+            ``"product"``: of all words' probabilities: that of the whole prediction, if words err independently.
+            ``"entropy"``: one minus the mean entropy of the words, as a share of the largest possible, log(classes).
+
+    Raises:
+        SettingError: an unknown ``confidence``.
+    """
+    check_confidence(confidence)
+    if confidence != "entropy":
+        words = confidence_of_words(row)
+        return float(words.prod() if confidence == "product" else words.min())
+    entropy = entr(softmax(row.astype(np.float64), axis=-1)).sum(-1)
+    return float(np.clip(1 - entropy.mean() / math.log(max(2, row.shape[-1])), 0, 1))
+
+
+def check_confidence(confidence: str) -> None:
+    """Raise a SettingError for anything but one of :data:`CONFIDENCES`."""
+    if confidence not in CONFIDENCES:
+        raise SettingError(f"confidence is {confidence!r}; expected one of {', '.join(CONFIDENCES)}")
 
 
 class Point(NamedTuple):
@@ -50,7 +85,7 @@ def curve(
     teacher_logits: list[np.ndarray],
     dataset: Dataset,
     student_cost: float,
-    row_costs: np.ndarray | None = None,
+    row_costs: np.ndarray,
     confidence: str = "entropy",
 ) -> Curve:
     """Score a cascade at every threshold, without running a model.
@@ -60,18 +95,15 @@ def curve(
 
     Args:
         student_logits, teacher_logits: one array per row, columns in the corpus's label order, as from
-            :func:`tinykd.fusion.logits_by_name`. Divide them by the temperatures that the cascade will use.
-        student_cost: the student's cost on all rows, where 1 is the teacher's: of :func:`tinykd.fusion.row_macs`, or
-            of milliseconds measured with ``measuring.latency``.
-        row_costs: (rows,), the teacher's cost of each row, in any unit; the number of words by default.
+            :func:`tinykd.fusion.logits_by_name`, divided by the temperatures that the cascade will use.
+        student_cost: the student's cost on all rows, where 1 is the teacher's.
+        row_costs: (rows,), the teacher's cost of each row, in any unit.
         confidence: as in :class:`tinykd.fusion.Cascade`.
 
     Raises:
         SettingError: an unknown ``confidence``.
     """
     check_confidence(confidence)
-    if row_costs is None:
-        row_costs = np.array([len(row) for row in student_logits])
     sure = np.array([confidence_of_row(row, confidence) for row in student_logits])
     start, moments, changes = _changes(student_logits, teacher_logits, dataset, None if confidence == "word" else sure)
     values = np.unique(np.concatenate([sure, moments]))
@@ -85,8 +117,7 @@ def curve(
 def pareto(costs: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the indices of the points that no other beats, by rising cost and score.
 
-    A point beats another if it costs no more and scores no less, and one of the two is better. Of equal points the
-    first is kept.
+    Of equal points the first is kept.
 
     >>> pareto(np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.4, 0.9])).tolist()
     [0, 2]
@@ -99,8 +130,7 @@ def pareto(costs: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def choose(curve: Curve, budget: float | None = None, target: float | None = None) -> Point:
     """Return one point of the curve; make the curve on ``valid``, never on test.
 
-    A threshold fixes a confidence, not a cost: where more rows are in doubt than on ``valid``, more are deferred.
-    :meth:`tinykd.fusion.Cascade.cost` tells what they cost.
+    A threshold fixes a confidence, not a cost: on texts with more rows in doubt than ``valid`` has, more are deferred.
 
     Args:
         budget: the highest cost allowed, 1 being the teacher alone: gives the best score within it.
@@ -124,26 +154,12 @@ def choose(curve: Curve, budget: float | None = None, target: float | None = Non
     return curve[enough[0]]
 
 
-def score_logits(rows: list[np.ndarray], dataset: Dataset, labels: list[str] | None = None) -> float:
-    """Return strict entity F1 (tagging) or accuracy (classification) of logits, in [0, 1].
-
-    Args:
-        rows: one array per row, (words, classes) or (1, classes).
-        labels: names of the columns; the corpus's own order by default.
-    """
-    labels = labels or data.label_names(dataset)
-    predicted = [evaluation.decoded(row, labels) for row in rows]
-    scores = evaluation.scores(data.task(dataset), evaluation.gold(dataset), predicted)
-    return scores[evaluation.main_score(scores)]
-
-
 def _changes(
     student_logits: list[np.ndarray], teacher_logits: list[np.ndarray], dataset: Dataset, sure: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the student's counts, (3,), at which confidences a deferral changes them, and by how much, (changes, 3).
 
-    Args:
-        sure: (rows,), the confidence of each row, all of which is deferred; None defers word by word.
+    ``sure`` is the confidence of each row, (rows,); None defers word by word.
     """
     names, task = data.label_names(dataset), data.task(dataset)
 

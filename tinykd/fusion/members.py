@@ -5,16 +5,14 @@ from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import models
+from tinykd import data, evaluation, models
 from tinykd.artifacts import new_folder, seal
 from tinykd.deploy.plain import columns_of
 from tinykd.deploy.predictor import Predictor, Rows
 from tinykd.errors import ModelError, SettingError
-from tinykd.fusion.cost import row_macs
+from tinykd.fusion.cost import Member, row_macs
 
-Member = tuple[PreTrainedModel, PreTrainedTokenizerBase]  #: what ``models.load`` returns
 NOTE = "fusion.json"  #: kind, settings and labels of a saved fusion, beside its members' folders
 
 
@@ -22,8 +20,11 @@ class Fusion(Predictor):
     """Several models that predict as one. Its ``members`` stay plain models; the first gives task and label order.
 
     Attributes:
-        temperatures: by member; they divide its logits. A softmax of the fusion's :meth:`logits` gives the
-            probabilities that it stands for.
+        temperatures: by member; they divide its logits.
+
+    Raises:
+        ModelError: members with other labels or another task, a tokenizer that cannot work.
+        SettingError: an impossible setting.
     """
 
     members: dict[str, Member]
@@ -55,24 +56,20 @@ class Fusion(Predictor):
         return [row / self.temperatures[name] for row in of_rows]
 
     def row_costs(self, rows: Rows) -> list[np.ndarray]:
-        """Return of every member what each row costs it, (rows,), in multiply-accumulate operations."""
+        """Return the multiply-accumulate operations of each row, (rows,), for every member."""
         dataset = Dataset.from_dict(columns_of(rows, self.task))
         return [row_macs(member, dataset, self.max_length) for member in self.members.values()]
 
     def check_names(self, what: str, values: dict[str, float]) -> None:
-        """Refuse values that are not one per member.
-
-        Raises:
-            SettingError: shows both.
-        """
+        """Raise a SettingError for values that are not one per member."""
         if set(values) != set(self.members):
             raise SettingError(f"{what} are for {', '.join(values)}; the members are {', '.join(self.members)}")
 
     def save(self, folder: Path) -> None:
-        """Write one folder per member, and ``fusion.json``; the whole folder appears at once or not at all.
+        """Write one folder per member, and ``fusion.json``; the folder appears whole or not at all.
 
         Raises:
-            RunError: ``folder`` holds something that is no fusion and would be lost, or cannot be written.
+            RunError: ``folder`` holds something that is no fusion, or cannot be written.
         """
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("members", *self.roles)}
         facts = {"kind": type(self).__name__.lower(), "members": list(self.members), "settings": settings}
@@ -85,10 +82,7 @@ class Fusion(Predictor):
 def logits_by_name(
     member: Member, labels: list[str], dataset: Dataset | dict[str, list], max_length: int = 128
 ) -> list[np.ndarray]:
-    """Return a model's logits on a corpus split with the columns in the order of ``labels``, whatever its own order.
-
-    Args:
-        dataset: as for :func:`tinykd.models.signals`.
+    """Return a model's logits on a corpus split, with the columns in the order of ``labels``.
 
     Returns:
         One float32 array per row: (words, classes), or (1, classes) for classification.
@@ -102,10 +96,19 @@ def logits_by_name(
     return [row[:, order] for row in models.logits(*member, dataset, max_length)]
 
 
-def check_members(members: dict[str, Member]) -> None:
-    """Refuse models that cannot predict as one.
+def score_logits(rows: list[np.ndarray], dataset: Dataset) -> float:
+    """Return strict entity F1 (tagging) or accuracy (classification) of logits, in [0, 1].
 
-    Different tokenizers are welcome: each member reads the text with its own, and predictions are kept per word.
+    Args:
+        rows: one array per row, (words, classes) or (1, classes), columns in the corpus's label order.
+    """
+    predicted = [evaluation.decoded(row, data.label_names(dataset)) for row in rows]
+    scores = evaluation.scores(data.task(dataset), evaluation.gold(dataset), predicted)
+    return scores[evaluation.main_score(scores)]
+
+
+def check_members(members: dict[str, Member]) -> None:
+    """Refuse models that cannot predict as one. Their tokenizers may differ, for predictions are per word.
 
     Raises:
         ModelError: no member, other labels, another task, or a tokenizer that is not the model's own.
@@ -116,8 +119,8 @@ def check_members(members: dict[str, Member]) -> None:
     for name, (model, tokenizer) in members.items():
         if not name.replace("-", "_").isidentifier():
             raise ModelError(f"a member is called {name!r}; use letters, digits, - and _, for it names a folder too")
-        tasks = [models.task_of(m) for m in (reference, model)]
-        if tasks[0] != tasks[1]:
-            raise ModelError(f"the {first} was made for {tasks[0]}, the {name} for {tasks[1]}; both must do one task")
+        task, other = models.task_of(reference), models.task_of(model)
+        if task != other:
+            raise ModelError(f"the {first} was made for {task}, the {name} for {other}; both must do one task")
         models.check_labels(*(models.label_names(m.config) for m in (model, reference)), f"the {name}", f"the {first}")
         models.check_vocabulary(model, tokenizer)

@@ -12,8 +12,7 @@ from scipy.special import log_softmax, logsumexp
 from tinykd.deploy.predictor import Rows
 from tinykd.errors import SettingError
 from tinykd.fusion.calibration import by_word, calibrated
-from tinykd.fusion.curve import score_logits
-from tinykd.fusion.members import Fusion, Member, check_members
+from tinykd.fusion.members import Fusion, Member, score_logits
 
 logger = logging.getLogger("tinykd")
 
@@ -25,14 +24,12 @@ class Parallel(Fusion):
     Args:
         members: by name; the first, usually the teacher, is the unit of :meth:`cost`.
         weights: by the same names, at least 0, with the sum 1.
-        space: ``"logits"`` adds logits, as the article does: labels that no member thinks unlikely win.
+        space: ``"logits"`` adds logits, as the article does: a label needs every member's support to win.
             ``"probabilities"`` adds probabilities: a label that one member is sure of can win.
         temperatures: by the same names, from :func:`tinykd.fusion.fit_temperature`; 1 by default.
         max_length: subword tokens in a window.
 
-    Raises:
-        ModelError: members with other labels or another task, a tokenizer that cannot work.
-        SettingError: an impossible setting.
+    Raises: as :class:`Fusion`.
     """
 
     members: dict[str, Member]
@@ -43,7 +40,8 @@ class Parallel(Fusion):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_space(self.space)
+        if self.space not in ("logits", "probabilities"):
+            raise SettingError(f"space is {self.space!r}; expected 'logits' or 'probabilities'")
         self.check_names("weights", self.weights)
         if not (all(weight >= 0 for weight in self.weights.values()) and abs(sum(self.weights.values()) - 1) <= 1e-6):
             raise SettingError(f"weights are {self.weights}; they must be at least 0 and have the sum 1")
@@ -54,15 +52,13 @@ class Parallel(Fusion):
     ) -> "Parallel":
         """Calibrate every member on ``valid``, and find the weights there.
 
-        The weights minimize the negative log-likelihood: it is convex in them and every word counts, while F1 moves in
-        steps and only at the few words where the members disagree. F1 has the last word: a fusion that does not beat
-        its best member on ``valid`` gains nothing, is reported so, and becomes that member alone.
+        The weights minimize the negative log-likelihood, which is convex in them. If the F1 of the fusion on ``valid``
+        does not exceed that of its best member, a warning says so, and the best member gets all the weight.
 
         Raises:
             ModelError: members that do not fit each other or the corpus.
+            SettingError: an unknown ``space``.
         """
-        check_members(members)
-        _check_space(space)
         rows, temperatures = calibrated(members, valid, max_length)
         words, labels = zip(*(by_word(of_member, valid) for of_member in rows.values()), strict=True)
         weights = fit_weights(np.stack(words), labels[0], space)
@@ -90,15 +86,10 @@ class Parallel(Fusion):
 
 
 def mix(logits: Sequence[np.ndarray], weights: Sequence[float], space: str) -> np.ndarray:
-    """Add the members' predictions.
+    """Add the members' predictions, an array (words, classes) each, and return logits of the same shape.
 
     Args:
-        logits: one array (words, classes) per member.
-        weights: one per member.
-        space: ``"logits"``: Σ w·z. ``"probabilities"``: log Σ w·softmax(z), so that a softmax gives the mixture back.
-
-    Returns:
-        Logits, (words, classes).
+        space: ``"logits"``: Σ w·z. ``"probabilities"``: log Σ w·softmax(z), whose softmax is the mixture.
     """
     stacked, weights = np.stack(logits), np.asarray(weights)[:, None, None]
     if space == "logits":
@@ -108,11 +99,9 @@ def mix(logits: Sequence[np.ndarray], weights: Sequence[float], space: str) -> n
 
 
 def fit_weights(logits: np.ndarray, labels: np.ndarray, space: str) -> np.ndarray:
-    """Return the weights, at least 0 and with the sum 1, under which the labels are most likely: (members,).
+    """Return the weights, (members,), at least 0 and with the sum 1, under which the labels are most likely.
 
-    Args:
-        logits: (members, words, classes).
-        labels: (words,), ids.
+    ``logits`` are (members, words, classes), ``labels`` are ids, (words,).
     """
     count, words = len(logits), np.arange(len(labels))
 
@@ -124,8 +113,3 @@ def fit_weights(logits: np.ndarray, labels: np.ndarray, space: str) -> np.ndarra
     weights = np.clip(minimize(loss, start, bounds=bounds, constraints=one, method="SLSQP").x, 0, 1)
     weights[weights < 1e-6] = 0  # a rounding error is not worth running a model
     return weights / weights.sum()
-
-
-def _check_space(space: str) -> None:
-    if space not in ("logits", "probabilities"):
-        raise SettingError(f"space is {space!r}; expected 'logits' or 'probabilities'")

@@ -6,6 +6,6 @@ An empty batch gives 0, with a gradient of 0. Libraries differ here by factors o
 "alpha" and "temperature"; see lesson 02. Predictions are taught in lesson 02, all others in lesson 05.
 """
 
-from tinykd.losses.attention import attention, attention_scores, minilm, relations
+from tinykd.losses.attention import attention, attention_scores, relations
 from tinykd.losses.prediction import cross_entropy, joint_target, kd_loss, kl_divergence, soft_target_loss
 from tinykd.losses.representation import cosine, hidden_states, pkd

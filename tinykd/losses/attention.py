@@ -1,8 +1,7 @@
 """Losses between relations of words: which word attends to which. Taught in lesson 05.
 
 Shapes: queries, keys, values (batch, words, hidden) of one layer; mask (batch, words), True where a word counts. A word
-that does not count is neither a row nor a column. Every word that counts weighs the same, however long its sentence.
-Relations need no common width: only the number of relation heads, into which each model's vectors are cut, must agree.
+that does not count is neither a row nor a column; all others weigh the same, however long their sentence.
 """
 
 import torch
@@ -47,7 +46,7 @@ def attention(student_scores: Tensor, teacher_scores: Tensor, mask: Tensor) -> T
 def relations(student: Tensor, teacher: Tensor, relation_heads: int, mask: Tensor) -> Tensor:
     """KL(teacher ‖ student) of the self-relations ``softmax(A Aᵀ / √d)``, A being queries, keys or values.
 
-    MiniLMv2 (Wang et al. 2021, equations 3 and 4): the mean over relation heads and words.
+    MiniLMv2 (Wang et al. 2021, equations 3 and 4): the mean over relation heads and words. The widths may differ.
 
     Args:
         student: (batch, words, student hidden).
@@ -57,29 +56,17 @@ def relations(student: Tensor, teacher: Tensor, relation_heads: int, mask: Tenso
     Raises:
         ValueError: a width is not a multiple of ``relation_heads``, or the mask is not boolean and (batch, words).
     """
-    student, teacher = _counted(student, teacher, mask)
-    student, teacher = (attention_scores(vectors, vectors, relation_heads) for vectors in (student, teacher))
-    return _divergence(student, teacher, mask)
-
-
-def minilm(student: tuple[Tensor, Tensor, Tensor], teacher: tuple[Tensor, Tensor, Tensor], heads: int, mask: Tensor):
-    """MiniLM's loss of the last layer: KL of the attention distributions plus KL of the value relations.
-
-    Wang et al. 2020, equations 2 to 4.
-
-    Args:
-        student, teacher: (queries, keys, values), each (batch, words, hidden).
-        heads: attention heads; both models must have as many.
-    """
-    queries, keys = (_counted(one, other, mask) for one, other in zip(student[:2], teacher[:2], strict=True))
-    scores = [attention_scores(q, k, heads) for q, k in zip(queries, keys, strict=True)]  # the student's, the teacher's
-    return _divergence(*scores, mask) + relations(student[2], teacher[2], heads, mask)
-
-
-def _counted(student: Tensor, teacher: Tensor, mask: Tensor) -> list[Tensor]:
-    """Put zeros in place of words that do not count: in a product, an infinity there would make a gradient here NaN."""
     check_same_shape(student[..., :1], teacher[..., :1], "relations", mask)  # the widths may differ
-    return [vectors.where(mask[..., None], 0) for vectors in (student, teacher)]
+    # Zeros in place of words that do not count: in a product, an infinity there would make a gradient here NaN.
+    student, teacher = (vectors.where(mask[..., None], 0) for vectors in (student, teacher))
+    student, teacher = (attention_scores(vectors, vectors, relation_heads) for vectors in (student, teacher))
+    ignored = ~mask[:, None, None, :]
+    log_q, log_p = (
+        F.log_softmax(scores.masked_fill(ignored, torch.finfo(scores.dtype).min), dim=-1)
+        for scores in (student, teacher)
+    )
+    divergence = (log_p.exp() * (log_p - log_q)).masked_fill(ignored, 0).sum(-1)  # (batch, heads, words)
+    return mean(divergence.mean(1)[mask])
 
 
 def _heads(vectors: Tensor, heads: int) -> Tensor:
@@ -88,13 +75,3 @@ def _heads(vectors: Tensor, heads: int) -> Tensor:
     if heads < 1 or hidden % heads:
         raise ValueError(f"a width of {hidden} cannot be cut into {heads} heads")
     return precise(vectors).view(batch, words, heads, hidden // heads).transpose(1, 2)
-
-
-def _divergence(student_scores: Tensor, teacher_scores: Tensor, mask: Tensor) -> Tensor:
-    """KL(teacher ‖ student) of each row's softmax over the words that count; mean over heads and words."""
-    ignored = ~mask[:, None, None, :]
-    lowest = torch.finfo(student_scores.dtype).min
-    log_q = F.log_softmax(student_scores.masked_fill(ignored, lowest), dim=-1)
-    log_p = F.log_softmax(teacher_scores.masked_fill(ignored, lowest), dim=-1)
-    divergence = (log_p.exp() * (log_p - log_q)).masked_fill(ignored, 0).sum(-1)  # (batch, heads, words)
-    return mean(divergence.mean(1)[mask])

@@ -2,7 +2,7 @@
 
 from tinykd.models.hooks import FeatureHooks, Layers, of_words, projections
 from tinykd.models.inference import logits, signals
-from tinykd.models.loading import load, masked_language_model, save, teacher
+from tinykd.models.loading import load, save, teacher
 from tinykd.models.precision import best_precision
 from tinykd.models.state import (
     adapted_by,

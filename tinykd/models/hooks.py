@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from tinykd.errors import ModelError
 
-#: Where the three projections of one layer's attention live, by the first name that a layer has
+#: Where a layer keeps its query, key and value projections
 PROJECTIONS = (
     ("attention.self.query", "attention.self.key", "attention.self.value"),  # BERT, RoBERTa, ELECTRA, …
     ("attention.attn.q", "attention.attn.k", "attention.attn.v"),  # MPNet
@@ -30,14 +30,13 @@ class Layers:
 
 
 class FeatureHooks:
-    """A model that also returns what its chosen layers held. Call it as the model itself, with ``first_subwords``.
+    """A model that also returns the features of its chosen layers. Call it like the model, with ``first_subwords``.
 
-    Queries, keys and values come from forward hooks on the projections, so that every attention implementation works,
-    the fused ones (which return no attentions) too.
+    Queries, keys and values come from forward hooks on the projections, because fused attention returns no attentions.
 
     Raises:
-        ModelError: a layer that the model has not, an architecture whose projections we do not know, or layers whose
-            attention was pruned to different widths, which cannot be compared in one tensor.
+        ModelError: a layer that the model does not have, an architecture whose projections we do not know, or layers
+            whose attention was pruned to different widths.
     """
 
     def __init__(self, model: PreTrainedModel, layers: Layers = Layers()):
@@ -51,16 +50,16 @@ class FeatureHooks:
         self.projections = {number: projections(model, number) for number in layers.attention}
         widths = {number: three[0].out_features for number, three in self.projections.items()}
         if len(set(widths.values())) > 1:
-            told = ", ".join(f"{width} in layer {number}" for number, width in widths.items())
-            raise ModelError(f"the queries of this model are {told}; layers of one attention width can be compared")
-        self.width = next(iter(widths.values()), 0)  #: of queries, keys and values; a pruned layer has its own
+            listed = ", ".join(f"{width} in layer {number}" for number, width in widths.items())
+            raise ModelError(f"the queries of this model are {listed}; layers of one attention width can be compared")
+        self.width = next(iter(widths.values()), 0)  #: of queries, keys and values
 
     def __call__(self, input_ids: Tensor, attention_mask: Tensor, first_subwords: Tensor) -> dict[str, Tensor]:
         """Run the model once.
 
         Args:
             input_ids, attention_mask: (batch, length).
-            first_subwords: (batch, words), the position of each word's first subword token; -1 where a row has no more.
+            first_subwords: (batch, words), the position of each word's first subword token; -1 for padding.
 
         Returns:
             ``logits`` (batch, words, classes), or (batch, classes) for classification; if wanted, ``hidden_states``
@@ -74,15 +73,17 @@ class FeatureHooks:
         logits = outputs.logits
         features = {"logits": of_words(logits, first_subwords) if logits.dim() == 3 else logits}
         if wanted:
-            features["hidden_states"] = _stack([outputs.hidden_states[n] for n in wanted], first_subwords)
+            states = [of_words(outputs.hidden_states[n], first_subwords) for n in wanted]
+            features["hidden_states"] = torch.stack(states, dim=2)
         if self.projections:
             for kind, name in enumerate(("queries", "keys", "values")):
-                features[name] = _stack([held[three[kind]] for three in self.projections.values()], first_subwords)
+                states = [of_words(held[three[kind]], first_subwords) for three in self.projections.values()]
+                features[name] = torch.stack(states, dim=2)
         return features
 
     @contextlib.contextmanager
     def _hooks(self) -> Iterator[dict[nn.Module, Tensor]]:
-        """Keep what the projections return while the model runs once; no hook of ours stays on it."""
+        """Keep what the projections return while the model runs once."""
         held: dict[nn.Module, Tensor] = {}
 
         def keep(module: nn.Module, inputs: tuple, output: Tensor) -> None:
@@ -101,11 +102,7 @@ def of_words(states: Tensor, first_subwords: Tensor) -> Tensor:
 
 
 def projections(model: PreTrainedModel, number: int) -> list[nn.Module]:
-    """Return the query, key and value projections of layer ``number`` (from 1).
-
-    Raises:
-        ModelError: no such layer, or we do not know where this architecture keeps them.
-    """
+    """Return the query, key and value projections of layer ``number`` (from 1); a ModelError if we know none."""
     layers = stack_of_layers(model)
     if not 1 <= number <= len(layers):
         raise ModelError(f"{type(model).__name__} has layers 1 to {len(layers)}, and no layer {number}")
@@ -116,16 +113,8 @@ def projections(model: PreTrainedModel, number: int) -> list[nn.Module]:
 
 
 def stack_of_layers(model: PreTrainedModel) -> nn.ModuleList:
-    """Return the Transformer layers of a model, in their order.
-
-    Raises:
-        ModelError: we do not know where this architecture keeps them.
-    """
+    """Return the Transformer layers of a model, in order; a ModelError if we don't know where they are."""
     for name in ("encoder", "transformer"):
         if hasattr(layers := getattr(model.base_model, name, None), "layer"):
             return layers.layer
     raise ModelError(f"{type(model).__name__}: its Transformer layers are not known to tinykd")
-
-
-def _stack(layers: list[Tensor], first_subwords: Tensor) -> Tensor:
-    return torch.stack([of_words(layer, first_subwords) for layer in layers], dim=2)

@@ -26,10 +26,10 @@ def signals(
     max_length: int = 128,
     precision: str = "fp32",
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yield what the model predicts for every row of a corpus split, in order; memory does not grow with the corpus.
+    """Yield the model's outputs for every row of a corpus split, in order; memory does not grow with the corpus.
 
     Args:
-        dataset: a column ``tokens`` or ``text``; labels are not looked at. A plain dict of such a column does as well.
+        dataset: a ``Dataset``, or a dict, with a column ``tokens`` or ``text``; labels are not used.
         layers: which hidden states, queries, keys and values to yield beside the logits.
         max_length: subword tokens in a window.
         precision: as in :mod:`tinykd.models.precision`.
@@ -73,7 +73,7 @@ def logits(
 def _windows(
     hooks: FeatureHooks, collate: Callable, encoded: dict[str, list], precision: str, bar: progress.tqdm
 ) -> list[dict[str, np.ndarray]]:
-    """Return what the model predicts for each window."""
+    """Return the outputs for each window."""
     windows: list[dict[str, np.ndarray]] = [{} for _ in encoded["length"]]
     # The longest first: little padding, and memory fails early.
     order = np.argsort(encoded["length"], kind="stable")[::-1]
@@ -81,7 +81,7 @@ def _windows(
         numbers = [int(i) for i in order[first : first + BATCH]]
         rows = [{key: encoded[key][i] for key in _READ} for i in numbers]
         batch = {key: value.to(hooks.model.device) for key, value in collate(rows).items()}
-        with autocast(precision):  # not around the yield of the caller: it would hold for its caller, too
+        with autocast(precision):  # not around the caller's yield, where it would apply to other code, too
             features = hooks(**batch)
         for name, values in features.items():
             for i, row, value in zip(numbers, rows, values.float().cpu().numpy(), strict=True):

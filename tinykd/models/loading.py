@@ -1,4 +1,4 @@
-"""Reading a pretrained or a fine-tuned model from its folder, all of it or not at all; writing it. Lesson 03."""
+"""Load a pretrained or a fine-tuned model from its folder, and save it. Taught in lesson 03."""
 
 import contextlib
 import importlib.metadata
@@ -10,7 +10,6 @@ import transformers
 from torch import nn
 from transformers import (
     AutoConfig,
-    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -35,16 +34,14 @@ def teacher(
     """Load a teacher with a classification head for ``labels``.
 
     Args:
-        name: ``"minilm"`` (the embedded all-MiniLM-L6-v2: 6 layers, 384 wide, 22.7 M parameters; its weights are
-            checked against a pinned SHA-256), a local folder, or a Hub id.
-        labels: label names in the order of their ids. A model that was already fine-tuned must know the same names; its
-            head is put in this order. Any other model gets a new head, drawn with ``seed``,
-            unless it has one of as many labels without names.
+        name: ``"minilm"`` (the embedded all-MiniLM-L6-v2: 6 layers, 384 wide, 22.7 M parameters, of a pinned SHA-256),
+            a local folder, or a Hub id.
+        labels: label names in the order of their ids. A fine-tuned model must have the same names; its head is put in
+            this order. Any other model gets a new head, drawn with ``seed``, unless it has one of this size already.
         task: ``"tagging"`` or ``"classification"``.
 
     Raises:
-        ModelError: the weights are missing, altered or of another shape than is said, or the model knows other
-            labels.
+        ModelError: weights that are missing, altered or of another shape than configured, or other labels.
     """
     folder = folder_of(name)
     config, reads = from_folder(AutoConfig, folder), tokenizer(folder)
@@ -66,7 +63,7 @@ def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a fine-tuned model that was saved with its tokenizer.
 
     Raises:
-        ModelError: not a model folder, a model without a task head, or one whose weights lack some.
+        ModelError: not a model folder, a model without a task head, or missing weights.
     """
     here = Path(folder)
     for note, kind in (("export.json", "an exported model"), ("fusion.json", "a fusion")):
@@ -80,27 +77,13 @@ def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     return whole(HEADS[task_of(config)], folder).eval(), tokenizer(folder)
 
 
-def masked_language_model(folder_or_name: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model that fills masks, and its tokenizer. Taught in lesson 04.
-
-    Raises:
-        ModelError: no model is there, or one that lost its masked-language head, as sentence encoders have.
-    """
-    folder = folder_of(folder_or_name)
-    model, told = from_folder(AutoModelForMaskedLM, folder, output_loading_info=True, use_safetensors=True)
-    if told["missing_keys"]:
-        raise ModelError(f"{folder_or_name}: no masked-language head; {min(told['missing_keys'])} is missing")
-    return model.eval(), tokenizer(folder)
-
-
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Save model and tokenizer side by side, as safetensors; the folder appears whole or not at all.
 
     Raises:
-        ModelError: the model is adapted; what would be saved is no plain model.
-        RunError: ``folder`` holds something that is no model, an exported one too, or cannot be written.
+        ModelError: the model is adapted, and must be merged first.
+        RunError: ``folder`` holds an exported model or no model at all, or cannot be written.
     """
-    refuse_adapted(model)  # before a folder is made
     if (Path(folder) / "export.json").exists():
         raise RunError(f"{folder} holds an exported model; choose another folder")
     with new_folder(folder, "config.json") as unfinished:
@@ -108,11 +91,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
 
 def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write a plain model and its tokenizer into a folder that is being made, as safetensors.
-
-    Raises:
-        ModelError: the model is adapted; what would be saved is no plain model.
-    """
+    """Write a plain model and its tokenizer into a folder that is being made; a ModelError if it is adapted."""
     refuse_adapted(model)
     with quiet():
         model.save_pretrained(folder)
@@ -121,7 +100,7 @@ def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
 
 @contextlib.contextmanager
 def quiet():
-    """Silence transformers' loading bars and reports, which mean nothing to a reader."""
+    """Silence transformers' loading bars and reports."""
     level = transformers.logging.get_verbosity()
     bars = transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()
@@ -135,13 +114,8 @@ def quiet():
 
 
 def from_folder(loader, where: str | Path, **options):
-    """Return what a transformers class loads from a folder or a Hub id: the one door for models and tokenizers.
-
-    Raises:
-        ModelError: it cannot be loaded; says why in a line.
-    """
-    # No code that a folder brings is ever run: trust_remote_code is said to be False, or a person would be asked.
-    with quiet():
+    """Return what a transformers class loads from a folder or a Hub id; a ModelError says in a line why it cannot."""
+    with quiet():  # trust_remote_code=False: no code that a folder brings is ever run, and the user isn't prompted
         try:
             return loader.from_pretrained(where, trust_remote_code=False, **options)
         except Exception as error:  # transformers, tokenizers and safetensors raise many kinds
@@ -150,10 +124,10 @@ def from_folder(loader, where: str | Path, **options):
 
 
 def folder_of(name: str | Path) -> str | Path:
-    """Return where ``"minilm"`` was installed, its weights checked against a pinned SHA-256; any other name as it is.
+    """Return where ``"minilm"`` is installed, or any other name as it is.
 
     Raises:
-        ModelError: MiniLM is not installed, or its weights are others.
+        ModelError: MiniLM is not installed, or its weights have another SHA-256.
     """
     if name != "minilm":
         return name
@@ -172,10 +146,10 @@ def folder_of(name: str | Path) -> str | Path:
 
 
 def with_new_head(loader, folder: str | Path, labels: int) -> PreTrainedModel:
-    """Load a pretrained body; a head of another size, without label names, gives way to a new one.
+    """Load a pretrained body; a head of another size is replaced by a new one.
 
     Raises:
-        ModelError: weights of the body are missing, or of another shape than its configuration says.
+        ModelError: weights of the body are missing, or of another shape than configured.
     """
     how = {"num_labels": labels, "ignore_mismatched_sizes": True, "output_loading_info": True}
     model, told = from_folder(loader, folder, dtype=torch.float32, use_safetensors=True, **how)
@@ -188,22 +162,14 @@ def with_new_head(loader, folder: str | Path, labels: int) -> PreTrainedModel:
 
 
 def whole(loader, folder: str | Path, **options) -> PreTrainedModel:
-    """Load a fine-tuned model, every weight of it: what its file lacks, transformers would draw at random.
-
-    Raises:
-        ModelError: names the first that is missing.
-    """
+    """Load a fine-tuned model; a ModelError if weights are missing, which transformers would draw at random."""
     model, told = from_folder(loader, folder, use_safetensors=True, output_loading_info=True, **options)
     _refuse_gaps(folder, told["missing_keys"])
     return model
 
 
 def tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    """Load a tokenizer that tells which piece belongs to which word, and has one to fill up a batch with.
-
-    Raises:
-        ModelError: it cannot do one of these.
-    """
+    """Load a tokenizer; a ModelError if it does not map subword tokens to words, or has no padding token."""
     found = from_folder(AutoTokenizer, folder)
     if not found.is_fast:
         raise ModelError(
@@ -223,7 +189,7 @@ def name_labels(model: PreTrainedModel, labels: list[str]) -> None:
 
 @torch.no_grad()
 def _reorder_head(model: PreTrainedModel, order: list[int]) -> None:
-    # A head of several layers (RoBERTa, MPNet, ELECTRA) ends in the one that has a row for each label.
+    # The last layer of a head has a row for each label; RoBERTa, MPNet and ELECTRA have several layers.
     last = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)][-1]
     last.weight.copy_(last.weight[order].clone())
     last.bias.copy_(last.bias[order].clone())

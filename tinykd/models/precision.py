@@ -1,7 +1,7 @@
-"""Where a model runs, and in how many bits it computes: chosen once a run, written down, never guessed again.
+"""Where a model runs, and in which precision. Taught in lesson 02.
 
 A precision is ``"fp32"`` or ``"bf16"`` (autocast: matrix multiplications in bfloat16, the rest in float32). The
-trainer, the store of teacher signals and an online teacher all take the one that the run's settings name. Lesson 02.
+trainer, the store of teacher signals and an online teacher all use the precision of the run's settings.
 """
 
 import functools
@@ -19,7 +19,7 @@ PRECISIONS = ("fp32", "bf16")
 
 
 def device() -> torch.device:
-    """Return where models run, as for the Trainer: the accelerator, if there is one; under torchrun one per process."""
+    """Return where models run, as for the Trainer: the processor, or an accelerator; under torchrun one per process."""
     if not torch.accelerator.is_available():
         return torch.device("cpu")
     kind, rank = torch.accelerator.current_accelerator().type, os.environ.get("LOCAL_RANK")
@@ -29,39 +29,30 @@ def device() -> torch.device:
 def placed(model: nn.Module) -> nn.Module:
     """Put a model where it runs, ready to predict; returns ``model`` itself."""
     first = next(model.parameters(), None)
-    if model.training or (first is not None and first.device != device()):  # else a walk over all modules, for nothing
+    if model.training or (first is not None and first.device != device()):
         with torch.inference_mode(False):  # a weight that is moved in that mode could never be trained again
             model.eval().to(device())
     return model
 
 
 def autocast(precision: str) -> AbstractContextManager:
-    """Return a context in which models compute in this precision.
-
-    Raises:
-        SettingError: an unknown precision.
-    """
+    """Return a context in which models compute in this precision; a SettingError if it is unknown."""
     check_precision(precision)
     return torch.autocast(device().type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def check_precision(precision: str) -> None:
-    """Refuse a precision that is neither ``"fp32"`` nor ``"bf16"``.
-
-    Raises:
-        SettingError: names the two.
-    """
+    """Raise a SettingError for a precision that is neither ``"fp32"`` nor ``"bf16"``."""
     if precision not in PRECISIONS:
         raise SettingError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
 
 
 @functools.cache
 def best_precision() -> str:
-    """Return ``"bf16"`` where training pays in it, else ``"fp32"``: a stopwatch decides on a processor, once.
+    """Return ``"bf16"`` where training is faster in it, else ``"fp32"``.
 
-    A CUDA device says whether it has bfloat16. A processor's flags are not enough: with AMX it trains about three times
-    as fast as in float32, with AVX512-BF16 on an Intel processor without AMX half as fast, so a matrix multiplication
-    of a layer's shape is timed (50 ms). Other accelerators get ``"fp32"``.
+    On a processor a matrix multiplication is timed (50 ms), because its flags are not enough: bf16 is three times as
+    fast as fp32 with AMX, and half as fast with only AVX512-BF16. Accelerators other than CUDA get ``"fp32"``.
     """
     kind = device().type
     if kind == "cuda":

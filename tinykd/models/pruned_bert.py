@@ -1,12 +1,6 @@
-"""BERT with fewer heads and neurons in each layer than its neighbours have, or embeddings of lower rank. Lesson 07.
+"""BERT with its own number of heads and neurons in each layer, and with factorized embeddings. Taught in lesson 07.
 
-``transformers`` builds every layer of a BERT in one shape. Here the configuration tells how many heads and how many
-feed-forward neurons each layer has, so that a pruned model reloads like any other. The size of a head stays
-``hidden_size / num_attention_heads``, where ``num_attention_heads`` is the number before pruning. ``embedding_rank``
-tells the rank of the embedding matrix, if it is a product of two.
-
-Importing this module registers the architecture; :mod:`tinykd.models` does. ``transformers`` alone refuses such a
-folder by its ``model_type``.
+Importing this module registers the architecture, so that a pruned model loads like any other.
 """
 
 from torch import Tensor, nn
@@ -22,7 +16,10 @@ from transformers import (
 
 
 class PrunedBertConfig(BertConfig):
-    """A ``BertConfig`` with ``heads_by_layer`` and ``neurons_by_layer``, a number per layer, and ``embedding_rank``."""
+    """A ``BertConfig`` with ``heads_by_layer`` and ``neurons_by_layer``, a number per layer, and ``embedding_rank``.
+
+    ``num_attention_heads`` is the number before pruning: a head stays ``hidden_size / num_attention_heads`` wide.
+    """
 
     model_type = "pruned-bert"
     heads_by_layer: list[int] | None = None
@@ -33,8 +30,8 @@ class PrunedBertConfig(BertConfig):
 class FactorizedEmbedding(nn.Module):
     """An embedding matrix (tokens, width) as a product: ``narrow`` (tokens, rank) times ``widen`` (rank, width).
 
-    ALBERT's factorized embedding (Lan et al. 2020, section 3.1). :mod:`tinykd.training` trains ``widen`` and holds
-    ``narrow``: a corpus would move only the rows of its own tokens, and every other must still fit ``widen``.
+    ALBERT's factorized embedding (Lan et al. 2020, section 3.1). :mod:`tinykd.training` trains ``widen`` alone: a
+    corpus would move only its own tokens' rows of ``narrow``, and all others must still fit ``widen``.
     """
 
     def __init__(self, tokens: int, rank: int, width: int, padding_idx: int | None = None):

@@ -1,4 +1,4 @@
-"""What a model is and can take: its task, its labels, its size, and whether it is plain. Taught in lesson 03."""
+"""What a model is and what it accepts: its task, labels and size, and whether it is plain. Taught in lesson 03."""
 
 import hashlib
 
@@ -15,7 +15,7 @@ def task_of(one: PreTrainedModel | PreTrainedConfig) -> str:
 
 
 def label_names(config: PreTrainedConfig) -> list[str]:
-    """Return a model's labels in the order of their ids, whatever the order in which its file lists them."""
+    """Return a model's labels in the order of their ids."""
     return [config.id2label[i] for i in range(config.num_labels)]
 
 
@@ -26,7 +26,7 @@ def is_fine_tuned(config: PreTrainedConfig) -> bool:
 
 
 def was_fine_tuned(model: PreTrainedModel) -> bool:
-    """Whether ``models.teacher`` found label names in the folder, and so kept the head."""
+    """Whether ``models.teacher`` loaded a fine-tuned model, and so kept its head."""
     return getattr(model, "was_fine_tuned", False)
 
 
@@ -41,21 +41,13 @@ def is_prepared(model: PreTrainedModel) -> bool:
 
 
 def refuse_adapted(model: PreTrainedModel) -> None:
-    """Refuse an adapted model where a plain one is needed.
-
-    Raises:
-        ModelError: says by what it is adapted, and the way out.
-    """
+    """Raise a ModelError for an adapted model, where a plain one is needed."""
     if how := adapted_by(model):
         raise ModelError(f"this model is adapted, by {how['method']}; merge it first: tinykd.adapters.merge(model)")
 
 
 def check_labels(found: list[str], expected: list[str], who: str, whom: str) -> None:
-    """Refuse two label sets that differ, in any order.
-
-    Raises:
-        ModelError: shows both sets.
-    """
+    """Raise a ModelError that shows both label sets, if they differ; their order does not matter."""
     if sorted(found) != sorted(expected):
         raise ModelError(
             f"{who} and {whom} have other labels, and labels are matched by name:\n"
@@ -64,7 +56,7 @@ def check_labels(found: list[str], expected: list[str], who: str, whom: str) -> 
 
 
 def positions(model: PreTrainedModel) -> int | None:
-    """Return how many subword tokens a model can take at once; ``None`` where it does not tell."""
+    """Return how many subword tokens a model can take at once; ``None`` if there is no limit."""
     places = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
     if places is None:
         return None
@@ -72,22 +64,14 @@ def positions(model: PreTrainedModel) -> int | None:
 
 
 def check_length(model: PreTrainedModel, longest: int, max_length: int) -> None:
-    """Refuse a text of ``longest`` subword tokens, cut at ``max_length``, that is longer than the model can take.
-
-    Raises:
-        ModelError: says how many it takes.
-    """
+    """Raise a ModelError if the model cannot take the ``longest`` window, in subword tokens, of a ``max_length``."""
     room = positions(model)
     if room is not None and longest > room:
         raise ModelError(f"max_length is {max_length}; this model takes at most {room} subword tokens")
 
 
 def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a tokenizer that gives more subword tokens than the model knows.
-
-    Raises:
-        ModelError: says both numbers.
-    """
+    """Raise a ModelError for a tokenizer with more subword tokens than the model knows."""
     if model.config.vocab_size < len(tokenizer):
         raise ModelError(f"the model knows {model.config.vocab_size} subword tokens, its tokenizer {len(tokenizer)}")
 

@@ -19,12 +19,11 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
         spec: ``"cut:3"`` keeps three of the teacher's layers, evenly spread, with its embeddings and head;
             ``"cut:0,2,5"`` names them; ``"tinybert-4"`` and ``"tinybert-6"`` are the shapes of the paper with random
             weights (drawn with ``seed``); anything else is a folder or Hub id, with a tokenizer of its own.
-        teacher: gives labels, task, and for a cut the weights. Cut *before* fine-tuning for a student that owes the
-            teacher's training nothing.
+        teacher: gives labels, task, and for a cut the weights.
         vocabulary: size of the vocabulary of a new shape; the teacher's by default.
 
     Raises:
-        ModelError: a layer that the teacher has not, an adapted teacher, an unknown shape, other labels.
+        ModelError: a layer that the teacher does not have, an adapted teacher, an unknown shape, other labels.
     """
     labels = label_names(teacher.config)
     if spec.startswith("cut:"):
@@ -49,30 +48,26 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
 
 
 def svd_embeddings(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTrainedModel:
-    """Give a narrower student of the teacher's vocabulary the teacher's words, places and types. Taught in lesson 03.
+    """Give a narrower student the teacher's word, position and type embeddings, cut to its width. Taught in lesson 03.
 
-    A new shape begins with random rows, and a word that training does not show stays random. The teacher's table of
-    word pieces is turned on its principal axes (its right singular vectors) and cut to the student's width: of all
-    tables so narrow, this is the one that gives back most of the teacher's (Eckart and Young 1936). What the teacher
-    adds to each row, its places and types, is turned and cut alike. The student is changed in place, and returned.
+    The teacher's embedding matrix is projected on its first principal axes (right singular vectors): of all matrices
+    of this rank, the nearest to the teacher's (Eckart and Young 1936). The other embeddings are projected on the same
+    axes. The student is changed in place, and returned.
 
     Raises:
-        ModelError: another vocabulary than the teacher's, other places or types, or a student that is wider.
+        ModelError: another number of subword tokens, positions or types than the teacher's, or a wider student.
     """
     theirs, own = teacher.base_model.embeddings, student.base_model.embeddings
-    table, width = teacher.get_input_embeddings().weight.detach().float(), student.config.hidden_size
-    if len(student.get_input_embeddings().weight) != len(table) or width > table.shape[1]:
-        raise ModelError(
-            f"the student has {len(student.get_input_embeddings().weight)} word pieces of {width} numbers, the teacher "
-            f"{len(table)} of {table.shape[1]}; words can be inherited by the same pieces of at most as many numbers"
-        )
+    matrix, width = teacher.get_input_embeddings().weight.detach().float(), student.config.hidden_size
+    if width > matrix.shape[1]:
+        raise ModelError(f"the student is {width} wide, the teacher {matrix.shape[1]}; a wider one inherits nothing")
     every = ("word_embeddings", "position_embeddings", "token_type_embeddings")
     names = [name for name in every if hasattr(own, name) or hasattr(theirs, name)]
     for name in names:
         rows = [len(getattr(side, name).weight) if hasattr(side, name) else 0 for side in (own, theirs)]
         if rows[0] != rows[1]:
             raise ModelError(f"{name}: the student has {rows[0]} rows, the teacher {rows[1]}; none can be inherited")
-    axes = torch.linalg.svd(table, full_matrices=False)[2][:width]
+    axes = torch.linalg.svd(matrix, full_matrices=False)[2][:width]
     with torch.no_grad():
         for name in names:
             own.get_submodule(name).weight.copy_(theirs.get_submodule(name).weight.float() @ axes.T)
@@ -80,38 +75,36 @@ def svd_embeddings(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTra
 
 
 def layer_map(teacher_layers: int, student_layers: int, kind: str | tuple[int, ...] = "uniform") -> list[int]:
-    """Return, for each student layer, the teacher layer (from 0) it stands for.
+    """Return, for each student layer, the teacher layer (from 0) it stands for; a ModelError if a map does not fit.
 
     ``"uniform"`` is TinyBERT's ``g(m) = m · N / M``: the last layer of the student stands for the last of the teacher;
-    ``"first"`` and ``"last"`` take the lowest and the highest layers; a tuple is taken as it is, and checked.
+    ``"first"`` and ``"last"`` take the lowest and the highest layers; a tuple names them.
 
     >>> layer_map(6, 3)
     [1, 3, 5]
     """
     if not 0 < student_layers <= teacher_layers:
         raise ModelError(f"a student of {student_layers} layers cannot be mapped on a teacher of {teacher_layers}")
+    if not isinstance(kind, str):
+        if len(kind) != student_layers or not all(0 <= layer < teacher_layers for layer in kind):
+            needed = f"{student_layers} of the teacher's layers 0 to {teacher_layers - 1}"
+            raise ModelError(f"layer map {list(kind)}: it must name {needed}")
+        return list(kind)
     maps = {
         "uniform": [(m + 1) * teacher_layers // student_layers - 1 for m in range(student_layers)],
         "first": list(range(student_layers)),
         "last": list(range(teacher_layers - student_layers, teacher_layers)),
     }
-    if not isinstance(kind, str):
-        if len(kind) != student_layers or not all(0 <= layer < teacher_layers for layer in kind):
-            raise ModelError(
-                f"layer map {list(kind)}: it must name {student_layers} of the teacher's layers "
-                f"0 to {teacher_layers - 1}"
-            )
-        return list(kind)
     if kind not in maps:
         raise ModelError(f"unknown layer map {kind!r}; expected one of {', '.join(maps)}")
     return maps[kind]
 
 
 def tokenizer_of(student: PreTrainedModel, teachers: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Return the tokenizer that a student reads with: its own where its folder brings one, the teacher's otherwise.
+    """Return a student's own tokenizer if it comes from a folder, the teacher's otherwise.
 
     Raises:
-        ModelError: the student has room for fewer word pieces than the tokenizer gives.
+        ModelError: the tokenizer has more subword tokens than the student knows.
     """
     own = loading.tokenizer(student.name_or_path) if student.name_or_path else teachers
     check_vocabulary(student, own)
@@ -139,14 +132,12 @@ def cut(teacher: PreTrainedModel, layers: list[int]) -> PreTrainedModel:
     model = type(teacher)(config).to(teacher.dtype)
     found = stack_of_layers(teacher)
     stack = next(name for name, module in teacher.named_modules() if module is found) + "."
-    weights = {}
-    for name, tensor in teacher.state_dict().items():
-        if name.startswith(stack):
-            number, rest = name.removeprefix(stack).split(".", 1)
-            for place, layer in enumerate(layers):
-                if layer == int(number):
-                    weights[f"{stack}{place}.{rest}"] = tensor
-        else:
-            weights[name] = tensor
+    theirs = teacher.state_dict()
+    weights = {name: tensor for name, tensor in theirs.items() if not name.startswith(stack)}
+    for place, layer in enumerate(layers):
+        prefix = f"{stack}{layer}."
+        for name in theirs:
+            if name.startswith(prefix):
+                weights[f"{stack}{place}.{name.removeprefix(prefix)}"] = theirs[name]
     model.load_state_dict(weights)
     return model.eval()

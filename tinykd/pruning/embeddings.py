@@ -1,16 +1,10 @@
 """A smaller embedding matrix: fewer subword tokens, or a lower rank. Taught in lesson 07.
 
-Over half of a small BERT is the embedding matrix of its 30,522 subword tokens. A domain uses a few thousand of them,
-and :func:`prune_vocabulary` keeps those. Names that a corpus does not know then fall into letters;
-:func:`factorize_embeddings` keeps every token, and stores each less precisely: the matrix E (tokens, width) becomes a
-product A B, with A (tokens, rank) and B (rank, width).
-
-Of all such products it is the one with the smallest ``Σ_v (n_v + 1) ‖E_v − A_v B‖²``, where n_v is how often the
-corpora use token v (0 for special tokens). That is the truncated singular value decomposition of the rows times
-``√(n_v + 1)`` (Eckart and Young 1936; for a language model, with other weights, Hsu et al. 2022). Without the weights,
-rare tokens, of which there are most, decide what is kept. ``A R`` and ``Rᵀ B``, with any rotation R, are the same
-product; a random one gives the columns of A like lengths, so that one scale serves them all when the matrix is rounded
-to 8 bits.
+:func:`prune_vocabulary` keeps the subword tokens that the texts of a domain use. :func:`factorize_embeddings` keeps
+every token and stores each less precisely: the matrix E (tokens, width) becomes a product A B, with A (tokens, rank)
+and B (rank, width), that minimizes ``Σ_v (n_v + 1) ‖E_v − A_v B‖²``, where n_v counts token v in the corpora. This is
+the truncated singular value decomposition of the rows times ``√(n_v + 1)`` (Eckart and Young 1936; for a language
+model, with other weights, Hsu et al. 2022). Without these weights the many rare tokens decide what is kept.
 """
 
 import copy
@@ -38,22 +32,20 @@ def prune_vocabulary(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a copy of model and tokenizer that know only the subword tokens that ``corpora`` use. Taught in lesson 07.
 
-    Special tokens and single characters (``a`` and ``##a``) stay in any case, so that a word whose token is gone falls
-    into smaller ones and never becomes [UNK]. WordPiece takes the longest token that fits: a text whose tokens all stay
-    is cut as before, and the model predicts exactly what it predicted.
+    Special tokens and single characters (``a`` and ``##a``) stay in any case: a word whose token is gone is cut into
+    smaller ones and never becomes [UNK]. The predictions on a text whose tokens all stay do not change.
 
     Args:
         model: with that tokenizer and a task head; it is left as it is.
         tokenizer: a fast WordPiece tokenizer.
         corpora: what is typical of the texts to come (never a test split); a column ``tokens`` or ``text`` each.
         size: how many tokens to keep: the most frequent, and if there is room, tokens that the corpora never use, in
-            the order of the vocabulary, which in BERT's is that of frequency: names that are still to come. By default
-            all that are used.
+            the order of the vocabulary (in BERT's, by frequency). By default all that are used.
 
     Raises:
         SettingError: a ``size`` that has no room for the tokens that must stay.
-        ModelError: a tokenizer that is not WordPiece or has no token for some character of its own, a model of another
-            vocabulary, an embedding matrix that is factorized or prepared for quantization, or a language model.
+        ModelError: a tokenizer that is not WordPiece, a model of another vocabulary, an embedding matrix that is
+            factorized or prepared for quantization, or a language model.
         DataError: ``corpora`` is no list, or one has neither ``tokens`` nor ``text``.
     """
     vocabulary, must_stay = _wordpieces(tokenizer)
@@ -75,12 +67,11 @@ def factorize_embeddings(
     """Return a copy of ``model`` whose embedding matrix has this rank, and so few numbers. Taught in lesson 07.
 
     Cut the vocabulary before, not after; heads and neurons in any order. :func:`tinykd.training.distill` helps the
-    model to recover; it holds A (:class:`tinykd.models.pruned_bert.FactorizedEmbedding`).
+    model to recover; it does not train A (:class:`tinykd.models.pruned_bert.FactorizedEmbedding`).
 
     Args:
         model: a BERT with a task head, pruned before or not; it is left as it is.
-        tokenizer: the model's.
-        corpora: what is typical of the texts to come (never a test split); a column ``tokens`` or ``text`` each.
+        tokenizer, corpora: as for :func:`prune_vocabulary`.
         rank: from 1 to the model's width, or the size of its vocabulary where that is less.
 
     Raises:
@@ -95,6 +86,7 @@ def factorize_embeddings(
     counts = counts_of(corpora, tokenizer)
     root = torch.tensor([counts[token] + 1.0 for token in range(len(matrix))]).sqrt()[:, None]
     left, sizes, right = torch.linalg.svd(root * matrix, full_matrices=False)
+    # A random rotation gives the columns of A similar lengths: one scale then suits them all when they are rounded.
     turn = torch.linalg.qr(torch.randn(rank, rank, generator=torch.Generator().manual_seed(0)))[0]
     narrow = left[:, :rank] * sizes[:rank] / root @ turn
     widen = turn.T @ right[:rank]
@@ -104,11 +96,7 @@ def factorize_embeddings(
 
 
 def counts_of(corpora: list[Dataset], tokenizer: PreTrainedTokenizerBase) -> Counter[int]:
-    """Return how often each subword token, by its id, occurs in ``tokens`` or ``text``.
-
-    Raises:
-        DataError: no list of corpora, or one without these columns.
-    """
+    """Return how often each subword token, by its id, occurs in ``tokens`` or ``text``."""
     counts: Counter[int] = Counter()
     for corpus in corpora:
         if isinstance(corpora, Dataset) or not {"tokens", "text"} & set(corpus.column_names):
@@ -127,9 +115,7 @@ def _check_matrix(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
     """Refuse a model whose embedding matrix is not the plain one of its tokenizer."""
     models.check_vocabulary(model, tokenizer)
     if rank := getattr(model.config, "embedding_rank", None):
-        raise ModelError(
-            f"the embedding matrix is factorized already, with rank {rank}; cut its vocabulary before that"
-        )
+        raise ModelError(f"the embedding matrix is factorized already, with rank {rank}; cut its vocabulary before")
     if models.is_prepared(model):
         raise ModelError("the embedding matrix is rounded while it runs; make it smaller before quantization")
     if model.get_output_embeddings() is not None:
@@ -143,15 +129,7 @@ def _wordpieces(tokenizer: PreTrainedTokenizerBase) -> tuple[dict[str, int], set
         raise ModelError(f"only WordPiece vocabularies can be cut, and this is {state['model']['type']}")
     vocabulary, mark = state["model"]["vocab"], state["model"]["continuing_subword_prefix"]
     special = {token["id"] for token in state["added_tokens"]} | {vocabulary[state["model"]["unk_token"]]}
-    single = set()
-    for token, i in vocabulary.items():
-        inside = token.startswith(mark) and len(token) > len(mark)
-        letters = token.removeprefix(mark) if inside else token
-        spelled = [mark + letter if inside or n else letter for n, letter in enumerate(letters)]
-        if len(letters) == 1:
-            single.add(i)
-        elif i not in special and (missing := [letter for letter in spelled if letter not in vocabulary]):
-            raise ModelError(f"the vocabulary has no token {missing[0]!r}, without which {token!r} cannot be spelled")
+    single = {i for token, i in vocabulary.items() if 1 in (len(token), len(token.removeprefix(mark)))}
     return vocabulary, special | single
 
 

@@ -1,4 +1,4 @@
-"""Prune a little, distil, and again: the student recovers before more is taken away. Taught in lesson 07."""
+"""Prune a little, distil, and again: the student recovers before more is removed. Taught in lesson 07."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tinykd import models
 from tinykd.artifacts import claim
 from tinykd.errors import SettingError, is_whole
-from tinykd.pruning.importance import importance
+from tinykd.pruning.measures import importance
 from tinykd.pruning.parts import shape_of
 from tinykd.pruning.structured import check_leaves, prune
 from tinykd.training import Settings, distill
@@ -36,7 +36,6 @@ class Plan:
     measure: str = "distillation"
 
     def __post_init__(self) -> None:
-        """Refuse impossible values."""
         if not is_whole(self.rounds, 1):
             raise SettingError(f"rounds is {self.rounds}; it must be a whole number, at least 1")
         for name in ("heads", "neurons"):
@@ -44,12 +43,7 @@ class Plan:
                 raise SettingError(f"{name} is {share}; the share that goes must lie in [0, 1)")
 
     def check(self, model: PreTrainedModel) -> None:
-        """Refuse a model that this plan does not fit, before any work.
-
-        Raises:
-            SettingError: a share that leaves nothing of a layer.
-            ModelError: no plain BERT with a task head.
-        """
+        """Raise a SettingError for a share that leaves nothing of a layer, a ModelError for no plain BERT."""
         for name, counts in zip(("heads", "neurons"), zip(*shape_of(model), strict=True), strict=True):
             check_leaves(name, getattr(self, name), sum(counts), len(counts))
 
@@ -65,8 +59,7 @@ def gradually(
     """Measure, prune and distil, ``plan.rounds`` times over. Taught in lesson 07.
 
     Every round takes the same share of what is left. ``out/round-1/pruned`` and ``out/round-1/recovered`` hold the
-    model before and after the first distillation, and so on; a call that was interrupted, made again, goes on where it
-    stopped.
+    model before and after the first distillation, and so on. The same call continues an interrupted one.
 
     Args:
         transfer: a transfer set of :func:`tinykd.samples.with_teacher`: the text that the student recovers on.

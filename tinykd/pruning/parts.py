@@ -24,11 +24,7 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
 
 
 def shape_of(model: PreTrainedModel) -> list[tuple[int, int]]:
-    """Return how many heads and feed-forward neurons each layer has.
-
-    Raises:
-        ModelError: as :func:`layers_of`.
-    """
+    """Return how many heads and feed-forward neurons each layer has; errors as :func:`layers_of`."""
     return [
         (layer.attention.self.num_attention_heads, layer.intermediate.dense.out_features) for layer in layers_of(model)
     ]

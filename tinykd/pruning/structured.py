@@ -1,7 +1,7 @@
 """Cut heads, neurons and layers out of a BERT, for good. Taught in lesson 07.
 
-A mask of zeros makes nothing smaller and nothing faster. Here the rows and columns leave the matrices, and the
-configuration of the new model tells how many each layer has left (:mod:`tinykd.models.pruned_bert`).
+Rows and columns leave the matrices, so that the model is smaller and faster. Its configuration holds how many heads
+and neurons each layer has left (:mod:`tinykd.models.pruned_bert`).
 """
 
 import torch
@@ -11,7 +11,7 @@ from transformers.pytorch_utils import prune_linear_layer
 
 from tinykd.errors import ModelError, SettingError
 from tinykd.models.students import cut
-from tinykd.pruning.importance import Importance
+from tinykd.pruning.measures import Importance
 from tinykd.pruning.parts import layers_of, reshaped, shape_of
 
 
@@ -25,18 +25,18 @@ def prune(
 ) -> PreTrainedModel:
     """Return a smaller copy of ``model``, without its least important parts. Taught in lesson 07.
 
-    Layers go first; ``heads`` and ``neurons`` are shares of what the layers that stay hold. What stays keeps its order
-    and its weights; :func:`tinykd.training.distill` helps it to recover. A model that lost only layers is a plain BERT.
+    Layers go first; ``heads`` and ``neurons`` are shares of what the other layers hold. What stays keeps its order and
+    its weights; :func:`tinykd.training.distill` helps it to recover. A model that lost only layers is a plain BERT.
 
     Args:
         model: a BERT with a task head, pruned before or not; it is left as it is.
         importance: of this model, from :func:`tinykd.pruning.importance`.
         heads, neurons, layers: the share of each that goes, in [0, 1]; rounded to a whole number.
-        per_layer: take the same share of every layer; by default the heads of all layers compete, and so do the
-            neurons, and only the best of each layer are safe.
+        per_layer: take the same share of every layer. By default the heads of all layers compete, and so do the
+            neurons; the best of each layer always stays.
 
     Raises:
-        SettingError: a share outside [0, 1], or one that leaves a layer nothing.
+        SettingError: a share outside [0, 1], or one that leaves nothing of a layer.
         ModelError: importance of another model.
     """
     for name, share in (("heads", heads), ("neurons", neurons), ("layers", layers)):
@@ -54,11 +54,7 @@ def prune(
 
 
 def check_leaves(name: str, share: float, parts: int, layers: int) -> None:
-    """Refuse a share of heads, neurons or layers that would leave a layer nothing.
-
-    Raises:
-        SettingError: names it.
-    """
+    """Raise a SettingError for a share of heads, neurons or layers that would leave nothing of a layer."""
     if parts - round(share * parts) < layers:
         raise SettingError(f"{name} is {share}; this would leave nothing in a layer, and one of its {name} must stay")
 
@@ -76,7 +72,7 @@ def _kept(scores: list[Tensor], share: float, per_layer: bool, name: str) -> lis
 
 
 def _narrowed(model: PreTrainedModel, heads: list[Tensor], neurons: list[Tensor]) -> PreTrainedModel:
-    """Return ``model`` with these heads and neurons of each layer only. It takes ``model`` apart: give it a copy."""
+    """Return ``model`` with these heads and neurons of each layer only. It takes ``model`` apart: pass a copy."""
     for layer, some_heads, some_neurons in zip(layers_of(model), heads, neurons, strict=True):
         attention = layer.attention.self
         size = attention.attention_head_size

@@ -1,6 +1,6 @@
-"""Fewer bits per weight: rounding by hand, and training with it. Taught in lesson 08.
+"""Fewer bits per weight: rounding, and training with it. Taught in lesson 08.
 
-The real int8 of an exported model is :mod:`tinykd.deploy.int8`.
+The int8 of an exported model is :mod:`tinykd.deploy.int8`.
 """
 
 from tinykd.quantization.aware import finish, prepare

@@ -1,7 +1,7 @@
 """Quantization-aware distillation: the student computes with rounded weights while it learns. Taught in lesson 08.
 
 Only the ``forward`` of the layers changes. Their weights keep their names and stay exact between steps, so that
-checkpoints, resuming and ``models.save`` work as with any model, and what is saved is a plain one.
+checkpoints and ``models.save`` work as with any model, and what is saved is a plain one.
 """
 
 import copy
@@ -19,7 +19,7 @@ ACTIVATION_BITS = 8  #: what ONNX Runtime's dynamic quantization gives activatio
 
 
 class RoundedLinear(nn.Linear):
-    """``x W^T + b`` with ``W`` rounded row by row and, if ``activations``, ``x`` by the range that it has now."""
+    """``x W^T + b`` with ``W`` rounded row by row and, if ``activations``, ``x`` by its present range."""
 
     bits: int
     activations: bool
@@ -57,9 +57,8 @@ _PLAIN = {rounded: plain for plain, rounded in _ROUNDED.items()}
 def prepare(model: PreTrainedModel, bits: int = 8, activations: bool = True) -> PreTrainedModel:
     """Return a copy of ``model`` that computes with rounded weights; train it with ``training.distill``.
 
-    Gradients go straight through the rounding (:func:`~tinykd.quantization.fake_quantize`) to exact weights. Those are
-    what ``distill`` saves: the saved model is plain, for ``export.to_onnx`` and ``int8.dynamic_int8``, or for
-    :func:`finish`. Use ``bits=7`` for the weights of ``dynamic_int8(…, reduce_range=True)``.
+    Gradients go straight through the rounding (:func:`~tinykd.quantization.fake_quantize`) to exact weights, and these
+    are what ``distill`` saves. Use ``bits=7`` for the weights of ``dynamic_int8(…, reduce_range=True)``.
 
     Args:
         bits: of each weight of every linear layer (one scale per output) and embedding (one scale), 2 to 16.
@@ -74,7 +73,8 @@ def prepare(model: PreTrainedModel, bits: int = 8, activations: bool = True) -> 
         raise ModelError("this model is prepared for quantization already; finish it first")
     models.refuse_adapted(model)  # W and B A would be rounded apart, and merged they are one matrix
     model = copy.deepcopy(model)
-    if not (layers := _layers(model, _ROUNDED)):
+    layers = [module for module in model.modules() if type(module) in _ROUNDED]
+    if not layers:
         raise ModelError(f"{type(model).__name__}: no linear layer and no embedding to quantize")
     for layer in layers:
         layer.__class__ = _ROUNDED[type(layer)]
@@ -87,8 +87,7 @@ def prepare(model: PreTrainedModel, bits: int = 8, activations: bool = True) -> 
 def finish(model: PreTrainedModel, bits: int | None = None) -> PreTrainedModel:
     """Return a plain copy of ``model`` whose weights lie on their grid: it saves, reloads and runs anywhere.
 
-    A model that was never prepared is simply rounded: quantization after training, to compare with. Activations are
-    exact again.
+    A model that was never prepared is rounded too: quantization after training, as a baseline.
 
     Args:
         bits: 2 to 16; by default what the model was prepared with.
@@ -103,13 +102,9 @@ def finish(model: PreTrainedModel, bits: int | None = None) -> PreTrainedModel:
     if bits not in (None, model.prepared_bits):
         raise SettingError(f"the model was prepared with {model.prepared_bits} bits, not {bits}; leave bits out")
     model = copy.deepcopy(model)
-    for layer in _layers(model, _PLAIN):
+    for layer in [module for module in model.modules() if type(module) in _PLAIN]:
         layer.weight.copy_(layer.rounded())
         layer.__class__ = _PLAIN[type(layer)]
         del layer.bits, layer.activations
     del model.prepared_bits
     return model
-
-
-def _layers(model: nn.Module, kinds: dict) -> list[nn.Module]:
-    return [module for module in model.modules() if type(module) in kinds]

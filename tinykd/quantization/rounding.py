@@ -1,7 +1,7 @@
-"""Quantization by hand: a number becomes an integer of few bits, times a scale. Taught in lesson 08.
+"""Quantization: a number becomes an integer of few bits, times a scale. Taught in lesson 08.
 
-``x ≈ scale * (q - zero_point)``, with ``q = round(x / scale) + zero_point`` held between two ends; Jacob et al. 2018,
-equations 1 and 12. The result is kept in floating point here ("fake"), to see and to train what the rounding does.
+``x ≈ scale * (q - zero_point)``, with ``q = round(x / scale) + zero_point`` clamped to a range (Jacob et al. 2018,
+equations 1 and 12). The result stays in floating point here ("fake quantization").
 """
 
 import torch
@@ -13,11 +13,7 @@ BLOCK = 32  #: numbers of a row that share a scale in 4 bits
 
 
 def integer_range(bits: int, symmetric: bool) -> tuple[int, int]:
-    """Return the smallest and the largest integer: 8 bits give (-127, 127) if symmetric, else (0, 255).
-
-    Raises:
-        SettingError: less than 2 bits or more than 16.
-    """
+    """Return the smallest and the largest integer of 2 to 16 bits: of 8, (-127, 127) if symmetric, else (0, 255)."""
     if not is_whole(bits, 2) or bits > 16:
         raise SettingError(f"bits is {bits}; it must lie between 2 and 16, and be a whole number")
     return (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if symmetric else (0, 2**bits - 1)
@@ -32,14 +28,14 @@ def scale_and_zero_point(
     Args:
         tensor: of floating point, any shape, not empty.
         channel_dim: the dimension whose every index gets a scale of its own; without it the whole tensor shares one.
-        symmetric: as far below zero as above, zero point 0 (weights); else from the lowest to the highest value, both
-            stretched to take in 0 (activations).
+        symmetric: as far below zero as above, zero point 0 (weights); else from the lowest to the highest value, 0
+            included (activations).
 
     Returns:
         Two tensors, float32 at least, that broadcast against ``tensor``: of 1 in every dimension but ``channel_dim``.
 
     Raises:
-        SettingError: as :func:`integer_range`; integers, or a ``channel_dim`` that ``tensor`` has not.
+        SettingError: as :func:`integer_range`; integers, or a ``channel_dim`` that ``tensor`` does not have.
     """
     lowest, highest = integer_range(bits, symmetric)
     if not tensor.is_floating_point():
@@ -48,9 +44,9 @@ def scale_and_zero_point(
         raise SettingError(f"channel_dim is {channel_dim}; the tensor has {tensor.dim()} dimensions")
     tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32))  # bfloat16 has no 8 bits to spare
     others = [dim for dim in range(tensor.dim()) if channel_dim is None or dim != channel_dim % tensor.dim()]
-    whole = bool(others) or not tensor.dim()  # without a dimension to look along, each number is its own extreme
-    low = (tensor.amin(others, keepdim=True) if whole else tensor).clamp(max=0)  # 0 is on the grid: padding holds it
-    high = (tensor.amax(others, keepdim=True) if whole else tensor).clamp(min=0)
+    # 0 is on the grid, for padding holds it. Without other dimensions, each number is its own extreme.
+    low = (tensor.amin(others, keepdim=True) if others else tensor).clamp(max=0)
+    high = (tensor.amax(others, keepdim=True) if others else tensor).clamp(min=0)
     scale = torch.maximum(-low, high) / highest if symmetric else (high - low) / (highest - lowest)
     scale = scale.where(scale > 0, 1)  # nothing but zeros: any scale will do
     zero_point = torch.zeros_like(scale) if symmetric else (-low / scale).round()
@@ -60,15 +56,14 @@ def scale_and_zero_point(
 def fake_quantize(tensor: Tensor, bits: int = 8, channel_dim: int | None = None, symmetric: bool = True) -> Tensor:
     """Return ``tensor`` rounded to its ``2 ** bits`` grid, in its own shape and type.
 
-    No value moves over scale / 2; in a type of 16 bits, which has few numbers of its own, up to a whole scale.
-    Rounding is flat: its gradient is 0 almost everywhere, and nothing would learn. The gradient goes straight through,
-    as if nothing had been rounded (Bengio et al. 2013).
+    No value moves by more than scale / 2; in bfloat16 and float16, by more than a scale. The gradient of rounding is 0
+    almost everywhere, so it is replaced by that of the identity (the straight-through estimator, Bengio et al. 2013).
 
     Args, errors: as :func:`scale_and_zero_point`.
     """
     scale, zero_point = scale_and_zero_point(tensor, bits, channel_dim, symmetric)
     integers = ((tensor.to(scale.dtype) / scale).round() + zero_point).clamp(*integer_range(bits, symmetric))
-    largest = torch.finfo(tensor.dtype).max  # of which the last mark of a ruler may lie beyond
+    largest = torch.finfo(tensor.dtype).max  # the last integer times the scale may lie beyond it
     rounded = ((integers - zero_point) * scale).clamp(-largest, largest).to(tensor.dtype)
     return tensor + (rounded - tensor).detach()
 
@@ -77,9 +72,9 @@ def fake_quantize(tensor: Tensor, bits: int = 8, channel_dim: int | None = None,
 def blockwise(matrix: Tensor) -> Tensor:
     """Return a matrix as 4 bits hold it: of each ``BLOCK`` numbers of a row, the largest is -8 times their scale.
 
-    So ONNX Runtime stores it (``dynamic_int8(…, embedding_bits=4)``), in five eighths of a byte per number, scales
-    included. To 16 steps most numbers move: round the embedding matrix *before* the layers are trained, and they learn
-    to read it as it will be stored. Rounding twice changes nothing.
+    ONNX Runtime stores it so (``dynamic_int8(…, embedding_bits=4)``), in five eighths of a byte per number, scales
+    included. Round the embedding matrix *before* the layers are trained: they then learn to read it as it is stored.
+    Rounding twice changes nothing.
 
     Args:
         matrix: (rows, numbers); a last block may be shorter.

@@ -1,4 +1,4 @@
-"""Transfer sets: which texts the student learns from, and what the teacher says of them. Taught in lesson 04."""
+"""Transfer sets: which texts the student learns from, and what the teacher predicts for them. Taught in lesson 04."""
 
 from tinykd.samples.augmentation import new_names, replace_words, swap_entities
 from tinykd.samples.dynamic import DisagreementSampler, Dynamic

@@ -1,8 +1,7 @@
 """Augmented samples: new sentences whose labels are right by the way they are made. Taught in lesson 04.
 
-An entity becomes another entity of its type, or a word that is part of no entity becomes another such word. The new
-sentences come without columns ``teacher_…``: what a teacher predicted for a text does not hold for another. They are
-read from a temporary file (see :func:`tinykd.samples.streaming.streamed`).
+The new sentences have no columns ``teacher_…``, since what a teacher predicted for a text does not hold for another.
+They are read from a temporary file (see :func:`tinykd.samples.streaming.streamed`).
 """
 
 from collections.abc import Callable, Iterator
@@ -26,13 +25,12 @@ SIMILAR_NAMES = 15  #: words among which :func:`new_names` draws
 def swap_entities(dataset: Dataset, copies: int = 1, seed: int = 0) -> Dataset:
     """Replace every entity by another of its type: mention replacement (Dai & Adel 2020). Taught in lesson 04.
 
-    The other is drawn among the distinct entities of ``dataset``, written as it stands there; it may have more words or
-    fewer. Its labels are built anew: one B-, then I-. An entity stays only where its type has no other.
+    The other is drawn among the distinct entities of ``dataset``, in their spelling; it may have more words or fewer,
+    and has labels of its own: one B-, then I-. An entity stays only where its type has no other.
 
     Args:
         dataset: columns ``tokens`` and ``labels``.
-        copies: new sentences per sentence that holds an entity. The rest give none.
-        seed: of the draws.
+        copies: new sentences per sentence with an entity.
 
     Returns:
         The new sentences alone, with the same columns.
@@ -42,8 +40,6 @@ def swap_entities(dataset: Dataset, copies: int = 1, seed: int = 0) -> Dataset:
         SettingError: ``copies`` is below 1.
     """
     _check(copies)
-    if task(dataset) != "tagging":
-        raise DataError("a corpus without tags has no entities to swap; replace_words takes it")
     names, pool = _tag_names(dataset), entities_by_type(dataset)
 
     def swap(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
@@ -68,15 +64,12 @@ def replace_words(
     """Replace words by similar ones, after TinyBERT's augmentation (Jiao et al. 2020, algorithm 1). Lesson 04.
 
     A word is replaced only if it is labelled O (in classification: any) and plain (see :class:`PlainWords`). It becomes
-    another plain word that is part of no entity of ``dataset``, and keeps its capitals. A model of
-    ``models.masked_language_model`` masks the words and finds the ten likeliest for each; any other takes the ten
-    nearest in its input embedding. One of the ten is drawn. (TinyBERT fills a mask at words of one subword token, and
-    takes GloVe for the rest.)
+    one of the ten nearest plain words in the model's input embedding that are part of no entity of ``dataset``, and
+    keeps its capitals. (TinyBERT takes GloVe's embedding, and a masked language model for words of one subword token.)
 
     Args:
-        copies: new sentences per sentence with a plain word. The rest give none.
+        copies: new sentences per sentence with a plain word.
         share: how many of a sentence's words are replaced, in (0, 1]; at least one.
-        seed: of the draws.
 
     Returns:
         The new sentences alone, with the same columns.
@@ -84,7 +77,7 @@ def replace_words(
     Raises:
         DataError: sentences without tags.
         SettingError: ``copies`` or ``share`` is out of range.
-        ModelError: a vocabulary with too few plain words, or a masked-language head without a mask.
+        ModelError: a vocabulary with too few plain words.
     """
     _check(copies, share)
     names = _tag_names(dataset) if task(dataset) == "tagging" else None
@@ -109,16 +102,15 @@ def new_names(
 ) -> Dataset:
     """Write words of the model's vocabulary into the names of a corpus. Taught in lesson 04.
 
-    :func:`swap_entities` knows the names of the corpus only, and a vocabulary holds thousands more. A plain word of a
-    name (see :class:`PlainWords`) becomes one of the 15 nearest in the model's input embedding; any other word of four
-    letters or more becomes any plain word. Nobody knows what *Gustav Tornado* is, so the new sentences have no labels:
-    the teacher predicts them, ``samples.labelled_by(teacher, tokenizer, new_names(…))``.
+    A vocabulary holds thousands of names that the corpus of :func:`swap_entities` lacks. A plain word of a name (see
+    :class:`PlainWords`) becomes one of the 15 nearest in the model's input embedding; any other word of four letters or
+    more becomes any plain word. The new sentences have no labels, since a new name may be of another type; the teacher
+    predicts them: ``samples.labelled_by(teacher, tokenizer, new_names(…))``.
 
     Args:
         dataset: columns ``tokens`` and ``labels``; the labels tell where names stand.
-        copies: new sentences per sentence that holds an entity, except those in which nothing was drawn.
+        copies: new sentences per sentence with an entity; none where nothing was drawn.
         share: how many of the words of names are drawn anew, in (0, 1].
-        seed: of the draws.
 
     Returns:
         The new sentences alone, without ``labels``.
@@ -130,7 +122,9 @@ def new_names(
     names, vocabulary = _tag_names(dataset), PlainWords(model, tokenizer, SIMILAR_NAMES)
 
     def renew(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
-        for row, number, pools in zip(rows, numbers, _pools(rows, vocabulary, names), strict=True):
+        plain = vocabulary.places([row["tokens"] for row in rows])
+        for row, number, places in zip(rows, numbers, plain, strict=True):
+            pools = _pools(row, places, vocabulary, names)
             for copy in range(copies):
                 rng = np.random.default_rng([seed, number, copy])
                 drawn = {w: pool[rng.integers(len(pool))] for w, pool in pools.items() if rng.random() < share}
@@ -166,7 +160,7 @@ def _swapped(row: dict, names: list[str], pool: dict[str, list[tuple]], rng: np.
 
 
 def _another(pool: list[tuple], own: tuple, rng: np.random.Generator) -> tuple:
-    """Draw from all but the last, and let the last stand in for ``own``: every other one is equally likely."""
+    """Draw another entity: from all but the last, which replaces ``own``."""
     if len(pool) == 1:
         return own
     drawn = pool[rng.integers(len(pool) - 1)]
@@ -176,25 +170,25 @@ def _another(pool: list[tuple], own: tuple, rng: np.random.Generator) -> tuple:
 def _replaced(
     rows: list[dict], rngs: list[np.random.Generator], vocabulary: PlainWords, names: list[str] | None, share: float
 ) -> Iterator[dict]:
-    """Yield those sentences that hold a plain word, with a ``share`` of their words replaced; ``names`` of the tags."""
+    """Yield the sentences that hold a plain word, with a ``share`` of their words replaced; ``names`` of the tags."""
     texts = [row["tokens"] if names else [word.text for word in words(row["text"])] for row in rows]
     plain = vocabulary.places(texts)
     if names:
         plain = [[w for w in places if names[row["labels"][w]] == "O"] for places, row in zip(plain, rows, strict=True)]
     sizes = [max(1, round(share * len(text))) for text in texts]
     chosen = [sorted(rng.permutation(places)[:size]) for rng, places, size in zip(rngs, plain, sizes, strict=True)]
-    for row, pools, rng in zip(rows, vocabulary.similar(texts, chosen), rngs, strict=True):
-        if pools:
-            yield row | _with_words(row, {w: str(rng.choice(pool)) for w, pool in pools.items()})
+    for row, text, places, rng in zip(rows, texts, chosen, rngs, strict=True):
+        if places:
+            yield row | _with_words(row, {w: str(rng.choice(vocabulary.nearest(text[w]))) for w in places})
 
 
-def _pools(rows: list[dict], vocabulary: PlainWords, names: list[str]) -> Iterator[dict[int, list[str]]]:
-    """Yield per row, for each word of a name that may be drawn anew, the words to draw from."""
-    texts = [row["tokens"] for row in rows]
-    inside = [[w for w, label in enumerate(row["labels"]) if names[label] != "O"] for row in rows]
-    plain = [sorted({*of} & {*within}) for of, within in zip(vocabulary.places(texts), inside, strict=True)]
-    for text, within, near in zip(texts, inside, vocabulary.nearest(texts, plain), strict=True):
-        yield {w: near.get(w, vocabulary.words) for w in within if len(text[w]) > 3 and text[w].isalpha()}
+def _pools(row: dict, plain: list[int], vocabulary: PlainWords, names: list[str]) -> dict[int, list[str]]:
+    """Return, for each word of a name that may be drawn anew, the words to draw from."""
+    pools = {}
+    for w, (word, label) in enumerate(zip(row["tokens"], row["labels"], strict=True)):
+        if names[label] != "O" and len(word) > 3 and word.isalpha():
+            pools[w] = vocabulary.nearest(word) if w in plain else vocabulary.words
+    return pools
 
 
 def _with_words(row: dict, drawn: dict[int, str]) -> dict:

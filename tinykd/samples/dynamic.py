@@ -1,9 +1,7 @@
 """Dynamic samples: chosen while the student learns, where it disagrees with the teacher. Taught in lesson 04.
 
-The article's section on dynamic samples, with its parts made exact: *choice* by disagreement (importance sampling,
-Katharopoulos and Fleuret 2018), and *weights* that undo as much of the choice's bias as one likes (Schaul et al. 2016,
-section 3.4; the probabilities are those of Kool et al. 2019). The article's *joint target* is ``losses.joint_target``
-and a setting of its own.
+Choice by importance sampling (Katharopoulos and Fleuret 2018), and weights that undo a part of its bias (Schaul et al.
+2016, section 3.4; Kool et al. 2019). The article's joint target is ``losses.joint_target``.
 """
 
 import math
@@ -26,13 +24,12 @@ class Dynamic:
 
     Args:
         refresh: steps between two choices.
-        candidates: how many times as many sentences as these steps train on are looked at, forward only. A forward pass
-            takes about a third of a training step, so 2 candidates add two thirds to the cost.
-        uniform: this part of a sentence's probability to be drawn is the same for all, in [0, 1]; the rest is
+        candidates: sentences that the student predicts before a choice, per sentence to train on. A forward pass takes
+            about a third of a training step, so 2 candidates add two thirds to the cost.
+        uniform: the part of a sentence's probability to be drawn that is the same for all, in [0, 1]; the rest is
             proportional to the disagreement of student and teacher.
-        correction: in [0, 1]. 1 weights each sentence by the inverse of its probability to be drawn, so that the
-            expected gradient of the prediction loss is that of uniform choice; 0 leaves the emphasis as it is. Losses
-            on layers are not weighted.
+        correction: in [0, 1]. 1 weights the prediction loss of each sentence by the inverse of its probability to be
+            drawn, so that its expected gradient is that of uniform choice; 0 weights none.
 
     Raises:
         SettingError: a value out of range.
@@ -53,12 +50,11 @@ class Dynamic:
 
 
 class DisagreementSampler(Sampler):
-    """Yields the indices of one epoch, as many as there are rows, looking anew every ``dynamic.refresh`` steps.
+    """Yields the indices of one epoch, as many as there are rows, and chooses anew every ``dynamic.refresh`` steps.
 
     Args:
         rows: the encoded corpus, with the column ``length``.
-        disagreement: takes a list of rows, returns (rows,), at least 0: mean T² KL(teacher ‖ student) of the present
-            student.
+        disagreement: takes a list of rows, returns (rows,), at least 0: mean T² KL(teacher ‖ student) at present.
         state: gives the Trainer's state; its step seeds the draw, so that a resumed run draws the same.
     """
 
@@ -99,12 +95,11 @@ class DisagreementSampler(Sampler):
             uniform = self.dynamic.uniform
             p = uniform * p + (1 - uniform) * disagreement / disagreement.sum()
         p = np.maximum(p, 1e-30)
-        # The largest of log p + Gumbel noise are a draw without replacement, in proportion to p.
-        keys = np.log(p) + draw.gumbel(size=many)
+        keys = np.log(p) + draw.gumbel(size=many)  # the largest are a draw without replacement, in proportion to p
         order = np.argsort(-keys)
         chosen = np.sort(order[:size])  # again by length
-        # A key lies above the largest that was left out with the probability 1 - exp(-p / exp(that key)). With its
-        # inverse as weight, the sum over the drawn is on average the sum over all candidates (Kool et al. 2019, 4.2).
+        # The probability that a key lies above the largest one left out. With its inverse as weight, the sum over the
+        # drawn is on average the sum over all candidates (Kool et al. 2019, 4.2).
         drawn = -np.expm1(-p[chosen] / np.exp(keys[order[size]])) if size < many else np.ones(size)
         self.weight[pool[chosen]] = torch.from_numpy((many / size * drawn) ** -self.dynamic.correction).float()
         batches = np.array_split(pool[chosen], range(self.batch_size, size, self.batch_size))

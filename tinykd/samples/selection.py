@@ -1,7 +1,4 @@
-"""Static samples: the part of a corpus that a student is distilled on. Taught in lesson 04.
-
-The article's "100 samples" is ``select(train, 100)``. Two other rules choose which hundred.
-"""
+"""Static samples: the part of a corpus that a student is distilled on. Taught in lesson 04."""
 
 from collections import Counter
 
@@ -14,19 +11,17 @@ from tinykd.errors import DataError, SettingError, is_whole
 
 
 def select(dataset: Dataset, size: int, rule: str = "random", seed: int = 0) -> Dataset:
-    """Keep ``size`` rows of a corpus split, chosen by a rule. Taught in lesson 04.
+    """Keep ``size`` rows of a corpus split, chosen by a rule; the article's "100 samples" are random. Lesson 04.
 
     Args:
-        size: number of rows to keep.
         rule: ``"random"`` draws them. ``"stratified"`` draws from every stratum its share: a stratum is a label, or for
             tagging the rarest entity type in a sentence ("O" if none); each gets at least one row if ``size`` allows.
-            ``"uncertain"`` takes the rows where the teacher is least sure (Lewis & Gale 1994): the highest mean entropy
-            per word of the column ``teacher_logits``.
+            ``"uncertain"`` takes the rows of the highest mean entropy per word of the column ``teacher_logits`` (Lewis
+            & Gale 1994).
         seed: of the draws; with one seed a smaller random selection is part of a larger.
 
     Returns:
-        The chosen rows in the order of the corpus, with the same columns. Nothing is copied: the rows stay where they
-        are, on disk if they were there.
+        The chosen rows in the order of the corpus, with the same columns, nothing copied.
 
     Raises:
         SettingError: an unknown rule, or a ``size`` that the corpus cannot give.
@@ -71,8 +66,6 @@ def allocate(counts: np.ndarray, size: int) -> np.ndarray:
 
 def uncertainty(dataset: Dataset) -> np.ndarray:
     """Return the teacher's mean entropy per word, in nats, for every row (float64). Taught in lesson 04.
-
-    It is 0 where the teacher is certain of every word, and ln(classes) where it knows nothing.
 
     Raises:
         DataError: the corpus has no column ``teacher_logits``.

@@ -1,8 +1,7 @@
 """What the teacher predicts for each word: computed once, stored, and read a batch at a time. Taught in lesson 04.
 
 A teacher signal is a column of the ``Dataset``, one vector per *word* (at its first subword token), so teacher and
-student may have different tokenizers. It is written as 16-bit floats, chunk by chunk, into one Arrow file that is
-mapped into memory: neither writing nor reading it takes more memory for a larger corpus.
+student may have different tokenizers. It stands as 16-bit floats in one Arrow file that is mapped into memory.
 """
 
 import json
@@ -38,9 +37,9 @@ def with_teacher(
     """Add what the teacher predicts to a corpus split.
 
     Args:
-        dataset: may hold what a teacher predicted before; that is left out. Labels are matched by name.
-        store: folder of the stored signals. Reused if it was made by the same teacher, tokenizer and texts, of the same
-            ``layers`` and in the same way, and is undamaged; made anew otherwise. Of several processes one makes it.
+        dataset: its columns ``teacher_…`` are replaced. Labels are matched by name.
+        store: folder of the stored signals. Reused if it was made by the same teacher and tokenizer, for the same
+            texts, ``layers`` and ``how``, and is undamaged; made anew otherwise. Of several processes one makes it.
         layers: what to keep beside the logits; ``Weights.teacher_layers`` tells what a set of losses needs.
         how: ``max_length`` and ``precision``, as for :func:`tinykd.models.signals`.
 
@@ -70,11 +69,10 @@ def with_teacher(
 
 
 def online(collate: Callable, teacher: PreTrainedModel, layers: Layers = Layers(), precision: str = "fp32") -> Callable:
-    """Wrap a collate function so that the teacher predicts every batch anew, instead of once and for all.
+    """Wrap a collate function so that the teacher predicts every batch anew: for texts that are new each time.
 
-    The batch is the same as with stored signals, and costs a teacher's forward pass each time: needed where the text is
-    new each time, and the baseline that stored signals are measured against. Teacher and student share one tokenizer,
-    and the teacher's labels stand in the corpus's order: nothing here puts them into it.
+    The batch is the same as with stored signals. Teacher and student must share one tokenizer, and the teacher's labels
+    must have the corpus's order.
     """
     hooks = FeatureHooks(placed(teacher), layers)
 
@@ -106,15 +104,13 @@ def _write(rows: Iterable[dict], features: Features, order: list[int], path: Pat
             signals = {f"teacher_{name}": values.astype(np.float16) for name, values in row.items()}
             for name, values in signals.items():
                 if not np.isfinite(values).all():
-                    raise RunError(
-                        f"row {number}: {name} holds values that are no number or larger than a 16-bit float can hold; "
-                        "is the teacher trained?"
-                    )
+                    wrong = "values that are no number or larger than a 16-bit float can hold"
+                    raise RunError(f"row {number}: {name} holds {wrong}; is the teacher trained?")
             writer.write(signals)
         writer.finalize()
 
 
-#: of a teacher's configuration: what does not change its predictions, or a file may lack
+#: of a teacher's configuration: what does not change its predictions
 _WITHOUT_EFFECT = {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "transformers_version"}
 
 

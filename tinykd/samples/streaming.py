@@ -21,8 +21,8 @@ def streamed(
 ) -> Dataset:
     """Pass a corpus through ``function`` batch by batch, into a temporary file. Taught in lesson 04.
 
-    Memory holds one batch; the result is memory-mapped. ``Dataset.map`` would write in ``~/.cache`` or into the folder
-    of a stored teacher signal; this file is removed when Python ends. ``save_to_disk`` keeps the rows for longer.
+    Memory holds one batch; the result is memory-mapped, and its file removed when Python ends. (``Dataset.map`` would
+    write in ``~/.cache`` or into the folder of a stored teacher signal.)
 
     Args:
         function: takes rows and their numbers, returns new rows, as many as it likes. It is called in order.
@@ -39,10 +39,7 @@ def streamed(
 
 
 def flat(dataset: Dataset) -> Dataset:
-    """Write a selection of rows out, into a temporary file; return a corpus that selects nothing as it is.
-
-    Columns can only be put beside rows that lie in order, and ``datasets`` would write them into the folder of a store.
-    """
+    """Write a selection of rows into a temporary file, so that columns can be put beside it."""
     if not _compat.is_selection(dataset):
         return dataset
     path = _temporary_file()
@@ -54,7 +51,7 @@ def flat(dataset: Dataset) -> Dataset:
 
 
 def without_teacher(dataset: Dataset) -> Dataset:
-    """Leave out the columns ``teacher_…``: what a teacher predicted for a text does not hold for another."""
+    """Leave out the columns ``teacher_…``."""
     return dataset.select_columns([name for name in dataset.column_names if not name.startswith("teacher_")])
 
 
@@ -75,5 +72,5 @@ def _temporary_file() -> str:
 
 @functools.cache
 def _folder() -> tempfile.TemporaryDirectory:
-    """Return this process's folder, which goes when Python ends; Windows keeps what is still mapped."""
+    """Return this process's folder, removed when Python ends; Windows keeps what is still mapped."""
     return tempfile.TemporaryDirectory(prefix="tinykd-", ignore_cleanup_errors=True)

@@ -24,16 +24,13 @@ def labelled_by(
 ) -> Dataset:
     """Give texts the teacher's hard labels (pseudo-labels, Lee 2013). Taught in lesson 04.
 
-    The soft targets come afterwards, as for any corpus: ``samples.with_teacher(labelled_by(…), teacher, …)``.
-
     Args:
-        texts: a column ``tokens`` (tagging) or ``text`` (classification). Labels, if there are any, are not looked at.
-        max_length, precision: as for :func:`tinykd.models.signals`; with those of the store, hard labels and soft
-            targets come from the same arithmetic.
+        texts: a column ``tokens`` (tagging) or ``text`` (classification); labels are ignored.
+        max_length, precision: as for :func:`tinykd.models.signals`.
 
     Returns:
         ``texts`` with ``labels`` (a ClassLabel per word): the best sequence that IOB2 allows (``text.decode``); or with
-        ``label``, that of the highest logit. The names stand in the teacher's order. The rows are read from a temporary
+        ``label``, that of the highest logit. The names have the teacher's order. The rows are read from a temporary
         file (see :func:`tinykd.samples.streaming.streamed`).
 
     Raises:
@@ -58,12 +55,13 @@ def labelled_by(
 def few_labels(train: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Dataset]:
     """Split a train set into ``share`` of it with labels and the rest without. Taught in lesson 04.
 
-    It asks what the teacher's knowledge is worth where labels are expensive: train the teacher on the first part, and
-    let it label the second with :func:`labelled_by`. With one seed the 5 % lie within the 10 %.
+    Train a teacher on the first part, and let it label the second with :func:`labelled_by`.
+
+    Args:
+        seed: of the draw; with one seed the 5 % are part of the 10 %.
 
     Returns:
-        ``(labelled, unlabelled)``, in the order of the corpus, nothing copied. The second part has no ``labels`` or
-        ``label``.
+        ``(labelled, unlabelled)``, in the order of the corpus, nothing copied; the second without its labels.
 
     Raises:
         SettingError: ``share`` leaves one of the parts without a row.
@@ -77,10 +75,7 @@ def few_labels(train: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Da
 
 
 def combine(transfer_sets: list[Dataset], weights: list[float]) -> Dataset:
-    """Make one transfer set of several teachers': the weighted mean of their probabilities. Taught in lesson 04.
-
-    An ensemble as teacher (Hinton et al. 2015, section 1). Probabilities are averaged, not logits, so that a teacher
-    that is sure counts for more than one that is not.
+    """Make one transfer set of several teachers' (Hinton et al. 2015, section 1). Taught in lesson 04.
 
     Args:
         transfer_sets: the same rows, each with the ``teacher_logits`` of its own teacher.
@@ -88,7 +83,7 @@ def combine(transfer_sets: list[Dataset], weights: list[float]) -> Dataset:
 
     Returns:
         The first set, layers and all, with ``teacher_logits`` = log Σ w · softmax(logits), float16, of the same shape,
-        read from a temporary file. The layers of the other teachers are left out: layers have no mean.
+        read from a temporary file. The layers of the other teachers are left out.
 
     Raises:
         SettingError: not one weight above 0 per transfer set.

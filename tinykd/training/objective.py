@@ -18,11 +18,11 @@ from tinykd.models import FeatureHooks, Layers, layer_map, of_words
 
 @dataclass(frozen=True)
 class Weights:
-    """The weight of each loss; 0 leaves it out, and what it needs of the teacher too.
+    """The weight of each loss; 0 leaves the loss out, and the teacher's signals that it needs.
 
     ``prediction`` is ``losses.kd_loss`` with its own ``alpha``; ``embedding`` and ``hidden`` are TinyBERT's mean
     squared errors, ``attention`` that of its scores; ``cosine`` is DistilBERT's, ``pkd`` that of patient distillation;
-    ``relations`` is MiniLMv2's (queries, keys and values of the last layer, a third each), ``minilm`` the older one's.
+    ``relations`` is MiniLMv2's (queries, keys and values of the last layer, a third each).
 
     Raises:
         SettingError: a weight below 0 or infinite, or nothing but zeros.
@@ -35,7 +35,6 @@ class Weights:
     pkd: float = 0.0
     attention: float = 0.0
     relations: float = 0.0
-    minilm: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse impossible weights."""
@@ -49,7 +48,7 @@ class Weights:
         """Return the layers of a student ``depth`` layers deep that these losses look at."""
         every = tuple(range(1, depth + 1))
         states = every if self.hidden or self.cosine or self.pkd else ()
-        attention = every if self.attention else ((depth,) if self.relations or self.minilm else ())
+        attention = every if self.attention else ((depth,) if self.relations else ())
         return Layers(((0,) if self.embedding else ()) + states, attention)
 
     def teacher_layers(
@@ -61,33 +60,30 @@ class Weights:
             kind: a layer map of :func:`tinykd.models.layer_map`, or one teacher layer (from 0) for each student layer.
 
         Raises:
-            ModelError: the map does not fit, or a loss needs as many attention heads in both.
+            ModelError: the map does not fit, or ``attention`` counts and the numbers of attention heads differ.
         """
         own = self.layers(student.num_hidden_layers)
         chosen = layer_map(teacher.num_hidden_layers, student.num_hidden_layers, kind)
-        pairs = [(_heads(teacher)[layer], heads) for layer, heads in zip(chosen, _heads(student), strict=True)]
-        for place, (theirs, mine) in enumerate(pairs, 1):
-            if theirs != mine and (self.attention or (self.minilm and place == len(pairs))):
+        for place, (layer, mine) in enumerate(zip(chosen, _heads(student), strict=True), 1):
+            theirs = _heads(teacher)[layer]
+            if self.attention and theirs != mine:
                 raise ModelError(
-                    f"layer {place} of the student has {mine} attention heads, the teacher's layer "
-                    f"{chosen[place - 1] + 1} has {theirs}: attention and minilm need as many; relations do not"
+                    f"layer {place} of the student has {mine} attention heads, the teacher's layer {layer + 1} has "
+                    f"{theirs}: attention needs as many in both; relations do not"
                 )
-        stands_for = {0: 0} | {place: layer + 1 for place, layer in enumerate(chosen, 1)}
+        stands_for = [0, *(layer + 1 for layer in chosen)]
         return Layers(*(tuple(stands_for[n] for n in part) for part in (own.hidden_states, own.attention)))
 
 
 class Objective(nn.Module):
     """A student and what it is trained to match: ``forward`` takes a batch of ``data.collate`` and returns losses.
 
-    Where the teacher is wider, a learned ``projection`` (TinyBERT's ``W_h`` and ``W_e``, one for the embeddings, one
-    for all hidden states) widens the student's states; it is trained with the student and thrown away after.
+    Where the widths differ, a learned ``projection`` (TinyBERT's ``W_e`` for the embeddings, ``W_h`` for all hidden
+    states) maps the student's states to the teacher's width. It is trained with the student, and not saved.
 
     Args:
-        student: the model to train.
-        weights: which losses, and how much each counts.
         teacher_hidden: width of the teacher's states; the student's own by default.
-        relation_heads: of ``relations``; by default the student's attention heads, or as many of them as divide both
-            models' widths where heads were pruned.
+        relation_heads: of ``relations``; by default as many of the student's attention heads as divide both widths.
     """
 
     def __init__(
@@ -109,14 +105,14 @@ class Objective(nn.Module):
     def forward(
         self, alpha: float = 1.0, temperature: float = 1.0, mixing: float = 1.0, **batch: Tensor
     ) -> dict[str, Tensor]:
-        """Return each loss that counts, unweighted, by its name; ``loss``, their weighted sum; and the ``logits``.
+        """Return each loss, unweighted, by its name; ``loss``, their weighted sum; and the ``logits``.
 
         Args:
             alpha, temperature: as in ``losses.kd_loss``.
             mixing: λ of ``losses.joint_target``; 1 leaves the student out of the target.
             batch: of ``data.collate``, with the columns ``teacher_logits``, ``teacher_hidden_states``, … of
-                ``samples.with_teacher``; perhaps ``weight`` (batch,), how much each row counts in the prediction loss.
-                Without ``labels`` the prediction loss is the teacher's alone.
+                ``samples.with_teacher``. ``weight`` (batch,), if present, weights each row's prediction loss. Without
+                ``labels`` the prediction loss compares with the teacher alone.
 
         Raises:
             RunError: a loss needs a signal that the batch does not bring.
@@ -164,24 +160,20 @@ class Objective(nn.Module):
         return terms
 
     def _attention(self, student: list[Tensor], teacher: list[Tensor], mask: Tensor) -> dict[str, Tensor]:
-        terms, heads = {}, _heads(self.student.config)[-1]
+        terms = {}
         if self.weights.attention:
-            scores = [
-                [
-                    losses.attention_scores(queries[:, :, n], keys[:, :, n], heads)
-                    for queries, keys, _ in (student, teacher)
-                ]
-                for n in range(student[0].shape[2])
-            ]
-            terms["attention"] = torch.stack([losses.attention(*pair, mask) for pair in scores]).mean()
-        last = [[vectors[:, :, -1] for vectors in side] for side in (student, teacher)]
+            heads, each = _heads(self.student.config)[-1], []
+            for n in range(student[0].shape[2]):
+                pairs = [(queries[:, :, n], keys[:, :, n]) for queries, keys, _ in (student, teacher)]
+                scores = [losses.attention_scores(*pair, heads) for pair in pairs]
+                each.append(losses.attention(*scores, mask))
+            terms["attention"] = torch.stack(each).mean()
         if self.weights.relations:
-            widths = [side[0].shape[-1] for side in last]
-            many = self.relation_heads or math.gcd(self.student.config.num_attention_heads, *widths)
-            each = [losses.relations(mine, theirs, many, mask) for mine, theirs in zip(*last, strict=True)]
+            widths = [side[0].shape[-1] for side in (student, teacher)]
+            heads = self.relation_heads or math.gcd(self.student.config.num_attention_heads, *widths)
+            last = zip(student, teacher, strict=True)
+            each = [losses.relations(mine[:, :, -1], theirs[:, :, -1], heads, mask) for mine, theirs in last]
             terms["relations"] = torch.stack(each).mean()
-        if self.weights.minilm:
-            terms["minilm"] = losses.minilm(*last, heads, mask)
         return terms
 
     def _projected(self, name: str, states: Tensor) -> Tensor:
@@ -199,5 +191,5 @@ class Objective(nn.Module):
 
 
 def _heads(config: PreTrainedConfig) -> list[int]:
-    """The number of attention heads of every layer; a pruned model has its own in each."""
+    """The number of attention heads of each layer."""
     return getattr(config, "heads_by_layer", None) or [config.num_attention_heads] * config.num_hidden_layers

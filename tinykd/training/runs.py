@@ -1,6 +1,8 @@
 """The two verbs of training, and a run in a folder: finished, resumable or not there. Taught in lesson 01."""
 
 import contextlib
+import hashlib
+import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -41,13 +43,13 @@ def fine_tune(
 ) -> PreTrainedModel:
     """Train ``model`` on the labels of ``train`` alone, and save it with its tokenizer in ``out``.
 
-    An interrupted call, made again, goes on from its last checkpoint to the same final weights; a finished one only
-    loads the result. ``out`` then also holds ``settings.json`` and ``log.json``, the curves of the losses. A model that
-    ``adapters.adapt`` made trains only what it may, and is saved and returned merged, a plain model.
+    The same call goes on where it was interrupted, to the same final weights; a finished one only loads the result.
+    ``out`` then also holds ``settings.json`` and ``log.json``, the curves of the losses. A model of ``adapters.adapt``
+    is saved and returned merged, a plain model.
 
     Args:
-        train: columns ``tokens`` and ``labels``, or ``text`` and ``label``; what a teacher predicted is left out.
-        out: folder of the finished model; checkpoints stand beside it, in ``OUT-unfinished``, until it is done.
+        train: columns ``tokens`` and ``labels``, or ``text`` and ``label``; a teacher's columns are left out.
+        out: folder of the finished model; checkpoints are beside it, in ``OUT-unfinished``, until it is finished.
 
     Raises:
         DataError: no rows, or rows without labels.
@@ -71,8 +73,8 @@ def distill(
 
     Args:
         transfer: a transfer set of :func:`tinykd.samples.with_teacher`; with ``teacher`` any corpus split.
-        teacher: predicts every batch anew, where the samples bring no signals; it has the student's tokenizer and
-            labels. With ``Weights(prediction=0, …)`` this is TinyBERT's general stage (Jiao et al. 2020, section 3.2).
+        teacher: predicts every batch anew, instead of stored signals; it needs the student's tokenizer and labels.
+            With ``Weights(prediction=0, …)`` this is TinyBERT's general stage (Jiao et al. 2020, section 3.2).
 
     Raises:
         RunError: no teacher and no signals, or a loss that needs labels where there are none.
@@ -111,12 +113,11 @@ def _run(
     """Train, unless ``out`` holds the result; save it, and remove the checkpoints."""
     out = artifacts.check_place(out, NOTE)
     first = PartialState(cpu=not torch.accelerator.is_available()).is_main_process
-    unfinished = _unfinished(out)
-    shape = {name: getattr(model.config, name, None) for name in SHAPE}
-    facts = settings.facts() | shape | {"adapted_by": adapted_by(model), "texts": data.digest(rows)}
+    facts = settings.facts() | {name: getattr(model.config, name, None) for name in SHAPE}
+    facts |= {"adapted_by": adapted_by(model), "texts": data.digest(rows), "teacher": _teacher_digest(rows, teacher)}
     if (done := _finished(out, facts, model)) is not None:
         return done
-    with artifacts.claim(unfinished, NOTE, facts) if first else contextlib.nullcontext():
+    with artifacts.claim(_unfinished(out), NOTE, facts) if first else contextlib.nullcontext():
         if (done := _finished(out, facts, model)) is not None:  # by a process that we waited for
             return done
         trainer = _train(model, tokenizer, rows, out, settings, teacher)
@@ -126,9 +127,21 @@ def _run(
                 write(model, tokenizer, folder)
                 artifacts.write_json(folder / "log.json", trainer.state.log_history)
                 artifacts.seal(folder, NOTE, facts)
-            shutil.rmtree(unfinished)
+            shutil.rmtree(_unfinished(out))
         trainer.accelerator.wait_for_everyone()
     return model
+
+
+def _teacher_digest(rows: Dataset, teacher: PreTrainedModel | None) -> str | None:
+    """Return a SHA-256 of the teacher's weights or of its stored signals; None without a teacher."""
+    if teacher is not None:
+        return models.weights_digest(teacher)
+    names = [name for name in rows.column_names if name.startswith("teacher_")]
+    sha = hashlib.sha256(json.dumps(names).encode())
+    for table in rows.select_columns(names).with_format("arrow").iter(1024) if names else ():
+        for batch in table.combine_chunks().to_batches():
+            sha.update(batch.serialize())
+    return sha.hexdigest() if names else None
 
 
 def _train(
@@ -142,9 +155,14 @@ def _train(
     """Train to the end, from the last checkpoint or from the beginning."""
     encoded = _encoded(model, tokenizer, rows, settings)
     tricks = speed.fast(model, encoded, tokenizer, settings) if settings.speed else contextlib.nullcontext()
-    with tricks, _dropout(model, settings.dropout), _rows_held(model), quiet(), curves_of(out, settings.report_to):
+    with tricks, _ready(model, settings.dropout), quiet(), curves_of(out, settings.report_to):
         torch.manual_seed(settings.seed)  # of a learned projection, too
-        collate, width = _collate(model, tokenizer, rows, settings, teacher)
+        states = rows.features.get("teacher_hidden_states")
+        collate, width = data.collate(tokenizer, rows), states.shape[-1] if states else None
+        if teacher is not None:
+            layers = settings.weights.teacher_layers(teacher.config, model.config, settings.layer_map)
+            collate = online(data.collate(tokenizer), teacher, layers, settings.precision)
+            width = teacher.config.hidden_size
         trainer = DistillationTrainer(
             model=Objective(model, settings.weights, width, settings.relation_heads),
             args=arguments(out, _unfinished(out), settings),
@@ -175,26 +193,12 @@ def _encoded(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: D
     return encoded.add_column("index", list(range(len(encoded)))) if settings.dynamic else encoded
 
 
-def _collate(model, tokenizer, rows: Dataset, settings: Settings, teacher: PreTrainedModel | None):
-    """Return the collate function, and the width of the teacher's states, if a loss looks at them."""
-    if teacher is not None:
-        layers = settings.weights.teacher_layers(teacher.config, model.config, settings.layer_map)
-        return online(data.collate(tokenizer), teacher, layers, settings.precision), teacher.config.hidden_size
-    states = rows.features.get("teacher_hidden_states")
-    return data.collate(tokenizer, rows), states.shape[-1] if states else None
-
-
 def _unfinished(out: Path) -> Path:
     return out.with_name(f"{out.name}-unfinished")
 
 
 def _finished(out: Path, facts: dict, model: PreTrainedModel) -> PreTrainedModel | None:
-    """Give ``model`` what it learned in ``out``, if the same run ended there; None if none did.
-
-    Raises:
-        RunError: trained with other settings, on other texts, in another shape or for other labels.
-        DamagedError: altered since.
-    """
+    """Give ``model`` what it learned in ``out``, if the same run ended there; None if none did."""
     try:
         artifacts.check_same(out, artifacts.sealed(out, NOTE), facts)
     except FileNotFoundError:
@@ -228,28 +232,19 @@ def _last_whole(unfinished: Path, trainer: DistillationTrainer) -> str | None:
 
 
 @contextlib.contextmanager
-def _dropout(model: PreTrainedModel, share: float | None) -> Iterator[None]:
-    """Give every dropout of ``model`` this share while it trains, then its own again; ``None`` changes none."""
-    modules = [module for module in model.modules() if isinstance(module, nn.Dropout)] if share is not None else []
-    own = [module.p for module in modules]
-    for module in modules:
-        module.p = share
+def _ready(model: PreTrainedModel, dropout: float | None) -> Iterator[None]:
+    """While ``model`` trains, set its dropout (``None``: leave it) and freeze the rows of a factorized embedding."""
+    changes = []
+    for module in model.modules():
+        if isinstance(module, FactorizedEmbedding):
+            changes.append((module.narrow.weight, "requires_grad", False))
+        elif isinstance(module, nn.Dropout) and dropout is not None:
+            changes.append((module, "p", dropout))
+    own = [getattr(thing, name) for thing, name, _ in changes]
+    for change in changes:
+        setattr(*change)
     try:
         yield
     finally:
-        for module, p in zip(modules, own, strict=True):
-            module.p = p
-
-
-@contextlib.contextmanager
-def _rows_held(model: PreTrainedModel) -> Iterator[None]:
-    """Hold the rows of a factorized embedding matrix while the model trains; then they train as they did before."""
-    matrices = [module for module in model.modules() if isinstance(module, FactorizedEmbedding)]
-    own = [matrix.narrow.weight.requires_grad for matrix in matrices]
-    for matrix in matrices:
-        matrix.narrow.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for matrix, trains in zip(matrices, own, strict=True):
-            matrix.narrow.requires_grad_(trains)
+        for (thing, name, _), value in zip(changes, own, strict=True):
+            setattr(thing, name, value)

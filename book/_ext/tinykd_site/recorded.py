@@ -55,7 +55,8 @@ def students() -> list[dict]:
         scores["cut:3, logits"][run["seed"]] = run["student"]["word_by_word"]["test"]
         scores["cut:3, labels only, cut before fine-tuning"][run["seed"]] = run["baseline"]["word_by_word"]["test"]
     for run in _read(RESULTS / "distillation.json").get("students", {}).values():
-        scores[run["row"]][run["seed"]] = run["test"]
+        if "rule" not in run:  # word by word, as the cascades
+            scores[run["row"]][run["seed"]] = run["test"]
     if not scores:
         return []
     price = prices({name.split(",")[0] for name in scores} - {"teacher"}) | {"teacher": 1.0}
@@ -106,11 +107,11 @@ def minutes(*_: str) -> str:
 
 
 def builds(*_: str) -> str:
-    """Return what each recorded build of the microscope's models took, and what its smallest rung keeps, as a table."""
+    """Return what each recorded build of the microscope's models took and what its smallest variant keeps."""
     found = _read(RESULTS / "microscope_builds.json").values()
     if not found:
         return "No builds are recorded yet."
-    rows = ["```{list-table} The models built again: what the smallest rung keeps of its teacher's F1"]
+    rows = ["```{list-table} The models built again: what the smallest variant keeps of its teacher's F1"]
     rows += [":header-rows: 1", "", "* - built on", "  - seeds from", "  - minutes", "  - on *valid*", "  - on *test*"]
     shares: dict[str, tuple[list, list]] = defaultdict(lambda: ([], []))  # built on → on valid, on test
     for build in found:
@@ -118,7 +119,7 @@ def builds(*_: str) -> str:
         rows += [f"* - {built_on}", f"  - {build['seed']}"]
         rows += [f"  - {build['minutes']:.1f}" if build["minutes"] else "  - –"]
         for share, split in zip(shares[built_on], ("valid_f1", "entity_f1"), strict=True):
-            share.append(100 * build["rungs"]["pruned-int8"][split] / build["rungs"]["teacher-int8"][split])
+            share.append(100 * build["variants"]["pruned-int8"][split] / build["variants"]["teacher-int8"][split])
             rows += [f"  - {share[-1]:.1f} %"]
     for built_on, of in shares.items():
         if len(of[0]) > 1:

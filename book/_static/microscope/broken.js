@@ -1,4 +1,4 @@
-/** Sentences of the test split on which the smallest rung errs and the teacher does not. Found by code, not chosen. */
+/** Sentences of the test split on which the smallest variant errs and the teacher does not. Found by code, not chosen. */
 
 import { at, make, tags } from "./draw.js";
 import { entities, slice } from "./text.js";
@@ -10,8 +10,8 @@ import { entities, slice } from "./text.js";
  * @param {(text: string) => void} pick
  */
 export function showBroken(source, pick) {
-  const { sentences, rungs, labels } = source.facts;
-  const smallest = rungs[rungs.length - 1];
+  const { sentences, variants, labels } = source.facts;
+  const smallest = variants[variants.length - 1];
   const items = sentences.flatMap(({ text, gold, broken }) => {
     const said = broken && source.remembered(smallest, text);
     if (!said) return [];

@@ -4,13 +4,13 @@ import { at, make, percent, tags } from "./draw.js";
 import { confidence, multiplications, softmax } from "./maths.js";
 
 /** @typedef {import("./tagger.js").Answer} Answer */
-/** @typedef {import("./facts.js").Rung} Rung */
+/** @typedef {import("./facts.js").Variant} Variant */
 /** @typedef {{text: string, student: Answer, teacher: Answer | null}} Read  a sentence that the student has read */
 
 /**
  * @param {Read[]} sentences
- * @param {Rung} teacher
- * @param {Rung} student
+ * @param {Variant} teacher
+ * @param {Variant} student
  * @param {number} threshold
  * @param {string} by  "lowest" or "entropy"
  * @param {string[]} labels
@@ -42,8 +42,8 @@ export function weigh(sentences, teacher, student, threshold, by, labels) {
 
 /**
  * @param {Read[]} sentences
- * @param {Rung} teacher
- * @param {Rung} student
+ * @param {Variant} teacher
+ * @param {Variant} student
  * @param {number} threshold
  * @param {string} by
  * @param {string[]} labels

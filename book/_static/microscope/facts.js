@@ -1,7 +1,7 @@
 /**
  * What `tools/build_microscope.py` writes into `microscope.json`.
  *
- * @typedef {object} Rung  a model of the ladder
+ * @typedef {object} Variant  a model of the ladder
  * @property {string} key
  * @property {string} name
  * @property {string} folder  beside this file
@@ -10,21 +10,21 @@
  * @property {number} bytes  of the graph
  * @property {number} parameters
  * @property {number} entity_f1  on the test split of newswire
- * @property {number} differs  the share of the test words that it labels otherwise than the first rung
+ * @property {number} differs  the share of the test words that it labels otherwise than the first variant
  * @property {{width: number, attention: number[], neurons: number[], rank: number, classes: number}} shape
  *
  * @typedef {object} Sentence  of the test split
  * @property {string} text
  * @property {string[]} gold  a label a word
- * @property {boolean} broken  the smallest rung errs, and the first does not
- * @property {Record<string, {lengths: number[], logits: number[][]}>} answers  by rung, as recorded
+ * @property {boolean} broken  the smallest variant errs, and the first does not
+ * @property {Record<string, {lengths: number[], logits: number[][]}>} answers  by variant, as recorded
  *
  * @typedef {object} Facts
  * @property {boolean} here  whether the models are beside this page
  * @property {{file: string, sha256: string, bytes: number} | null} runtime
  * @property {string[]} labels
- * @property {Rung[]} rungs  from the teacher down
- * @property {number} fails_alone  sentences of the test split, of 6 to 24 words, on which the smallest rung errs and the first does not
+ * @property {Variant[]} variants  from the teacher down
+ * @property {number} fails_alone  sentences of the test split, of 6 to 24 words, on which the smallest variant errs and the first does not
  * @property {Sentence[]} sentences
  */
 

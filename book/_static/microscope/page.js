@@ -4,26 +4,26 @@ import { showBroken } from "./broken.js";
 import { showCascade } from "./cascade.js";
 import { at, KINDS, make, marked, megabytes, tags } from "./draw.js";
 import { facts as read } from "./facts.js";
-import { showDisagreement, showRungs } from "./rungs.js";
+import { showDisagreement, showVariants } from "./variants.js";
 import { showSoftly } from "./softly.js";
 import { Source } from "./source.js";
 import { entities, slice } from "./text.js";
 
-/** @typedef {import("./facts.js").Rung} Rung */
+/** @typedef {import("./facts.js").Variant} Variant */
 /** @typedef {import("./tagger.js").Answer} Answer */
 
 const REST = 1000; // milliseconds without a key until the sentence counts as written
 const KEPT = 20; // sentences of the reader that the cascade remembers
 
 const facts = await read();
-const { rungs, labels, sentences } = facts;
-const teacher = rungs[0];
+const { variants, labels, sentences } = facts;
+const teacher = variants[0];
 const source = new Source(facts);
 const box = /** @type {HTMLTextAreaElement} */ (at("ms-text"));
 const slider = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (at(id));
-let chosen = rungs[rungs.length - 1];
+let chosen = variants[variants.length - 1];
 let wanted = chosen; // the reader's last choice, which may still be on its way
-/** @type {Map<Rung, number>} how many bytes have come of each rung that is on its way */
+/** @type {Map<Variant, number>} how many bytes have come of each variant that is on its way */
 const coming = new Map();
 /** @type {string[]} */
 let written = [];
@@ -57,9 +57,9 @@ async function answer(text) {
   if (!student) return;
   drawNames(text, student);
   everybody = [];
-  for (const rung of rungs) {
+  for (const variant of variants) {
     if (late) return;
-    everybody.push(rung === chosen ? student : await source.answer(rung, text));
+    everybody.push(variant === chosen ? student : await source.answer(variant, text));
   }
   if (!late) drawRest();
 }
@@ -81,14 +81,14 @@ function drawNames(text, answer) {
 
 function drawRest() {
   drawSoftly();
-  drawRungs();
-  showDisagreement(rungs, everybody, labels);
+  drawVariants();
+  showDisagreement(variants, everybody, labels);
   drawCascade();
   resting = setTimeout(rest, REST);
 }
 
-function drawRungs() {
-  showRungs(source, wanted.key, choose, bring);
+function drawVariants() {
+  showVariants(source, wanted.key, choose, bring);
   at("ms-teacher-line").hidden = !facts.here || source.loaded.has(teacher.key);
 }
 
@@ -143,50 +143,50 @@ function say(id, said) {
 }
 
 /**
- * Take another rung as the student: of those that the reader chooses while files come, the last one.
- * @param {Rung} rung
+ * Take another variant as the student: of those that the reader chooses while files come, the last one.
+ * @param {Variant} variant
  */
-async function choose(rung) {
-  wanted = rung;
-  if (facts.here) await load(rung);
-  if (wanted === rung) {
-    if (!facts.here || source.loaded.has(rung.key)) chosen = rung;
+async function choose(variant) {
+  wanted = variant;
+  if (facts.here) await load(variant);
+  if (wanted === variant) {
+    if (!facts.here || source.loaded.has(variant.key)) chosen = variant;
     else wanted = chosen;
   }
-  drawRungs();
+  drawVariants();
   await update();
 }
 
-/** @param {Rung} rung */
-async function bring(rung) {
-  await load(rung);
-  drawRungs();
+/** @param {Variant} variant */
+async function bring(variant) {
+  await load(variant);
+  drawVariants();
   await update();
 }
 
 /**
- * Load a rung, unless it is there. That it failed is told, not thrown.
- * @param {Rung} rung
+ * Load a variant, unless it is there. That it failed is told, not thrown.
+ * @param {Variant} variant
  */
-async function load(rung) {
-  if (source.loaded.has(rung.key)) return;
-  if (!coming.has(rung)) {
+async function load(variant) {
+  if (source.loaded.has(variant.key)) return;
+  if (!coming.has(variant)) {
     at("ms-notice").hidden = true; // it tells of an earlier failure
     document.activeElement?.closest(".ms-panel")?.append(at("ms-loading")); // the bar appears where the reader is
-    coming.set(rung, 0);
+    coming.set(variant, 0);
     drawLoading("");
   }
   let ended = "";
   try {
-    await source.load(rung, (bytes) => {
-      coming.set(rung, bytes);
+    await source.load(variant, (bytes) => {
+      coming.set(variant, bytes);
       drawBar();
     });
-    ended = `Loaded: ${rung.name}.`;
+    ended = `Loaded: ${variant.name}.`;
   } catch (error) {
     complain(error);
   }
-  coming.delete(rung);
+  coming.delete(variant);
   drawLoading(ended);
 }
 
@@ -195,7 +195,7 @@ async function load(rung) {
  * @param {string} ended
  */
 function drawLoading(ended) {
-  const names = Array.from(coming.keys(), (rung) => `${rung.name} (${megabytes(rung.bytes)})`).join(" and ");
+  const names = Array.from(coming.keys(), (variant) => `${variant.name} (${megabytes(variant.bytes)})`).join(" and ");
   const said = [ended, names && `Loading ${names}`].filter(Boolean).join(" ");
   at("ms-loading").hidden = !said;
   say("ms-loading-said", said);
@@ -214,7 +214,7 @@ function drawBar() {
 function complain(error) {
   at("ms-notice").hidden = false;
   say("ms-notice", `Something failed: ${error instanceof Error ? error.message : error}`);
-  drawRungs(); // with the worker, all that it had loaded may be gone
+  drawVariants(); // with the worker, all that it had loaded may be gone
 }
 
 /** @param {string} text */
@@ -237,7 +237,7 @@ function begin() {
   slider("ms-threshold").addEventListener("input", drawCascade);
   at("ms-by").addEventListener("change", drawCascade);
   showBroken(source, pick);
-  drawRungs();
+  drawVariants();
   const button = at("ms-teacher");
   button.textContent = `Load the teacher (${megabytes(teacher.bytes)})`;
   button.addEventListener("click", () => bring(teacher));

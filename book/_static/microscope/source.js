@@ -4,7 +4,7 @@ import { median } from "./maths.js";
 import { words } from "./text.js";
 
 /** @typedef {import("./facts.js").Facts} Facts */
-/** @typedef {import("./facts.js").Rung} Rung */
+/** @typedef {import("./facts.js").Variant} Variant */
 /** @typedef {import("./tagger.js").Answer} Answer */
 
 const REMEMBERED = 300; // answers that are kept, so that a slider moves without asking a model again
@@ -20,11 +20,11 @@ export class Source {
     this.loaded = new Set();
     /** @type {Set<string>} what had been loaded when the worker died, and was not asked for again */
     this.lost = new Set();
-    /** @type {Map<string, Promise<void>>} the rungs that are on their way */
+    /** @type {Map<string, Promise<void>>} the variants that are on their way */
     this.coming = new Map();
-    /** @type {Map<string, number[]>} the last times of each rung, in milliseconds */
+    /** @type {Map<string, number[]>} the last times of each variant, in milliseconds */
     this.times = new Map();
-    /** @type {Map<string, Answer>} by rung and text */
+    /** @type {Map<string, Answer>} by variant and text */
     this.given = new Map();
     this.last = 0;
     /** @type {Worker | null} */
@@ -32,65 +32,65 @@ export class Source {
   }
 
   /**
-   * Load a rung; what is loaded already is there at once, and what is on its way is not fetched twice.
-   * @param {Rung} rung
+   * Load a variant; what is loaded already is there at once, and what is on its way is not fetched twice.
+   * @param {Variant} variant
    * @param {(bytes: number) => void} seen  not told if somebody else is told already
    * @returns {Promise<void>}
    */
-  load(rung, seen) {
-    if (this.loaded.has(rung.key)) return Promise.resolve();
-    const coming = this.coming.get(rung.key) ?? this.open(rung, seen).finally(() => this.coming.delete(rung.key));
-    this.coming.set(rung.key, coming);
+  load(variant, seen) {
+    if (this.loaded.has(variant.key)) return Promise.resolve();
+    const coming = this.coming.get(variant.key) ?? this.open(variant, seen).finally(() => this.coming.delete(variant.key));
+    this.coming.set(variant.key, coming);
     return coming;
   }
 
   /**
-   * @param {Rung} rung
+   * @param {Variant} variant
    * @param {(bytes: number) => void} seen
    */
-  async open(rung, seen) {
-    this.lost.delete(rung.key); // once: a model that the device cannot bear is not begun again at each key
-    await this.ask({ ask: "open", rung, engine: this.facts.runtime }, seen);
-    this.loaded.add(rung.key);
+  async open(variant, seen) {
+    this.lost.delete(variant.key); // once: a model that the device cannot bear is not begun again at each key
+    await this.ask({ ask: "open", variant, engine: this.facts.runtime }, seen);
+    this.loaded.add(variant.key);
   }
 
   /**
-   * What a rung says of a text; null where nobody knows, because it is not loaded and has not been asked before.
-   * @param {Rung} rung
+   * What a variant says of a text; null where nobody knows, because it is not loaded and has not been asked before.
+   * @param {Variant} variant
    * @param {string} text
    * @returns {Promise<Answer | null>}
    */
-  async answer(rung, text) {
-    const key = `${rung.key} ${text}`;
+  async answer(variant, text) {
+    const key = `${variant.key} ${text}`;
     const given = this.given.get(key);
     if (given) return given;
-    if (!this.loaded.has(rung.key)) return this.remembered(rung, text);
-    const { ms, ...answer } = await this.ask({ ask: "answer", rung, text });
-    if (answer.words.length) this.times.set(rung.key, [...(this.times.get(rung.key) ?? []), ms].slice(-25));
+    if (!this.loaded.has(variant.key)) return this.remembered(variant, text);
+    const { ms, ...answer } = await this.ask({ ask: "answer", variant, text });
+    if (answer.words.length) this.times.set(variant.key, [...(this.times.get(variant.key) ?? []), ms].slice(-25));
     this.given.set(key, answer);
     if (this.given.size > REMEMBERED) this.given.delete(/** @type {string} */ (this.given.keys().next().value));
     return answer;
   }
 
   /**
-   * What a rung said of a sentence of the test split when the page was made.
-   * @param {Rung} rung
+   * What a variant said of a sentence of the test split when the page was made.
+   * @param {Variant} variant
    * @param {string} text
    * @returns {Answer | null}
    */
-  remembered(rung, text) {
-    const said = this.recorded.get(text)?.answers[rung.key];
+  remembered(variant, text) {
+    const said = this.recorded.get(text)?.answers[variant.key];
     if (!said) return null;
     const logits = said.logits.map((row) => Float32Array.from(row, (hundredths) => hundredths / 100));
     return { words: words(text), logits, lengths: said.lengths };
   }
 
   /**
-   * The median of a rung's last times here, in milliseconds.
-   * @param {Rung} rung
+   * The median of a variant's last times here, in milliseconds.
+   * @param {Variant} variant
    */
-  pace(rung) {
-    const times = this.times.get(rung.key);
+  pace(variant) {
+    const times = this.times.get(variant.key);
     return times && median(times);
   }
 

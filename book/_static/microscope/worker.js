@@ -1,7 +1,7 @@
 /**
  * The models live here, in a thread of their own, so that typing stays smooth while one of them thinks.
  *
- * Asked `{id, ask: "open", rung}` or `{id, ask: "answer", rung, text}`; says `{id, seen}` while files come, and in the
+ * Asked `{id, ask: "open", variant}` or `{id, ask: "answer", variant, text}`; says `{id, seen}` while files come, and in the
  * end `{id, done}` or `{id, failed}`.
  */
 
@@ -10,7 +10,7 @@ import * as runtime from "./vendor/ort.wasm.bundle.min.mjs";
 import { file } from "./store.js";
 import { Tagger } from "./tagger.js";
 
-/** @typedef {import("./facts.js").Rung} Rung */
+/** @typedef {import("./facts.js").Variant} Variant */
 /** @typedef {import("./facts.js").Facts} Facts */
 
 /** @type {any} */
@@ -20,17 +20,17 @@ const taggers = new Map();
 let begun = false;
 
 /**
- * @param {Rung} rung
+ * @param {Variant} variant
  * @param {NonNullable<Facts["runtime"]>} engine
  * @param {(bytes: number) => void} seen
  */
-async function open(rung, engine, seen) {
-  const of = (/** @type {string} */ name) => file(new URL(`${rung.folder}/${name}`, import.meta.url).href, rung.files[name]);
+async function open(variant, engine, seen) {
+  const of = (/** @type {string} */ name) => file(new URL(`${variant.folder}/${name}`, import.meta.url).href, variant.files[name]);
   const json = async (/** @type {string} */ name) => JSON.parse(new TextDecoder().decode(await of(name)));
-  const graphAt = new URL(`${rung.folder}/${rung.graph}`, import.meta.url).href;
+  const graphAt = new URL(`${variant.folder}/${variant.graph}`, import.meta.url).href;
   const [wasm, graph, tokenizer, facts] = await Promise.all([
     begun ? null : file(new URL(engine.file, import.meta.url).href, engine.sha256),
-    file(graphAt, rung.files[rung.graph], seen),
+    file(graphAt, variant.files[variant.graph], seen),
     json("tokenizer.json"),
     json("export.json"),
   ]);
@@ -44,21 +44,21 @@ async function open(rung, engine, seen) {
   return tagger;
 }
 
-addEventListener("message", async ({ data: { id, ask, rung, engine, text } }) => {
+addEventListener("message", async ({ data: { id, ask, variant, engine, text } }) => {
   try {
     if (ask === "open") {
-      if (!taggers.has(rung.key)) taggers.set(rung.key, open(rung, engine, (seen) => postMessage({ id, seen })));
-      await taggers.get(rung.key);
+      if (!taggers.has(variant.key)) taggers.set(variant.key, open(variant, engine, (seen) => postMessage({ id, seen })));
+      await taggers.get(variant.key);
       postMessage({ id, done: {} });
     } else {
-      const tagger = await taggers.get(rung.key);
-      if (!tagger) throw new Error(`${rung.name} is not loaded`);
+      const tagger = await taggers.get(variant.key);
+      if (!tagger) throw new Error(`${variant.name} is not loaded`);
       const start = performance.now();
       const answer = await tagger.answer(text);
       postMessage({ id, done: { ...answer, ms: performance.now() - start } });
     }
   } catch (error) {
-    if (ask === "open") taggers.delete(rung.key);
+    if (ask === "open") taggers.delete(variant.key);
     postMessage({ id, failed: error instanceof Error ? error.message : String(error) });
   }
 });

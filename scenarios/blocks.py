@@ -1,4 +1,4 @@
-"""The block format of *support* and *finance*: a headline ``## name``, then lines that belong to it.
+"""The block format of the scenarios' files: a headline ``## name``, then lines that belong to it.
 
 ::
 
@@ -8,7 +8,8 @@
     ## deals | positive
     Quillon Parcels :: Quillon buys a rival for less than its own cash
 
-Blank lines do not count. Such a corpus is one file; :func:`splits` divides it. Taught in lesson 11.
+Blank lines do not count. ``messages.txt`` and ``headlines.txt`` are the corpora *support* and *finance*: :func:`splits`
+divides them, and ``tools/split_corpora.py`` writes the splits into the package. Taught in lesson 11.
 """
 
 import hashlib
@@ -91,13 +92,7 @@ def headlines(path: Path) -> Iterator[dict]:
             yield {"text": text, "label": sentiment, "topic": topic, "entity": entity, "line": line.number}
 
 
-#: The file that makes a folder a corpus of blocks → its reader
-FILES = {"messages.txt": messages, "headlines.txt": headlines}
-
-
-def file_of(folder: Path) -> Path | None:
-    """Return the file of a corpus of blocks; of another folder, nothing."""
-    return next((path for name in FILES if (path := Path(folder) / name).is_file()), None)
+FILES = {"messages.txt": messages, "headlines.txt": headlines}  #: a corpus of blocks → its reader
 
 
 def splits(path: Path) -> dict[str, list[dict]]:

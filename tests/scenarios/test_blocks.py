@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scenarios import blocks
+from scenarios.support import files
 from tinykd import data
-from tinykd.data import blocks
 from tinykd.data.corpora import EMBEDDED
 from tinykd.errors import DataError
+from tools import split_corpora
 
 GOOD = "## a | x\n\nfirst\n  second  \n## b\nthird\n"
 
@@ -51,8 +53,14 @@ def test_a_faulty_file_is_named_with_its_line(write, text, message):
 def test_a_faulty_headline_is_named_with_its_line(write, text, message):
     folder = write({"headlines.txt": text})
     with pytest.raises(DataError) as error:
-        data.load(str(folder))
+        blocks.splits(folder / "headlines.txt")
     assert str(error.value) == f"{folder / 'headlines.txt'}{message}"
+
+
+def test_messages_that_are_all_out_of_scope_have_no_label(write):
+    path = write({"messages.txt": "## out_of_scope\na\nb\n"}) / "messages.txt"
+    with pytest.raises(DataError, match=r"messages\.txt: nothing but out_of_scope; there is no label to learn"):
+        blocks.splits(path)
 
 
 @given(st.lists(st.text(min_size=1), unique=True, max_size=60))
@@ -62,6 +70,14 @@ def test_divide_loses_nothing_and_does_not_depend_on_the_order(texts):
     assert [len(part) for part in parts.values()] == pytest.approx([len(texts) * s for s in (0.6, 0.15, 0.25)], abs=1)
     turned = blocks.divide(texts[::-1], blocks.SHARES)
     assert {name: set(part) for name, part in turned.items()} == {name: set(part) for name, part in parts.items()}
+
+
+def test_the_embedded_splits_are_those_of_the_authors_files(tmp_path):
+    """After a change of ``messages.txt`` or ``headlines.txt``: python tools/split_corpora.py."""
+    split_corpora.main(tmp_path)
+    for name in split_corpora.CORPORA:
+        made = {path.name: path.read_bytes() for path in (tmp_path / "corpora" / name).iterdir()}
+        assert made == {path.name: path.read_bytes() for path in (EMBEDDED / name).iterdir()}
 
 
 @pytest.mark.parametrize(("name", "groups"), [("support", ["label"]), ("finance", ["topic", "label"])])
@@ -81,7 +97,7 @@ def test_support_has_its_intents_and_nothing_out_of_scope():
     names = data.label_names(corpus)
     assert data.task(corpus) == "classification" and corpus["train"].column_names == ["text", "label"]
     assert len(names) == 22 and blocks.OUT_OF_SCOPE not in names
-    rows = list(blocks.messages(EMBEDDED / "support" / "messages.txt"))
+    rows = list(blocks.messages(files.FOLDER / "messages.txt"))
     gold = {row["text"]: row["label"] for row in rows}
     assert all(gold[row["text"]] == names[row["label"]] for split in corpus for row in corpus[split])
     assert sum(map(len, corpus.values())) == sum(row["label"] != blocks.OUT_OF_SCOPE for row in rows)
