@@ -10,9 +10,12 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from tinykd.fusion import Curve, Point
 
-#: Okabe and Ito's palette, one colour per role throughout the book
-COLOURS = {"teacher": "#0072B2", "student": "#D55E00", "baseline": "#999999", "O": "#F0E442", "other": "#009E73"}
-HATCHES = {"teacher": "", "student": "//", "baseline": ".."}
+#: Okabe and Ito's palette: one colour per role throughout the book, three more for all that has no role
+COLOURS = {
+    **{"teacher": "#0072B2", "student": "#D55E00", "twin": "#999999", "fusion": "#009E73"},
+    **{"other": "#CC79A7", "more": "#56B4E9", "O": "#F0E442"},
+}
+HATCHES = {"teacher": "", "student": "//", "twin": ".."}
 
 
 def scoreboard(report: dict) -> Figure:
@@ -25,7 +28,7 @@ def scoreboard(report: dict) -> Figure:
     ]
     figure = Figure(figsize=(8.4, 2.9), layout="constrained")
     for axes, (title, value, form) in zip(figure.subplots(1, 3), panels, strict=True):
-        heights = {name: value(report[name]) for name in ("teacher", "student", "baseline")}
+        heights = {name: value(report[name]) for name in ("teacher", "student", "twin")}
         _bars(axes, title, heights, form)
         axes.set_ylim(0, 1.18 * max(heights.values()))
     return figure
@@ -62,7 +65,7 @@ def cost_curve(curves: dict[str, "Curve"], chosen: "Point | None" = None) -> Fig
     """
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axes = figure.subplots()
-    colours, lines = (COLOURS["other"], "#CC79A7", "#56B4E9"), ("-", "--", "-.")
+    colours, lines = [COLOURS[name] for name in ("fusion", "other", "more")], ("-", "--", "-.")
     for i, (name, curve) in enumerate(curves.items()):
         colour, front = colours[i % 3], curve.front
         axes.plot(curve.costs, curve.scores, ".", color=colour, alpha=0.25, markersize=4)
