@@ -19,8 +19,8 @@ $(READY): requirements.txt pyproject.toml
 	@touch $(READY)
 
 .PHONY: demo
-demo: $(READY) ## the main job: teacher, student, scoreboard (DATA=conll2003 for the real corpus)
-	$(BIN)/tinykd distill --data $(DATA) --out $(OUT)
+demo: $(READY) ## the main job: teacher, student, twin, scoreboard (DATA=conll2003 for the real corpus)
+	$(BIN)/tinykd distill --data $(DATA) $(if $(filter newswire,$(DATA)),--max-train 400 --texts transfer) --out $(OUT)
 
 .PHONY: test
 test: export OMP_NUM_THREADS := 1
@@ -52,6 +52,7 @@ lab: $(READY) ## open the lessons in JupyterLab
 
 .PHONY: experiments
 experiments: $(READY) ## repeat the recorded experiments (hours; goes on where it stopped)
+	$(BIN)/python experiments/scoreboard.py newswire
 	$(BIN)/python experiments/conll2003.py
 	$(BIN)/python experiments/distillation.py
 	$(BIN)/python experiments/repeat.py

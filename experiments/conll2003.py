@@ -1,7 +1,7 @@
 """The recorded CoNLL-2003 experiment: the main job at full size, once a seed, and one question more.
 
-The question: how much of the student's gain comes from the teacher's soft labels, and how much from being cut out of
-the fine-tuned teacher? A third student, ``weights only``, is cut like the student but learns from labels alone.
+The question: how much of the student's score comes from the teacher's predictions, and how much from its weights? The
+twin has the weights; a fourth model, ``baseline``, is cut before the teacher learns the task, and has neither.
 
 Needs the corpus (``$TINYKD_DATA/conll2003`` or the Hub). Interrupted, it goes on where it stopped; what is recorded is
 kept. Seeds: ``python experiments/conll2003.py 0 1 2``.
@@ -13,7 +13,6 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import readme
 from datasets import Dataset
 
 from tinykd import data, evaluation, models, recipes
@@ -26,23 +25,23 @@ RUNS = ROOT / "runs" / "experiments"
 
 
 def one_seed(seed: int) -> dict:
-    """Run the main job and the third student with ``seed``; return scores and the two token reports."""
+    """Run the main job and the baseline with ``seed``; return scores and the two token reports."""
     setup = recipes.Run(data="conll2003", seed=seed, precision=models.best_precision())
     out = RUNS / f"conll2003-seed{seed}"
     report = recipes.run(setup, out)
     corpus = data.load("conll2003")
-    teacher, tokenizer = models.load(out / "teacher")
+    teacher, tokenizer = models.teacher(setup.teacher, data.label_names(corpus), seed=seed)
     _, for_student = recipes.suited(len(corpus["train"]))
-    weights_only = fine_tune(
+    baseline = fine_tune(
         models.student(setup.student, teacher, seed),
         tokenizer,
         corpus["train"],
-        RUNS / f"conll2003-seed{seed}-weights-only",
+        RUNS / f"conll2003-seed{seed}-baseline",
         replace(for_student, seed=seed, precision=setup.precision, speed=setup.speed),
     )
-    report["weights_only"] = evaluation.evaluate(weights_only, tokenizer, corpus["test"])
-    trained = {name: models.load(out / name)[0] for name in ("teacher", "student", "baseline")}
-    for name, model in (trained | {"weights_only": weights_only}).items():
+    report["baseline"] = evaluation.evaluate(baseline, tokenizer, corpus["test"])
+    trained = {name: models.load(out / name)[0] for name in ("teacher", "student", "twin")} | {"baseline": baseline}
+    for name, model in trained.items():
         report[name]["word_by_word"] = {
             split: word_by_word(model, tokenizer, corpus[split]) for split in ("valid", "test")
         }
@@ -61,7 +60,7 @@ def word_by_word(model, tokenizer, dataset: Dataset) -> float:
 
 
 def table(results: dict, rule: str = "decoded") -> str:
-    """Return the results as the README's table: means over the seeds, and their spread if there is more than one.
+    """Return the results as a table: means over the seeds, and their spread if there is more than one.
 
     Args:
         rule: ``"decoded"``, the best tag sequence; or ``"word by word"``, the likeliest tag of each word.
@@ -70,7 +69,7 @@ def table(results: dict, rule: str = "decoded") -> str:
     titles = {
         "teacher": "teacher, 6 layers",
         "student": "student: cut from the teacher, soft labels",
-        "weights_only": "the same cut, labels only",
+        "twin": "twin: the same cut, labels only",
         "baseline": "baseline: cut before fine-tuning, labels only",
     }
     for name, title in titles.items():
@@ -99,7 +98,6 @@ def main() -> None:
     for seed in (seed for seed in seeds if str(seed) not in results):
         results[str(seed)] = one_seed(seed) | {"settings": settings}
         write_json(RESULTS, results)
-        readme.put("results", table(results))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 ``from course import RUNS, recorded`` is the first line of a lesson, before torch is imported.
 """
 
-import importlib.util
+import importlib
 import json
 import logging
 import os
@@ -16,12 +16,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # implicit, of lesson 13, as
 
 import datasets
 from IPython import get_ipython
+from IPython.display import Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 ROOT = Path(os.path.relpath(Path(__file__).resolve().parent.parent))  # a path that is the same on every machine
 RUNS = ROOT / "runs"  #: where the lessons keep what they train
 
-sys.path.insert(0, str(ROOT))  # where the scenarios are
+sys.path[:0] = [str(ROOT), str(ROOT / "experiments")]  # where the scenarios are, and what was recorded
 datasets.disable_progress_bars()
 logging.getLogger("tinykd").setLevel(logging.ERROR)
 if shell := get_ipython():
@@ -36,8 +37,9 @@ def recorded(name: str) -> dict:
 
 def experiment(name: str) -> ModuleType:
     """Import ``experiments/NAME.py``, for its tables."""
-    spec = importlib.util.spec_from_file_location(f"{name}_experiment", ROOT / "experiments" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module(name)
+
+
+def scoreboard(*variants: str) -> Markdown:
+    """Return rows of the course's scoreboard, as ``experiments/scoreboard.py`` recorded them."""
+    return Markdown(experiment("scoreboard").table(recorded("scoreboard"), variants))

@@ -48,7 +48,7 @@ def test_distill_evaluate_predict_end_to_end(run, place, tmp_path):
     done = run("distill", "--data", place / "corpus", "--out", tmp_path / "run", *options)
     assert done.code == 0
     assert "retention" in json.loads((tmp_path / "run" / "report.json").read_text())
-    assert [line.split()[0] for line in done.out.splitlines()[1:4]] == ["teacher", "student", "baseline"]
+    assert [line.split()[0] for line in done.out.splitlines()[1:4]] == ["teacher", "student", "twin"]
     assert f"open next: {tmp_path / 'run' / 'scoreboard.png'}" in done.out
 
     scores = run("evaluate", "--model", tmp_path / "run" / "student", "--data", place / "corpus", "--split", "valid")

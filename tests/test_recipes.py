@@ -38,17 +38,17 @@ def finished(place):
 def test_a_run_leaves_models_signals_report_and_figure(finished):
     out, report = finished
     assert {f.name for f in out.iterdir()} == {
-        *("run.json", "report.json", "scoreboard.png", "teacher", "student", "baseline", "signals")
+        *("run.json", "report.json", "scoreboard.png", "teacher", "student", "twin", "signals")
     }
     assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(report))
 
 
 def test_the_report_holds_what_others_rely_on(finished):
     _, report = finished
-    for name in ("teacher", "student", "baseline"):
+    for name in ("teacher", "student", "twin"):
         assert {"entity_f1", "token_accuracy", "parameters", "size_bytes", "latency_ms"} <= set(report[name])
     assert report["student"]["parameters"] < report["teacher"]["parameters"]
-    assert report["student"]["parameters"] == report["baseline"]["parameters"]
+    assert report["student"]["parameters"] == report["twin"]["parameters"]
     assert report["student"]["latency_ms"] > 0
     assert report["seed"] == report["setup"]["seed"] == 0
     assert len(report["corpus"]["digest"]) == 16
@@ -78,7 +78,7 @@ def test_classification_runs_end_to_end(place, tmp_path):
     for split in ("train", "test"):
         (folder / f"{split}.csv").write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
     report = recipes.run(setup(place, data=str(folder)), tmp_path / "out")
-    for name in ("teacher", "student", "baseline"):
+    for name in ("teacher", "student", "twin"):
         assert 0 <= report[name]["macro_f1"] <= 1 and 0 <= report[name]["accuracy"] <= 1
     assert "accuracy" in recipes.table(report).splitlines()[0]
     assert (tmp_path / "out" / "scoreboard.png").exists()
@@ -92,13 +92,13 @@ def test_students_read_copies_and_one_of_them_the_teachers_texts(finished, place
     report = recipes.run(more, tmp_path / "out")
     named = sum(any(labels) for labels in first["train"]["labels"])
     whole = len(first["train"])
-    assert whole < report["read"]["baseline"] <= whole + 2 * named  # a copy that equals its sentence is none
-    assert report["read"]["student"] == report["read"]["baseline"] + 2
+    assert whole < report["read"]["twin"] <= whole + 2 * named  # a copy that equals its sentence is none
+    assert report["read"]["student"] == report["read"]["twin"] + 2
     assert len(Dataset.from_file(str(tmp_path / "out/signals/signals.arrow"))) == report["read"]["student"]
     assert "1 of its 2 texts stand in the test split" in caplog.text
-    assert "the student read 2 texts that the teacher labelled" in recipes.table(report)
+    assert "2 texts that the teacher labelled" in recipes.table(report)
     assert tiny.same_weights(tmp_path / "out" / "teacher", finished[0] / "teacher")
-    assert not tiny.same_weights(tmp_path / "out" / "baseline", finished[0] / "baseline")
+    assert not tiny.same_weights(tmp_path / "out" / "twin", finished[0] / "twin")
     assert recipes.run(more, tmp_path / "out") == json.loads(json.dumps(report))
     with open(tmp_path / "more.txt", "a", encoding="utf-8") as file:
         file.write("Nice beat Jordan.\n")
@@ -127,7 +127,8 @@ def test_the_scoreboard_is_one_line_a_model():
         "size_bytes": 90_300_000,
         "latency_ms": 4.2,
     }
-    text = recipes.table({"teacher": row, "student": row, "baseline": row, "retention": 1.0})
+    read = {"student": 8, "twin": 8}
+    text = recipes.table({"teacher": row, "student": row, "twin": row, "retention": 1.0, "read": read})
     assert text.splitlines()[1].split() == ["teacher", "0.500", "0.900", "22.7", "M", "90.3", "MB", "4.20", "ms"]
 
 
@@ -141,10 +142,6 @@ def test_a_fine_tuned_teacher_is_used_as_it_is(finished, place, tmp_path):
     out, _ = finished
     recipes.run(setup(place, teacher=str(out / "teacher"), teacher_epochs=None), tmp_path / "again")
     assert tiny.same_weights(out / "teacher", tmp_path / "again" / "teacher")
-    reports = [json.loads((folder / "report.json").read_text()) for folder in (out, tmp_path / "again")]
-    assert [report["baseline_knew_the_task"] for report in reports] == [False, True]
-    assert "cut from a teacher that knew the task" in recipes.table(reports[1])
-    assert "cut from" not in recipes.table(reports[0])
 
 
 def test_a_folder_with_another_run_or_other_things_is_refused_and_kept(finished, place, tmp_path):

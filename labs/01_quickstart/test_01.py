@@ -36,11 +36,11 @@ def test_exercise_1_temperature_one_changes_nothing(work):
 
 def test_exercise_2_two_gaps_and_their_signs(work):
     baseline = np.array([0.80, 0.79, 0.81])
-    weights_only = np.array([0.82, 0.82, 0.83])
+    twin = np.array([0.82, 0.82, 0.83])
     student = np.array([0.85, 0.81, 0.84])
     right = ((0.07 / 3, True), (0.03 / 3, False))
     expect(
-        work.gaps(baseline, weights_only, student),
+        work.gaps(baseline, twin, student),
         right,
         {
             "the soft labels are credited with the weights as well": (right[0], (0.10 / 3, True)),
@@ -63,23 +63,23 @@ def test_exercise_2_a_loss_is_a_gap(work):
 
 def test_exercise_2_a_gap_smaller_than_the_seeds_are_apart(work):
     baseline = np.array([0.80, 0.70, 0.90, 0.60])
-    weights_only = baseline + np.array([0.01, 0.01, 0.01, 0.09])
-    student = weights_only + np.array([0.08, -0.12, 0.06, 0.02])
+    twin = baseline + np.array([0.01, 0.01, 0.01, 0.09])
+    student = twin + np.array([0.08, -0.12, 0.06, 0.02])
     right = ((0.03, True), (0.01, False))
     hints = {
         "the gaps, not the scores, must have one sign": ((0.03, False), right[1]),
         "the sign of the mean says nothing about the seeds": (right[0], (0.01, True)),
     }
-    expect(work.gaps(baseline, weights_only, student), right, hints, "the two gaps of four seeds that lie far apart")
+    expect(work.gaps(baseline, twin, student), right, hints, "the two gaps of four seeds that lie far apart")
 
 
 def test_exercise_2_the_seeds_are_pairs(work):
     baseline = np.array([0.81, 0.71, 0.91, 0.69])
-    weights_only = np.array([0.83, 0.73, 0.80, 0.93])  # put in order, each is above its neighbour; its own is not
-    student = weights_only + np.array([0.08, -0.12, 0.06, 0.02])
+    twin = np.array([0.83, 0.73, 0.80, 0.93])  # put in order, each is above its neighbour; its own is not
+    student = twin + np.array([0.08, -0.12, 0.06, 0.02])
     right = ((0.0425, False), (0.01, False))
     hints = {
         "the seeds are pairs: the first score of one belongs to the first of the others": ((0.0425, True), right[1]),
         "the sign of the mean says nothing about the seeds": ((0.0425, True), (0.01, True)),
     }
-    expect(work.gaps(baseline, weights_only, student), right, hints, "the two gaps of four seeds in no order")
+    expect(work.gaps(baseline, twin, student), right, hints, "the two gaps of four seeds in no order")

@@ -43,7 +43,7 @@ teacher = torch.tensor([[0.60, 0.38, 0.02]])
 # %% [markdown]
 # ## Exercise 2. Two gaps (10 minutes)
 #
-# Three models have the same shape. The *baseline* was cut before the teacher was fine-tuned. *Weights only* was cut
+# Three models have the same shape. The *baseline* was cut before the teacher was fine-tuned. The *twin* was cut
 # after it and trained on labels. The *student* was cut after it too, and had the teacher's soft labels as well. Each
 # was trained with the same seeds, so that the first score of one belongs to the first score of the others.
 #
@@ -54,18 +54,18 @@ teacher = torch.tensor([[0.60, 0.38, 0.02]])
 import numpy as np
 
 
-def gaps(baseline: np.ndarray, weights_only: np.ndarray, student: np.ndarray) -> tuple[tuple, tuple]:
+def gaps(baseline: np.ndarray, twin: np.ndarray, student: np.ndarray) -> tuple[tuple, tuple]:
     """Return two pairs, one for the weights and one for the soft labels.
 
     Args:
-        baseline, weights_only, student: (seeds,), the F1 of each model with each seed.
+        baseline, twin, student: (seeds,), the F1 of each model with each seed.
 
     Returns:
         ``((mean, measured), (mean, measured))``: the mean gap, and whether it has the same sign with every seed.
     """
     ### BEGIN SOLUTION 2
     found = []
-    for better, worse in ((weights_only, baseline), (student, weights_only)):
+    for better, worse in ((twin, baseline), (student, twin)):
         gap = better - worse
         found.append((gap.mean(), bool((gap > 0).all() or (gap < 0).all())))
     return tuple(found)

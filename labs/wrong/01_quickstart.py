@@ -28,42 +28,42 @@ def soften(probabilities, temperature):
 
 
 # %% exercise 2: the soft labels are credited with the weights as well
-def gaps(baseline, weights_only, student):
+def gaps(baseline, twin, student):
     found = []
-    for gap in (weights_only - baseline, student - baseline):
+    for gap in (twin - baseline, student - baseline):
         found.append((gap.mean(), bool((gap > 0).all() or (gap < 0).all())))
     return tuple(found)
 
 
 # %% exercise 2: the sign of the mean says nothing about the seeds
-def gaps(baseline, weights_only, student):
+def gaps(baseline, twin, student):
     found = []
-    for gap in (weights_only - baseline, student - weights_only):
+    for gap in (twin - baseline, student - twin):
         found.append((gap.mean(), bool(gap.mean() != 0)))
     return tuple(found)
 
 
 # %% exercise 2: a loss with every seed has been measured, too
-def gaps(baseline, weights_only, student):
+def gaps(baseline, twin, student):
     found = []
-    for gap in (weights_only - baseline, student - weights_only):
+    for gap in (twin - baseline, student - twin):
         found.append((gap.mean(), bool((gap > 0).all())))
     return tuple(found)
 
 
 # %% exercise 2: the best seed of each was compared
-def gaps(baseline, weights_only, student):
+def gaps(baseline, twin, student):
     found = []
-    for better, worse in ((weights_only, baseline), (student, weights_only)):
+    for better, worse in ((twin, baseline), (student, twin)):
         gap = better - worse
         found.append((np.max(better) - np.max(worse), bool((gap > 0).all() or (gap < 0).all())))
     return tuple(found)
 
 
 # %% exercise 2: the seeds are pairs: the first score of one belongs to the first of the others
-def gaps(baseline, weights_only, student):
+def gaps(baseline, twin, student):
     found = []
-    for better, worse in ((weights_only, baseline), (student, weights_only)):
+    for better, worse in ((twin, baseline), (student, twin)):
         gap = np.sort(better) - np.sort(worse)
         found.append((gap.mean(), bool((gap > 0).all() or (gap < 0).all())))
     return tuple(found)

@@ -137,7 +137,7 @@ def test_a_clock_that_was_set_back(forge, room, whole, stopped, tmp_path):
         os.utime(path, (4e9, 4e9))
     (done,) = forge.run(make.distill(room, out))
     assert done["code"] == 0 and "resuming from" in done["err"]
-    for name in ("teacher", "student", "baseline"):
+    for name in ("teacher", "student", "twin"):
         assert tiny.same_weights(whole[0] / name, out / name), name
     assert not make.leftovers(out)
 

@@ -13,7 +13,7 @@ FULL = "the disk is full; free some space and run the same command again"
 
 def test_a_disk_that_fills_up_again_and_again(forge, room, whole, tmp_path):
     """In a disk of 200 kilobytes, then of a thousand, of 4,000, …: each time one line, and nothing half-written."""
-    disk, weights = tmp_path / "disk", [f"{name}/model.safetensors" for name in ("teacher", "student", "baseline")]
+    disk, weights = tmp_path / "disk", [f"{name}/model.safetensors" for name in ("teacher", "student", "twin")]
     disk.mkdir()
     sizes = [200, 1000, 4000, 6500, 7500, 40_000]  # kilobytes; a finished tiny model with its tokenizer takes 2,700
     steps = [["own_mounts"], ["small_disk", disk, "200k"]]

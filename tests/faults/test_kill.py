@@ -27,7 +27,7 @@ def test_distil_killed_anywhere_ends_at_the_same_weights(forge, room, whole, tmp
         forge.run(make.distill(room, out), kill_at=1 + int(share * changes), under=out)
     (done,) = forge.run(make.distill(room, out))
     assert done["code"] == 0, done["err"]
-    for name in ("teacher", "student", "baseline"):
+    for name in ("teacher", "student", "twin"):
         assert tiny.same_weights(finished / name, out / name), name
     assert (out / "signals" / "signals.arrow").read_bytes() == (finished / "signals" / "signals.arrow").read_bytes()
     assert not make.leftovers(out) and (out / "report.json").exists()

@@ -35,7 +35,7 @@ def test_the_real_demo_killed_twenty_times_ends_as_one_that_never_was(forge, tmp
             killed += 1
     (done,) = forge.run([*step, out])
     assert done["code"] == 0, done["err"]
-    for name in ("teacher", "student", "baseline"):
+    for name in ("teacher", "student", "twin"):
         assert tiny.same_weights(tmp_path / "whole" / name, out / name), name
     assert not make.leftovers(out)
     assert killed == KILLS

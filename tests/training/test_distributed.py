@@ -44,7 +44,7 @@ def test_two_processes_have_the_losses_of_one(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
         assert done.returncode == 0, done.stderr[-3000:]
         assert sorted(done.stdout.split()) == expected
-    for corpus, model in product(("words", "texts"), ("teacher", "student-stage-1", "student", "baseline")):
+    for corpus, model in product(("words", "texts"), ("teacher", "student-stage-1", "student", "twin")):
         logs = [json.loads((tmp_path / f"{corpus}-{name}" / model / "log.json").read_text()) for name in ("one", "two")]
         for term in {"loss", "prediction", "hidden", "attention"} & logs[0][0].keys():
             curves = [[line[term] for line in log if "loss" in line] for log in logs]

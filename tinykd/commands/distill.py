@@ -17,15 +17,15 @@ def add(commands):
     for name, kind, meaning in (
         ("alpha", float, "weight of the labels in the loss, 0 to 1"),
         ("temperature", float, "softness of both models' distributions, above 0"),
-        ("epochs", int, "epochs of student and baseline"),
+        ("epochs", int, "epochs of the student; the twin takes as many steps"),
         ("teacher-epochs", int, "epochs of the teacher"),
         ("learning-rate", float, "of all three models, above 0"),
         ("batch-size", int, "sentences per step"),
         ("max-train", int, "use only so many training sentences"),
-        ("dropout", float, "of student and baseline, 0 to 1"),
+        ("dropout", float, "of student and twin, 0 to 1"),
     ):
         parser.add_argument(f"--{name}", type=kind, metavar="N", help=f"{meaning} (default: what suits the corpus)")
-    copies = "of each sentence, with other entities, for student and baseline"
+    copies = "of each sentence, with other entities, for student and twin"
     parser.add_argument("--copies", type=int, metavar="N", help=copies)
     texts = "one per line, or the corpus's split: the teacher labels them for the student"
     parser.add_argument("--texts", metavar="FILE|transfer", help=texts)

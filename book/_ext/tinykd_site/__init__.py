@@ -1,6 +1,6 @@
 """What the site adds to Jupyter Book: generated parts of pages, descriptions, buttons that need an address.
 
-A line ``<!-- tinykd: NAME ARGUMENTS -->`` in a page is replaced, before it is read, by what the function of that name
+A line ``<!-- tinykd: NAME ARGUMENTS -->`` in a page or a lesson is replaced, before it is read, by what the function of that name
 returns as Markdown. Nothing is written into the sources.
 """
 
@@ -23,19 +23,26 @@ GENERATED = {
 _PLACE = re.compile(r"^<!-- tinykd: (\w+) ?(.*?) -->$", re.MULTILINE)
 
 
+def _filled(markdown: str) -> str:
+    return _PLACE.sub(lambda found: GENERATED[found[1]](*found[2].split()), markdown)
+
+
 def read(app, name: str, source: list[str]) -> None:
     """Fill the generated places of a page; end a lesson with the functions that it calls."""
     if name.startswith("notebooks/"):
         notebook = json.loads(source[0])
         captions = ((place, cell["metadata"].get("caption")) for place, cell in enumerate(notebook["cells"]))
         app.env.temp_data["captions"] = {place: text for place, text in captions if text}
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "markdown":
+                cell["source"] = _filled("".join(cell["source"]))
         cell = {"cell_type": "markdown", "metadata": {}, "source": reference.calls(name)}
         if notebook["nbformat_minor"] >= 5:
             cell["id"] = "calls"
         notebook["cells"].append(cell)
         source[0] = json.dumps(notebook)
     else:
-        source[0] = _PLACE.sub(lambda found: GENERATED[found[1]](*found[2].split()), source[0])
+        source[0] = _filled(source[0])
 
 
 def remember_plugins() -> None:
