@@ -85,7 +85,7 @@ the median of the rounds' ratios; below 5 % a trick is not worth its lines.
         "Serving: milliseconds per batch",
         """\
 Every variant in every runtime, by batch and length in subword tokens. Untrained weights: speed depends
-on shapes. What the variants score is in [lesson 08](../notebooks/08_quantization_and_export.ipynb).
+on shapes. What the variants score is in [lesson 15](../notebooks/15_out_of_the_door.ipynb).
 """,
     ),
     "fusing": (

@@ -12,17 +12,24 @@ from pathlib import Path
 from types import ModuleType
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # implicit, of lesson 13, asks for it
+os.environ.setdefault(
+    "OPENBLAS_NUM_THREADS", "1"
+)  # implicit, of lesson 13, asks for it
 
 import datasets
 from IPython import get_ipython
 from IPython.display import Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-ROOT = Path(os.path.relpath(Path(__file__).resolve().parent.parent))  # a path that is the same on every machine
+ROOT = Path(
+    os.path.relpath(Path(__file__).resolve().parent.parent)
+)  # a path that is the same on every machine
 RUNS = ROOT / "runs"  #: where the lessons keep what they train
 
-sys.path[:0] = [str(ROOT), str(ROOT / "experiments")]  # where the scenarios are, and what was recorded
+sys.path[:0] = [
+    str(ROOT),
+    str(ROOT / "experiments"),
+]  # where the scenarios are, and what was recorded
 datasets.disable_progress_bars()
 logging.getLogger("tinykd").setLevel(logging.ERROR)
 if shell := get_ipython():
@@ -32,7 +39,11 @@ if shell := get_ipython():
 
 def recorded(name: str) -> dict:
     """Return ``experiments/results/NAME.json``: what an experiment recorded. The results page shows all of them."""
-    return json.loads((ROOT / "experiments" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads(
+        (ROOT / "experiments" / "results" / f"{name}.json").read_text(
+            encoding="utf-8"
+        )
+    )
 
 
 def experiment(name: str) -> ModuleType:
@@ -42,4 +53,6 @@ def experiment(name: str) -> ModuleType:
 
 def scoreboard(*variants: str) -> Markdown:
     """Return rows of the course's scoreboard, as ``experiments/scoreboard.py`` recorded them."""
-    return Markdown(experiment("scoreboard").table(recorded("scoreboard"), variants))
+    return Markdown(
+        experiment("scoreboard").table(recorded("scoreboard"), variants)
+    )

@@ -66,7 +66,7 @@ def test_trainer(tmp_path, max_norm):
             seen.append("sampler")
             return torch.utils.data.SequentialSampler(self.train_dataset)
 
-        def before_checkpoint(self):
+        def check_numbers(self):
             seen.append("before")
 
         def after_checkpoint(self, folder):

@@ -10,11 +10,8 @@ if TYPE_CHECKING:
 def open(folder: str | Path, max_length: int | None = None) -> "Predictor":
     """Open whatever predicts: a saved model, an exported one (without torch), or a fusion. Taught in lesson 08.
 
-    Args:
-        max_length: subword tokens in a window; by default that of the export or fusion, and 128 for a saved model.
-
-    Raises:
-        ModelError: nothing in ``folder`` can predict, or what is there is damaged.
+    ``max_length``, subword tokens in a window, is by default that of the export or fusion, and 128 for a saved model.
+    A ModelError if nothing in ``folder`` can predict, or what is there is damaged.
     """
     how = {} if max_length is None else {"max_length": max_length}
     if (Path(folder) / "export.json").is_file():

@@ -31,22 +31,12 @@ def arrow_writer(path, features):
 
 
 class Trainer(transformers.Trainer):
-    """transformers' Trainer with its private hooks under public names.
+    """transformers' Trainer; a subclass brings ``train_sampler``, ``check_numbers`` and ``after_checkpoint``.
 
     transformers 5.x: there is no public way to bring a sampler, to act when a checkpoint is complete (the callback
     ``on_save`` comes before the files of other processes), or to leave out the norm of all gradients, which is only
     logged and costs a twentieth of a step on a processor.
     """
-
-    def train_sampler(self):
-        """Return the sampler of the training rows."""
-        raise NotImplementedError
-
-    def before_checkpoint(self) -> None:
-        """Do what must be done before a checkpoint is written."""
-
-    def after_checkpoint(self, folder: Path) -> None:
-        """Do what must be done when the checkpoint in ``folder`` is complete; the first process calls it."""
 
     def _get_train_sampler(self, train_dataset=None):
         return self.train_sampler()
@@ -55,7 +45,7 @@ class Trainer(transformers.Trainer):
         return super()._get_grad_norm(model, grad_norm) if self.args.max_grad_norm else None
 
     def _save_checkpoint(self, model, trial):
-        self.before_checkpoint()
+        self.check_numbers()
         with artifacts.clear_disk_errors(Path(self.args.output_dir)):
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()

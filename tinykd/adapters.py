@@ -1,6 +1,6 @@
 """Small changes: train a small share of an encoder's weights, then merge them back into a plain model.
 
-Fine-tuning moves every weight. Three methods freeze them all, and train a few numbers beside a layer ``W x + b``:
+Three methods freeze all weights, and train a few numbers beside a layer ``W x + b``:
 
 - ``"lora"`` (Hu et al. 2022): a matrix of low rank, ``(W + B A) x + b``, on queries and values; ``A`` is
   ``(rank, in)``, ``B`` is ``(out, rank)`` and begins at zero;
@@ -8,12 +8,8 @@ Fine-tuning moves every weight. Three methods freeze them all, and train a few n
   values, ``l * (W x + b)``, and what enters the second matrix of the feed-forward layer, ``W (l * x) + b``;
 - ``"bitfit"`` (Ben Zaken et al. 2022): nothing new, only the biases ``b`` that are there, LayerNorm's too.
 
-The task head is trained as well, always. The bottleneck adapter of Houlsby et al. 2019 is not here: it has a
-nonlinearity of its own, so no ``W`` and ``b`` of a plain model can stand for it, it slows every prediction for ever,
-and ``peft`` has none. ``ia3`` keeps the idea, new parameters inside frozen layers, and folds into ``W`` and ``b``
-without a trace; take the nonlinearity out of the bottleneck, and what is left is ``lora``.
-
-Taught in lesson 10.
+The task head is trained as well, always. The bottleneck adapter of Houlsby et al. 2019 is not here: its nonlinearity
+cannot be merged into a plain layer, and so slows every prediction. Taught in lesson 10.
 """
 
 import copy

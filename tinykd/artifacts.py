@@ -38,11 +38,7 @@ def fingerprint(*facts: object) -> str:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write ``value`` as JSON, whole or not at all.
-
-    Raises:
-        RunError: the disk is full, or the place cannot be written.
-    """
+    """Write ``value`` as JSON, whole or not at all; a RunError if the disk is full or the place cannot be written."""
     with clear_disk_errors(path), alone(path) as unfinished:
         with open(unfinished, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -69,8 +65,7 @@ def read_json(path: Path, advice: str = "") -> dict:
 def new_folder(folder: Path, note: str) -> Iterator[Path]:
     """Yield an unfinished folder; on success it replaces an older ``folder`` with that ``note``, on failure it goes.
 
-    Raises:
-        RunError: something else stands there, the disk is full, or the place cannot be written.
+    A RunError if something else stands there, the disk is full, or the place cannot be written.
     """
     folder = check_place(folder, note)
     with clear_disk_errors(folder), alone(folder) as unfinished:
@@ -85,11 +80,7 @@ def new_folder(folder: Path, note: str) -> Iterator[Path]:
 
 
 def check_place(folder: Path, note: str) -> Path:
-    """Return ``folder`` as a path, if it may be written: it is not there, empty, or holds a ``note`` of ours.
-
-    Raises:
-        RunError: it is a file, holds something else, or has no name (as ``.``) to put another beside it.
-    """
+    """Return ``folder`` as a path; a RunError unless it has a name and is not there, empty, or holds our ``note``."""
     folder = Path(folder)
     if not folder.name:
         raise RunError(f"{folder}: what is made here needs a folder with a name of its own, such as {folder / 'out'}")
@@ -125,10 +116,8 @@ def sealed(folder: Path, note: str) -> dict:
 def claim(folder: Path, note: str, facts: dict) -> Iterator[None]:
     """Hold ``folder`` for long work that depends on these ``facts``, and note them; the same call goes on later.
 
-    If the work fails before it has written anything, the folder is removed.
-
-    Raises:
-        RunError: the folder holds something else, work on other facts or a damaged note, or cannot be written.
+    If the work fails before it has written anything, the folder is removed. A RunError if it holds something else, work
+    on other facts or a damaged note, or cannot be written.
     """
     folder = Path(folder)
     with alone(folder):

@@ -1,7 +1,7 @@
 """What a model is worth: entity F1, and the token report of the article. Taught in lesson 06.
 
-The decoded sequence (:func:`tinykd.text.decode`) is scored, which is what ``predict`` returns. All scores come from the
-counts of each row (:func:`counts`), which a cascade's curve needs; seqeval gives rates of the whole corpus only.
+The decoded sequence (:func:`tinykd.text.decode`) is scored. All scores come from the counts of each row
+(:func:`counts`), which a cascade's curve needs; seqeval gives rates of the whole corpus only.
 """
 
 import statistics
@@ -26,14 +26,11 @@ def evaluate(
 
 
 def score(predictor: Predictor, dataset: Dataset) -> dict:
-    """Score whatever ``tinykd.open`` returns on a corpus split.
+    """Score whatever ``tinykd.open`` returns on a corpus split; a ModelError if their labels differ.
 
     Returns:
         For tagging ``entity_f1`` (strict: type and both borders), ``entity_precision``, ``entity_recall``,
         ``token_accuracy`` and ``by_type``; for classification ``accuracy`` and ``macro_f1``. All in [0, 1].
-
-    Raises:
-        ModelError: the model and the corpus have other labels.
     """
     models.check_labels(predictor.labels, data.label_names(dataset), "the model", "the corpus")
     return scores(data.task(dataset), gold(dataset), _predicted(predictor, dataset))
@@ -106,11 +103,7 @@ def f1(counts: np.ndarray) -> np.ndarray:
 
 
 def entity_scores(gold: Names, predicted: Names) -> dict:
-    """Return strict entity precision, recall and F1, over all entities and by type.
-
-    Args:
-        gold, predicted: IOB2 tags, a list per sentence.
-    """
+    """Return strict entity precision, recall and F1, over all entities and by type, of IOB2 tags per sentence."""
     by_type = _summed("tagging", gold, predicted)
     total = sum(by_type.values(), np.zeros(3, int))
     rates = {type_: _rates(by_type[type_]) | {"support": int(by_type[type_][2])} for type_ in sorted(by_type)}
@@ -144,9 +137,6 @@ def mean_and_spread(values: list[float], digits: int = 3) -> str:
     """Write the results of several seeds as ``0.860 ± 0.003``: mean and sample standard deviation. Lesson 06.
 
     A single value is written alone. The spaces do not break.
-
-    Raises:
-        StatisticsError: no value.
     """
     spread = ["±", f"{statistics.stdev(values):.{digits}f}"] if len(values) > 1 else []
     return "\N{NO-BREAK SPACE}".join([f"{statistics.mean(values):.{digits}f}", *spread])

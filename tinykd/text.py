@@ -1,7 +1,4 @@
-"""From plain text to a model and back, without torch: words, windows, predictions. Taught in lesson 06.
-
-Training, prediction and the exported model all read and decode through these functions.
-"""
+"""From plain text to a model and back, without torch: words, windows, predictions. Taught in lesson 06."""
 
 import functools
 import itertools
@@ -56,8 +53,7 @@ def words(text: str) -> list[Word]:
     """Return the words of ``text`` in order; only white space is dropped.
 
     The words are nearly those of a CoNLL-2003 file: abbreviations and initials keep their full stop, the possessive is
-    a word of its own, hyphenated words and scores stay whole. Each Chinese or Japanese character is a word, since a
-    name can begin at any of them; BERT's own pre-tokenizer parts Han characters only. Hangul is written with spaces.
+    a word of its own, hyphenated words and scores stay whole. Each Chinese or Japanese character is a word.
 
     >>> [w.text for w in words("Orkla's J. Ilves won 2-1 in the U.S.")]
     ['Orkla', "'s", 'J.', 'Ilves', 'won', '2-1', 'in', 'the', 'U.S.']
@@ -76,6 +72,17 @@ class Window(NamedTuple):
     ids: list[int]
     first_subwords: list[int]
     first_word: int
+
+
+def by_word(documents: list[list[str]], encodings: list, unknown: int) -> list[list[list[int]]]:
+    """Return the subword ids of each word, from a ``tokenizers.Encoding`` per document; if none, ``unknown``."""
+    of_documents = []
+    for document, encoding in zip(documents, encodings, strict=True):
+        subwords: list[list[int]] = [[] for _ in document]
+        for token, word in zip(encoding.ids, encoding.word_ids, strict=True):
+            subwords[word].append(token)
+        of_documents.append([ids or [unknown] for ids in subwords])
+    return of_documents
 
 
 def cut(subwords: list[list[int]], before: list[int], after: list[int], max_length: int) -> list[Window]:
@@ -184,9 +191,8 @@ def _forbidden(names: tuple[str, ...]) -> np.ndarray:
 def tagged(text: str, split: list[Word], logits: np.ndarray, names: list[str]) -> dict:
     """Return ``{"text", "entities": [{"type", "text", "start", "end", "score"}]}``: half-open character offsets.
 
-    Args:
-        split: the words of ``text``; ``logits`` are (words, classes), and ``names`` the label of each class. The score
-            is the lowest probability among the entity's words.
+    ``split`` are the words of ``text``, ``logits`` (words, classes), ``names`` the label of each class. The score is
+    the lowest probability among the entity's words.
     """
     scores = _softmax(logits)
     best = np.array(decode(logits, names))

@@ -35,7 +35,8 @@ MARK = re.compile(r"^ *### (BEGIN|END) SOLUTION.*\n", re.MULTILINE)
 HEADING = re.compile(r"^## Exercise (\d+)\. (.+) \((\d+) minutes\)$", re.MULTILINE)
 WRONG = re.compile(r"^# %% exercise (\d+): (.+)\n", re.MULTILINE)
 TABLE = re.compile(r"(<!-- labs -->\n).*?(<!-- /labs -->)", re.DOTALL)
-WORDS_A_MINUTE = 150  #: of a text with formulas; an estimate, and the plan says so
+WORDS, LINES = 200, 10  #: of text and of code that a reader takes per minute, an estimate
+HIDDEN = {"remove-input", "remove-cell", "hide-cell"}
 
 
 class Exercise(NamedTuple):
@@ -147,13 +148,13 @@ def plan(labs: list[Lab]) -> str:
     measured = json.loads(MINUTES.read_text(encoding="utf-8")) if MINUTES.exists() else {}
     parts = [
         "# Timed plan",
-        "Made by `make labs`. The reading time is that of the lesson's words, exercises and solutions with them, at "
-        f"{WORDS_A_MINUTE} a minute, an estimate. How long a lesson's cells run, without trained models, was measured "
-        "on the machine that is named, in minutes of its processor. An exercise has the minutes of its heading.",
+        f"Made by `make labs`. The reading time counts {WORDS} words of the lesson, exercises and solutions included, "
+        f"and {LINES} lines of code per minute. How long a lesson's cells run, without trained models, was measured on "
+        "the machine that is named, in minutes of its processor. An exercise has the minutes of its heading.",
     ]
     for lab in labs:
         took = measured.get(lab.name)
-        reading = math.ceil(words(lab.name) / WORDS_A_MINUTE)
+        reading = math.ceil(reading_minutes(lab.name))
         running = math.ceil(took["seconds"] / 60) if took else 0
         said = f"its cells take {running} min of {took['processor']}, cores: {took['cores']}" if took else ""
         steps = [(max(reading, running), f"read lesson {lab.number}; {said or 'its running time was not measured'}")]
@@ -167,13 +168,13 @@ def plan(labs: list[Lab]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def words(name: str) -> int:
-    """Return how many words of text a lesson has, code left out."""
+def reading_minutes(name: str) -> float:
+    """Return how long a lesson takes to read: its text, and the code that it shows."""
     path = ROOT / "notebooks" / f"{name}.ipynb"
-    if not path.exists():
-        return 0
-    cells = nbformat.read(path, as_version=4).cells
-    return sum(words_of(cell.source) for cell in cells if cell.cell_type == "markdown")
+    cells = nbformat.read(path, as_version=4).cells if path.exists() else []
+    count = sum(words_of(cell.source) for cell in cells if cell.cell_type == "markdown")
+    shown = [cell for cell in cells if cell.cell_type == "code" and not HIDDEN & set(cell.metadata.get("tags", []))]
+    return count / WORDS + sum(len(cell.source.split("\n")) for cell in shown) / LINES
 
 
 def words_of(markdown: str) -> int:

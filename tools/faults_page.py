@@ -14,17 +14,17 @@ from tests.faults.table import FAULTS  # noqa: E402
 PAGE = ROOT / "book" / "faults.md"
 HEAD = """# What happens when it breaks
 
-A process is killed in the middle of a write. The disk fills up in the last epoch. Thirty laptops ask one teacher at the
-same moment. Guess, before you read on: what is in the folder afterwards?
+A process is killed in the middle of a write, the disk fills up in the last epoch, or thirty laptops start the same
+teacher at the same moment. In each case the result must be right. If that is impossible, one clear line must say what
+is wrong, and the files must stay as they were.
 
-What should be there is either the right result, or one clear line that says what is wrong, and everything as it was.
-Each row of the table is a fault that our tests make on purpose, with real processes, real disks and `kill -9`. The
-moments are drawn with a seed from all moments at which a run changes a file.
+Each row of the table is a fault that our tests cause on purpose, with real processes, real disks and `kill -9`. The
+moments of the kills are drawn with a seed from all moments at which a run changes a file.
 
 """
 FOOT = """
-`make test` makes all of these but the killed build, with tiny models; `make faults` also kills the real demo twenty
-times, builds a book that is killed three times, and lets thirty processes ask the real teacher.
+`make test` runs all of these except the killed build, with tiny models. `make faults` also kills the real demo twenty
+times, kills a book build three times, and starts thirty processes on the real teacher.
 """
 
 
@@ -54,12 +54,12 @@ def page() -> str:
     """The whole page."""
     tests = {test for fault in FAULTS for test in fault.tests}
     rows = [
-        "```{table} Each fault, what comes of it, and how many tests make it",
-        "| fault | what comes of it | tests |",
+        "```{table} Each fault, its outcome, and the number of its tests",
+        "| fault | outcome | tests |",
         "|---|---|---|",
     ]
     rows += [f"| {fault.name} | {fault.outcome} | {len(fault.tests)} |" for fault in FAULTS]
-    count = f"\n{len(FAULTS)} faults, {len(tests)} tests; most of these make their fault in several places.\n"
+    count = f"\n{len(FAULTS)} faults, {len(tests)} tests; most of them cause their fault in several places.\n"
     return HEAD + "\n".join([*rows, "```"]) + "\n" + count + FOOT
 
 

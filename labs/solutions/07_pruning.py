@@ -1,11 +1,42 @@
 # %% [markdown]
 # # Lab 7. Smaller for good
 #
-# It goes with lesson 07, *Pruning*. You need indexing of tensors, and to know that a matrix of PyTorch's `Linear` has
-# a row for each of its outputs.
+# It goes with lesson 07, *Pruning: what to cut*. You need indexing of tensors, and to know that a matrix of PyTorch's
+# `Linear` has a row for each of its outputs.
 
 # %% [markdown]
-# ## Exercise 1. Who may stay (20 minutes)
+# ## Exercise 1. What a head is worth (10 minutes)
+#
+# This is the blank of the lesson. Each head has a gate, and for each sentence you have the derivative of the sentence's
+# loss by each gate. The importance of a head is the sum of the derivatives' absolute values over the sentences, divided
+# by the number of words.
+
+# %%
+import torch
+from torch import Tensor
+
+
+def head_importance(gradients: Tensor, words: int) -> Tensor:
+    """Return the importance of each head, by the gradient measure.
+
+    Args:
+        gradients: (sentences, layers, heads), of each sentence's loss by each gate.
+        words: how many words all sentences have together.
+
+    Returns:
+        (layers, heads)
+    """
+    ### BEGIN SOLUTION 1
+    return gradients.abs().sum(0) / words
+    ### END SOLUTION
+
+
+# %%
+# Try it here. What one sentence adds, the other must not take away.
+# print(head_importance(torch.tensor([[[1.0, 2.0]], [[-1.0, 2.0]]]), 10))
+
+# %% [markdown]
+# ## Exercise 2. Which heads stay (20 minutes)
 #
 # Each head of each layer has an importance. A share of all heads is to go, and the heads of all layers compete: the
 # least important of the whole model go first. One rule protects a layer: its best head stays, whatever it is worth. A
@@ -14,11 +45,8 @@
 # The number that goes is the share of all heads, rounded. Of two heads that are worth the same the earlier one goes; of
 # two that are both the best of their layer the earlier one is safe.
 
+
 # %%
-import torch
-from torch import Tensor
-
-
 def kept_heads(importance: Tensor, share: float) -> list[list[int]]:
     """Return the heads that stay, by layer.
 
@@ -29,7 +57,7 @@ def kept_heads(importance: Tensor, share: float) -> list[list[int]]:
     Returns:
         for each layer the numbers of its heads that stay, in order.
     """
-    ### BEGIN SOLUTION 1
+    ### BEGIN SOLUTION 2
     protected = importance.clone()
     protected[torch.arange(len(importance)), importance.argmax(-1)] = torch.inf
     goes = protected.flatten().argsort(stable=True)[: round(share * importance.numel())]
@@ -44,7 +72,7 @@ def kept_heads(importance: Tensor, share: float) -> list[list[int]]:
 # print(kept_heads(torch.tensor([[5.0, 4.0, 3.0], [1.0, 2.0, 0.5]]), 0.5))
 
 # %% [markdown]
-# ## Exercise 2. Cut it out (20 minutes)
+# ## Exercise 3. Cut it out (20 minutes)
 #
 # Attention computes its queries (keys, values) with a matrix of `width` rows: the first `width / heads` of them
 # belong to head 0, the next to head 1, and so on. The output matrix takes all heads side by side. Where a head goes,
@@ -64,7 +92,7 @@ def cut(query: Tensor, output: Tensor, heads: int, kept: list[int]) -> tuple[Ten
     Returns:
         both, with ``len(kept)`` blocks.
     """
-    ### BEGIN SOLUTION 2
+    ### BEGIN SOLUTION 3
     blocks, columns = query.unflatten(0, (heads, -1)), output.unflatten(1, (heads, -1))
     return blocks[kept].flatten(0, 1), columns[:, kept].flatten(1)
     ### END SOLUTION
@@ -73,30 +101,3 @@ def cut(query: Tensor, output: Tensor, heads: int, kept: list[int]) -> tuple[Ten
 # %%
 # Try it here. Two heads of two rows each.
 # print(cut(torch.arange(8.0).view(4, 2), torch.arange(8.0).view(2, 4), 2, [1]))
-
-# %% [markdown]
-# ## Exercise 3. Zeros that stay (10 minutes)
-#
-# A matrix has been made sparse, and is trained on. Write one step of plain gradient descent that keeps its zeros, and
-# moves every other weight. **Guess first:** what is left of 50 % zeros after one ordinary step?
-
-# %% [markdown] tags=["teacher"]
-# **To the guess.** Hardly one. A weight of 0 has a gradient like any other, and moves with the first step.
-
-
-# %%
-def sparse_step(weight: Tensor, gradient: Tensor, rate: float) -> Tensor:
-    """Return the weight after a step against the gradient; what is 0 stays 0.
-
-    Args:
-        weight, gradient: of one shape; neither is changed.
-        rate: the learning rate.
-    """
-    ### BEGIN SOLUTION 3
-    return weight - rate * gradient * (weight != 0)
-    ### END SOLUTION
-
-
-# %%
-# Try it here.
-# print(sparse_step(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 1.0]), 0.1))

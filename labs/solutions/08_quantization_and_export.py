@@ -1,13 +1,13 @@
 # %% [markdown]
 # # Lab 8. Eight bits and a scale
 #
-# It goes with lesson 08, *Quantization and export*. You need `round`, `clamp`, and maxima along a dimension.
+# It goes with lesson 08, *Fewer bits*. You need `round`, `clamp`, and maxima along a dimension.
 
 # %% [markdown]
 # ## Exercise 1. A scale for each row (20 minutes)
 #
-# A weight becomes a whole number times a scale. With 8 bits and a symmetric grid the whole numbers run from -127 to
-# 127, and the largest weight in size falls on one of the ends. One scale for the whole matrix lets one large weight
+# This is the blank of the lesson. A weight becomes a whole number times a scale. With 8 bits and a symmetric grid the
+# whole numbers run from -127 to 127, and the largest weight in size falls on one of the ends. One scale for the whole matrix lets one large weight
 # spoil all others; so each *row* gets its own. A row belongs to one output of the product, and the scale can be
 # multiplied on after the product.
 #
@@ -46,9 +46,10 @@ def rounded_rows(matrix: Tensor, bits: int = 8) -> Tensor:
 # ## Exercise 2. Zero must be on the grid (20 minutes)
 #
 # Activations are rarely symmetric: after a GELU nearly all are positive. Their grid runs from 0 to 255, with 8 bits,
-# from their lowest value to their highest. Padding is exactly 0, so 0 must be a point of the grid; if all values are
-# positive, the range is stretched down to 0, and if all are negative, up to it. Then a value $x$ becomes $q =
-# \mathrm{round}(x / s) + z$, and the *zero point* $z$ is the whole number that 0 becomes.
+# from their lowest value to their highest. Exact zeros are common, for example the attention to padding, and must stay
+# 0: so 0 must be a point of the grid. If all values are positive, the range is stretched down to 0, and if all are
+# negative, up to it. Then a value $x$ becomes $q = \mathrm{round}(x / s) + z$, and the *zero point* $z$ is the whole
+# number that 0 becomes.
 
 
 # %%

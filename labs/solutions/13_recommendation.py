@@ -42,22 +42,22 @@ def ndcg(shown: list[str], liked: set[str]) -> float:
 # %% [markdown]
 # ## Exercise 2. Past and future (15 minutes)
 #
-# A recommender is asked on a certain day. What was liked before it is history, what is liked from it on is to be
-# guessed. The day is the same for everybody: if each user's likes were cut in the middle, the model would learn from
-# what others liked *after* the moment at which it is asked, and no item would ever be new. Whoever has no history
-# can't be asked, and whoever likes nothing later can't be scored.
+# A recommender predicts on a certain day. What was liked before that day is history; what is liked from it on is the
+# target. The day is the same for everybody: if each user's likes were cut in the middle, the model would learn from
+# what others liked *after* the moment of its prediction, and no item would ever be new. Leave out users without a
+# history, and users who like nothing later.
 
 
 # %%
 def cases(likes: list[tuple[str, str, float]], day: float) -> dict[str, tuple[list[str], set[str]]]:
-    """Return, for each user who has both, a history and what is to be guessed.
+    """Return, for each user who has both, a history and the target.
 
     Args:
         likes: (user, item, time), in any order.
-        day: of the question; a like at this very moment is of the future.
+        day: of the prediction; a like at this very moment is of the future.
 
     Returns:
-        user → (history, the oldest first; the items to be guessed).
+        user → (history, the oldest first; the items liked later).
     """
     ### BEGIN SOLUTION 2
     found = {}

@@ -27,7 +27,7 @@ def as_html(monitor: Monitor, entity: str, days: float = 7.0) -> str:
     last = shares[shares["entity"] == entity].groupby("topic").last()
     bars = "".join(
         f"<div>{html.escape(topic)}: {row.share:.0%} of {row.texts:.0f}"
-        f"<div style='width:{round(200 * row.share)}px;height:8px;background:#D55E00'></div></div>"
+        f"<div style='width:{round(200 * row.share)}px;height:8px;background:#CC79A7'></div></div>"
         for topic, row in last.iterrows()
     )
     found = []

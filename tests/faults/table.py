@@ -44,7 +44,7 @@ FAULTS = [
     ),
     Fault(
         "`kill -9` while a file or folder takes the place of another",
-        "there is the old one or the new one, whole; for the instant between two renames both lie side by side",
+        "the old one or the new one is there, whole; for the instant between two renames, both",
         (
             f"{HERE}kill.py::test_a_folder_that_takes_the_place_of_another_is_whole_at_every_moment",
             f"{HERE}kill.py::test_a_note_is_old_or_new_at_every_moment",
@@ -68,7 +68,7 @@ FAULTS = [
     ),
     Fault("a disk quota", "one line", (f"{HERE}disk.py::test_a_quota",)),
     Fault(
-        "a folder that nobody may write",
+        "a read-only folder",
         "one line that names it; finished runs are shown and their models predict from there",
         (
             f"{HERE}disk.py::test_a_folder_that_nobody_may_write",
@@ -79,7 +79,7 @@ FAULTS = [
     ),
     Fault(
         "a store that was cut short or altered",
-        "noticed, and made anew",
+        "noticed, and made again",
         (
             f"{HERE}damage.py::test_a_damaged_run_is_mended_or_named",
             "samples/test_signals.py::test_a_damaged_store_is_noticed_and_made_anew",
@@ -128,7 +128,7 @@ FAULTS = [
     ),
     Fault(
         "a clock that was set back",
-        "checkpoints go by their step; news dated tomorrow is set aside, and read later",
+        "checkpoints are ordered by step; news dated tomorrow is kept, and read later",
         (
             f"{HERE}damage.py::test_a_clock_that_was_set_back",
             f"{HERE}damage.py::test_checkpoints_are_thrown_away_by_step_not_by_clock",
@@ -137,7 +137,7 @@ FAULTS = [
     ),
     Fault(
         "two, eight, thirty processes on one cache folder",
-        "the teacher predicts once, all get the same; if the one who runs it is killed, another takes over",
+        "the teacher predicts once, all get the same; if the process that runs it is killed, another takes over",
         (
             f"{HERE}crowd.py::test_many_processes_ask_the_teacher_once",
             f"{HERE}crowd.py::test_the_one_who_asks_dies_and_another_takes_over",
@@ -164,7 +164,7 @@ FAULTS = [
     ),
     Fault(
         "a fine-tuned model whose file lacks some of its weights",
-        "one line that names the first of them; none is drawn at random",
+        "one line that names the first of them; no weight is drawn at random",
         ("models/test_students.py::test_weights_that_a_fine_tuned_model_lacks_are_named_and_never_drawn",),
     ),
     Fault(
@@ -199,7 +199,7 @@ FAULTS = [
         (f"{HERE}place.py::test_a_windows_1252_corpus",),
     ),
     Fault(
-        "the loss is no number",
+        "the loss becomes NaN",
         "training stops at that step; the last good checkpoint is kept",
         (
             "training/test_trainer.py::test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_checkpoint",

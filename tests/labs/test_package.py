@@ -28,8 +28,8 @@ def layers_to_store(teacher_layers, student_layers):
     stored = Weights(embedding=1, hidden=1).teacher_layers(*shapes)
     return models.layer_map(teacher_layers, student_layers), stored.hidden_states
 """,
-    ("04_samples", 1): "from tinykd.samples.selection import allocate",
-    ("04_samples", 3): """
+    ("04_samples", 2): "from tinykd.samples.selection import allocate",
+    ("04_samples", 1): """
 import numpy as np
 from datasets import Dataset
 from tinykd.samples import selection
@@ -44,7 +44,7 @@ from tinykd import evaluation
 def entity_f1(gold, found):
     return evaluation.entity_scores(gold, found)["entity_f1"]
 """,
-    ("07_pruning", 1): """
+    ("07_pruning", 2): """
 from tinykd.pruning import structured
 
 def kept_heads(importance, share):

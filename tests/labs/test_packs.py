@@ -39,8 +39,8 @@ SPOKEN = {
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_lesson_says_how_long_its_words_take(name):
-    minutes = 5 * math.ceil(build_labs.words(name) / build_labs.WORDS_A_MINUTE / 5)
+def test_a_lesson_says_how_long_it_takes_to_read(name):
+    minutes = 5 * math.ceil(build_labs.reading_minutes(name) / 5)
     opening = nbformat.read(build_labs.ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells[0].source
     assert f"**It takes** {SPOKEN[minutes]} to read" in opening
 

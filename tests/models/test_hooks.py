@@ -104,7 +104,7 @@ def test_nothing_stays_on_a_model_that_was_watched():
 
 
 def test_the_embeddings_attend_to_nothing():
-    with pytest.raises(ModelError, match="attention of layer 0: the embeddings have none; the layers are 1 to 3"):
+    with pytest.raises(ModelError, match="has layers 1 to 3, and no layer 0"):
         FeatureHooks(bert(), Layers(attention=(0,)))
 
 

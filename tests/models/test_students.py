@@ -290,5 +290,5 @@ def test_a_tokenizer_that_cannot_fill_up_a_batch_is_refused(tuned, tmp_path):
     tokenizer = models.load(folder)[1]
     tokenizer.pad_token = None
     tokenizer.save_pretrained(folder)
-    with pytest.raises(ModelError, match="to fill up a batch with; name one as its pad_token"):
+    with pytest.raises(ModelError, match="no padding token; name one as its pad_token"):
         models.load(folder)

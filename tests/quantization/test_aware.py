@@ -52,7 +52,6 @@ def test_what_cannot_be_prepared_or_finished_is_refused(tokenizer):
     for wrong, error, message in (
         (lambda: prepare(model, 17), SettingError, "bits is 17; it must lie between 2 and 16"),
         (lambda: prepare(prepared), ModelError, "prepared for quantization already"),
-        (lambda: prepare(nn.LayerNorm(2)), ModelError, "no linear layer and no embedding"),
         (lambda: prepare(adapters.adapt(model)), ModelError, "adapted, by lora; merge it first"),
         (lambda: adapters.adapt(prepared), ModelError, "prepared for quantization; adapt a plain one"),
         (lambda: finish(model), SettingError, "say how many bits"),

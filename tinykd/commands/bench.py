@@ -7,11 +7,8 @@ from tinykd.commands import corpus_of, shared
 
 def add(commands):
     """Describe the options."""
-    parser = shared(
-        commands.add_parser("bench", help="size, speed, memory and score of several models, one process each")
-    )
-    models = "models, exports or fusions; the first is the measure"
-    parser.add_argument("models", nargs="+", type=Path, metavar="DIR", help=models)
+    parser = shared(commands.add_parser("bench", help="size, speed, memory and score of several models"))
+    parser.add_argument("models", nargs="+", type=Path, metavar="DIR", help="all are compared with the first")
     parser.add_argument("--split", default="test", help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: %(default)s")

@@ -16,8 +16,7 @@ def add(commands):
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--budget", type=float, metavar="N", help="cascade: at most so much of the teacher's cost")
     limit.add_argument("--target", type=float, metavar="N", help="cascade: at least so much of the teacher's score")
-    space = "parallel: what is added (default: logits)"
-    parser.add_argument("--space", choices=("logits", "probabilities"), help=space)
+    parser.add_argument("--space", choices=("logits", "probabilities"), help="parallel: what is added; default: logits")
     return parser
 
 

@@ -36,10 +36,7 @@ def call(options) -> None:
 def lines(stream, size: int = 32) -> Iterator[list[str]]:
     """Yield the lines that have arrived, at most ``size`` together: one where a person types, many from a file.
 
-    While one batch is predicted the next lines arrive; nobody waits for a batch to be full.
-
-    Raises:
-        DataError: a line that is empty or not UTF-8, after what came before it was yielded.
+    A line that is empty or not UTF-8 is a DataError, after what came before it was yielded.
     """
     number = 0
     for arrived in _arrivals(stream, size):

@@ -17,6 +17,7 @@ from tinykd.text import words
 logger = logging.getLogger("tinykd")
 
 EMBEDDED = Path(__file__).parent.parent / "corpora"
+EMBEDDED_NAMES = sorted(folder.name for folder in EMBEDDED.iterdir() if folder.is_dir())
 SPLITS = ("train", "valid", "test")
 TRANSFER = "transfer"  #: the split of unlabelled text for the teacher to label; only *newswire* has one
 #: Hub data sets that are stored as Parquet: (repository, column of the words, column of the tags)
@@ -32,11 +33,9 @@ def load(
     Args:
         name: ``"newswire"``, ``"conll2003"``, or the path of a folder with ``train``, ``valid`` and ``test`` files. The
             order is: inside the package, a folder of that path, the folder ``$TINYKD_DATA/<name>``, the Hub.
-        columns: names of a CoNLL file's columns, if their values do not tell.
+        columns, strict: as for :func:`tinykd.data.read_file`.
         max_train: keep only so many training rows, drawn with ``seed``.
         seed: of that draw alone. Where a corpus has no ``valid``, the same tenth of train is always set aside for it.
-        strict: refuse an ``I-`` that continues nothing; otherwise it begins an entity, as in the CoNLL scorer, and a
-            warning counts such slips.
 
     Returns:
         For tagging the columns ``tokens`` (list of str) and ``labels`` (list of ClassLabel, ``O`` first); for
@@ -62,11 +61,7 @@ def task(corpus: DatasetDict | Dataset) -> str:
 
 
 def label_names(corpus: DatasetDict | Dataset) -> list[str]:
-    """Return the labels in the order of their ids.
-
-    Raises:
-        DataError: there are no labels, or they are numbers without names.
-    """
+    """Return the labels in the order of their ids; a DataError if there are none, or numbers without names."""
     features = _part(corpus).features
     feature = features.get("labels", features.get("label"))
     if feature is None:
@@ -81,8 +76,6 @@ def _part(corpus: DatasetDict | Dataset) -> Dataset:
     """Return the split whose columns are those of all: train, if there is one."""
     if not isinstance(corpus, DatasetDict):
         return corpus
-    if not corpus:
-        raise DataError("a corpus without a split has no rows to learn from")
     return corpus.get("train", next(iter(corpus.values())))
 
 
@@ -131,14 +124,9 @@ def texts(source: str, corpus: DatasetDict) -> Dataset:
     return rows
 
 
-def embedded_names() -> list[str]:
-    """Return the names of the corpora inside the package."""
-    return sorted(folder.name for folder in EMBEDDED.iterdir() if folder.is_dir())
-
-
 def _find(name: str) -> Path | None:
     root = os.environ.get("TINYKD_DATA")
-    places = {"the corpus inside the package": EMBEDDED / name if name in embedded_names() else None}
+    places = {"the corpus inside the package": EMBEDDED / name if name in EMBEDDED_NAMES else None}
     places |= {"a local folder": Path(name), "the folder in $TINYKD_DATA": Path(root) / name if root else None}
     for what, folder in places.items():
         if folder and folder.is_dir():
@@ -224,19 +212,16 @@ def _set_valid_aside(folder: Path, corpus: DatasetDict) -> None:
 
 def _from_hub(name: str) -> DatasetDict:
     if name not in HUB:
-        raise DataError(
-            f"no corpus {name!r}: not inside the package ({', '.join(embedded_names())}), not a folder, not in "
-            f"$TINYKD_DATA ({os.environ.get('TINYKD_DATA') or 'not set'}), not known on the Hub ({', '.join(HUB)})"
-        )
+        places = f"not inside the package ({', '.join(EMBEDDED_NAMES)}), not a folder, not in $TINYKD_DATA"
+        root = os.environ.get("TINYKD_DATA") or "not set"
+        raise DataError(f"no corpus {name!r}: {places} ({root}), not known on the Hub ({', '.join(HUB)})")
     repository, tokens, tags = HUB[name]
     try:
         raw = load_dataset(repository)
     except Exception as error:  # whatever the network, the Hub or the disk may say
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"no corpus {name!r}: $TINYKD_DATA/{name} is not there, and the Hub did not give {repository} "
-            f"({reason}). The embedded corpus 'newswire' needs no network"
-        ) from error
+        hub = f"the Hub did not give {repository} ({reason}). The embedded corpus 'newswire' needs no network"
+        raise DataError(f"no corpus {name!r}: $TINYKD_DATA/{name} is not there, and {hub}") from error
     logger.info("%s: %s from the Hub", name, repository)
     theirs = raw["train"].features[tags].feature.names
     names = _names_of([{"tags": theirs}])

@@ -1,8 +1,7 @@
 """From words to subword tokens and back. The position of a word is that of its first subword token. Lesson 06.
 
 A long document becomes several windows that overlap by half. Each word is *owned* by the window where it stands
-farthest from an edge, and labelled (not -100) only there. Teacher signals, kept per word, find their place by
-``first_subwords``, whatever the tokenizer.
+farthest from an edge, and labelled (not -100) only there.
 """
 
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from tinykd.errors import DataError, SettingError
 from tinykd.losses.masking import IGNORE
-from tinykd.text import cut
+from tinykd.text import by_word, cut
 
 _INTS, _INT = List(Value("int32")), Value("int32")
 _CHUNK = 4096  # documents turned into Python lists at a time; Arrow keeps the rest
@@ -27,7 +26,6 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
 
     Args:
         dataset: a column ``tokens`` (tagging) or ``text`` (classification), and perhaps ``labels`` or ``label``.
-        tokenizer: a fast tokenizer.
         max_length: subword tokens in a window, special ones included. Longer texts are windowed (tagging) or cut
             (classification).
 
@@ -57,12 +55,7 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
 
 
 def encode_rows(rows: dict[str, list], tokenizer: PreTrainedTokenizerBase, max_length: int, start: int = 0) -> dict:
-    """Turn some rows into the columns of :func:`encode`, as lists.
-
-    Args:
-        rows: columns as a slice of a ``Dataset`` gives them.
-        start: the index of the first row.
-    """
+    """Turn some rows, columns as a slice of a ``Dataset`` gives them, into the columns of :func:`encode`, as lists."""
     shortest = sum(map(len, special_tokens(tokenizer))) + 1
     if max_length < shortest:
         raise SettingError(f"max_length is {max_length}; it must be at least {shortest}")
@@ -71,9 +64,8 @@ def encode_rows(rows: dict[str, list], tokenizer: PreTrainedTokenizerBase, max_l
 
 
 def _encode_texts(rows: dict, start: int, tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict:
-    texts = rows["text"]
+    texts, positions = rows["text"], []
     encodings = tokenizer(texts, truncation=True, max_length=max_length) if texts else {"input_ids": []}
-    positions = []
     for i in range(len(texts)):
         words = encodings.word_ids(i)
         firsts = [k for k, word in enumerate(words) if word is not None and (k == 0 or word != words[k - 1])]
@@ -114,10 +106,8 @@ def collate(
     classifier's logits.
 
     Args:
-        signals: the transfer set that was encoded. Only a batch of its ``teacher_…`` columns is ever in memory.
-
-    Raises:
-        DataError: a signal of another number of words; the two tokenizers see other words.
+        signals: the transfer set that was encoded. Only a batch of its ``teacher_…`` columns is ever in memory; a
+            signal of another number of words is a DataError.
     """
     names = [name for name in signals.column_names if name.startswith("teacher_")] if signals is not None else []
     stored = signals.select_columns(names).with_format("arrow") if names else None
@@ -162,11 +152,10 @@ def _signal(name: str, values: list[np.ndarray], rows: list[dict], words: int, w
     for i, (value, row) in enumerate(zip(values, rows, strict=True)):
         owned, first = len(row["first_subwords"]), row["first_word"]
         if len(value) < first + owned or (whole and len(value) > owned):
-            raise DataError(
-                f"{name}, row {row['row']}: the signal has {len(value)} words, the student's tokenizer finds "
-                f"{'more' if len(value) < first + owned else 'fewer'}; teacher and student must see the same words. "
-                "Texts that two tokenizers read can be distilled by their logits"
-            )
+            count = "more" if len(value) < first + owned else "fewer"
+            differ = f"the signal has {len(value)} words, the student's tokenizer finds {count}"
+            same = "teacher and student must see the same words, or texts be distilled by their logits"
+            raise DataError(f"{name}, row {row['row']}: {differ}; {same}")
         out[i, :owned] = value[first : first + owned]
     return torch.from_numpy(out)
 
@@ -176,13 +165,7 @@ def subwords_of_words(documents: list[list[str]], tokenizer: PreTrainedTokenizer
     if not documents:
         return []
     encodings = tokenizer(documents, is_split_into_words=True, add_special_tokens=False, verbose=False)
-    out = []
-    for i, words in enumerate(documents):
-        subwords: list[list[int]] = [[] for _ in words]
-        for subword, word in zip(encodings["input_ids"][i], encodings.word_ids(i), strict=True):
-            subwords[word].append(subword)
-        out.append([ids or [tokenizer.unk_token_id] for ids in subwords])
-    return out
+    return by_word(documents, encodings.encodings, tokenizer.unk_token_id)
 
 
 def special_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

@@ -6,8 +6,7 @@
     [PER Mara Ilves] left [ORG Orkla]'s board on Tuesday.
 
 ``## kind-number`` opens a story, ``#`` a comment; every other line is a sentence. A backslash takes the special meaning
-from ``[``, ``]``, ``#`` and itself. An entity begins and ends where a word does, in Chinese and Japanese at any
-character: ``[PER 王小明]在[LOC 北京]工作``.
+from ``[``, ``]``, ``#`` and itself. An entity begins and ends where a word does (see :func:`tinykd.text.words`).
 """
 
 import re
@@ -31,10 +30,7 @@ class Span(NamedTuple):
 
 
 def parse(line: str) -> tuple[str, list[Span]]:
-    """Return the plain text of an inline sentence and its entity spans.
-
-    Raises:
-        DataError: a bracket that does not open, close or hold an entity; names the column.
+    """Return the plain text of an inline sentence and its entity spans; a DataError names the column of a fault.
 
     >>> parse("[PER Mara Ilves] left.")
     ('Mara Ilves left.', [Span(type='PER', start=0, end=10)])
@@ -73,11 +69,7 @@ def format(text: str, spans: list[Span]) -> str:
 
 
 def tag(text: str, spans: list[Span]) -> tuple[list[str], list[str]]:
-    """Split ``text`` into words and give each its IOB2 tag.
-
-    Raises:
-        DataError: an entity begins or ends inside a word.
-    """
+    """Split ``text`` into words and give each its IOB2 tag; a DataError if an entity begins or ends inside a word."""
     split = words(text)
     tags = ["O"] * len(split)
     starts = {w.start: i for i, w in enumerate(split)}
@@ -96,11 +88,7 @@ def is_inline(lines: Iterable[str]) -> bool:
 
 
 def read(path: Path, lines: list[str]) -> Iterator[dict]:
-    """Yield ``{tokens, tags, kind, story, line}`` for each sentence of an inline file.
-
-    Raises:
-        DataError: names the file and the line.
-    """
+    """Yield ``{tokens, tags, kind, story, line}`` for each sentence of an inline file; a DataError names the line."""
     kind = story = ""
     for number, line in enumerate(lines, 1):
         line = line.strip()

@@ -29,8 +29,8 @@ def read_file(path: Path, columns: list[str] | None = None, strict: bool = False
     Args:
         path: ends in .txt, .conll (columns or inline prose), .csv or .jsonl.
         columns: names of a CoNLL file's columns, for example ``["token", "pos", "chunk", "tag"]``;
-            only ``token`` and ``tag`` are used. By default the tag column is found by its values.
-        strict: refuse tags that :func:`tinykd.data.schemes.to_iob2` would mend with a warning.
+            only ``token`` and ``tag`` are used. By default these are the first and the last.
+        strict: refuse an ``I-`` that continues nothing; otherwise :func:`tinykd.data.schemes.to_iob2` mends it.
 
     Raises:
         DataError: names file, line, what was found there and the way out.
@@ -55,11 +55,7 @@ def read_file(path: Path, columns: list[str] | None = None, strict: bool = False
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file, with plain line ends.
-
-    Raises:
-        DataError: no such file, one that may not be read, or not UTF-8; names the line and the way out.
-    """
+    """Return the text of a UTF-8 file, with plain line ends; a DataError if it cannot be read, or is not UTF-8."""
     try:
         text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except (FileNotFoundError, IsADirectoryError):
@@ -69,10 +65,9 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         kind = "UTF-16" if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "WINDOWS-1252"
-        raise DataError(
-            f"{path}:{line}: not UTF-8 (byte 0x{error.object[error.start]:02x}); "
-            f"convert it first, for example: iconv -f {kind} -t UTF-8 {path.name} > fixed{path.suffix}"
-        ) from None
+        found = f"{path}:{line}: not UTF-8 (byte 0x{error.object[error.start]:02x})"
+        command = f"iconv -f {kind} -t UTF-8 {path.name} > fixed{path.suffix}"
+        raise DataError(f"{found}; convert it first, for example: {command}") from None
     return text if "\n" in text else text.replace("\r", "\n")  # the line ends of an old Macintosh
 
 
@@ -89,45 +84,27 @@ def _conll(path: Path, text: str, columns: list[str] | None) -> list[dict]:
 
 
 def _columns(path: Path, text: str, names: list[str] | None) -> tuple[int, int]:
-    """Return the columns of words and of tags, by their names or by their cells."""
-    looks, numbers, first = _survey(path, text)
-    width = len(looks)
-    if not width:
-        return 0, 0
-    if names:
+    """Return the columns of words and of tags: those of these names, or the first and the last."""
+    width, starts, ends = 0, set(), set()
+    for n, cells in _cells(text):
+        width = width or len(cells)
+        if cells and len(cells) != width:
+            was = f"{len(cells)} columns where the file began with {width}"
+            raise DataError(f"{path}:{n}: {was}: {' '.join(cells)!r}")
+        starts.update(cells[:1])
+        ends.update(cells[-1:])
+    if names and width:
         if len(names) != width or not {"token", "tag"} <= set(names):
             raise DataError(f"{path}: its {width} columns do not fit {names}; name each, two of them 'token' and 'tag'")
         return names.index("token"), names.index("tag")
-    if width < 2:
+    if width == 1:
         raise DataError(f"{path}: one column only; a tagging corpus has a word and its tag on each line")
-    tag = max(range(width), key=lambda c: (looks[c], c))  # of equals the last: chunk tags come before entity tags
-    if looks[tag] < 0.5:
-        raise DataError(f"{path}: no column holds tags such as O, B-PER or I-PER; name the columns if they are unusual")
-    token = 0 if tag else 1
-    if width > 2 and (tag == 0 or numbers[token] == 1 or looks[token] > 0.5):
-        raise DataError(
-            f"{path}: which column holds the words cannot be told; the first line is {first!r}. Name the columns, for "
-            'example: --columns "id token tag"'
-        )
-    return token, tag
-
-
-def _survey(path: Path, text: str) -> tuple[list[float], list[float], str]:
-    """Return, per column, the share of cells that look like tags and that are numbers; and the first line."""
-    lines, looks, numbers, first = 0, [], [], ""
-    for n, cells in _cells(text):
-        if not cells:
-            continue
-        if not lines:
-            looks, numbers, first = [0] * len(cells), [0] * len(cells), " ".join(cells)
-        if len(cells) != len(looks):
-            was = f"{len(cells)} columns where the file began with {len(looks)}"
-            raise DataError(f"{path}:{n}: {was}: {' '.join(cells)!r}")
-        lines += 1
-        for c, cell in enumerate(cells):
-            looks[c] += schemes.is_tag(cell)
-            numbers[c] += cell.isdecimal()
-    return [count / lines for count in looks], [count / lines for count in numbers], first
+    name_them = 'name the columns, for example: --columns "id token tag"'
+    if ends and not any(map(schemes.is_tag, ends)):
+        raise DataError(f"{path}: the last column holds no tags such as O, B-PER or I-PER; {name_them}")
+    if width > 2 and all(cell.isdecimal() or schemes.is_tag(cell) for cell in starts):
+        raise DataError(f"{path}: the first column holds no words; {name_them}")
+    return 0, width - 1
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:

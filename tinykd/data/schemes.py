@@ -34,11 +34,9 @@ def detect(sentences: list[list[str]]) -> str:
 def to_iob2(path: Path, rows: list[dict], strict: bool = False) -> None:
     """Rewrite the ``tags`` of ``rows`` as IOB2, in place.
 
-    Published corpora have slips: an ``I-`` (``M-``, ``E-``, ``L-``) that continues nothing, or follows an entity of
-    another type. As in the CoNLL scorer, it begins an entity. One warning names the first and counts them.
-
-    Raises:
-        DataError: a tag of no scheme; with ``strict``, a slip. Names file, line and word.
+    An ``I-`` (``M-``, ``E-``, ``L-``) that continues nothing, or follows an entity of another type, is a slip. As in
+    the CoNLL scorer, it begins an entity. One warning names the first and counts them; with ``strict``, a DataError
+    names it, as it names a tag of no scheme.
     """
     for row in rows:
         for i, tag in enumerate(row["tags"]):

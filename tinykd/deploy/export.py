@@ -1,8 +1,7 @@
 """Export a model as an ONNX graph with its tokenizer and labels, and compare it with torch. Taught in lesson 08.
 
-The folder runs without torch (:mod:`tinykd.deploy.runtime`). Its layout is that of ``transformers.js``, for a browser:
-``config.json``, ``tokenizer.json``, ``tokenizer_config.json``, ``onnx/model.onnx``. ``export.json`` holds the
-runtime's settings and the SHA-256 of every file.
+The folder runs without torch (:mod:`tinykd.deploy.runtime`). Its layout is that of ``transformers.js``, for a browser;
+``export.json`` holds the runtime's settings and the SHA-256 of every file.
 """
 
 import contextlib
@@ -34,19 +33,17 @@ def to_onnx(
 ) -> Path:
     """Export a tagger or a classifier in float32; the folder appears whole, and checked, or not at all.
 
-    The graph takes ``input_ids`` and ``attention_mask``, (batch, length), both axes free, and returns ``logits``. Token
-    types are zeros inside it. Its logits are compared with torch's on batches of 1 x 5, 3 x 17 and 1 x the longest row
-    that the model can take.
+    The graph takes ``input_ids`` and ``attention_mask``, (batch, length), both axes free, and returns ``logits``. These
+    are compared with torch's on batches of 1 x 5, 3 x 17 and 1 x the longest row that the model can take.
 
     Args:
-        model: a student, a teacher, a pruned model; it is left as it is.
         max_length: subword tokens in a window, for ``tinykd.deploy.runtime``.
 
     Raises:
         SettingError: ``max_length`` above the positions of the model.
         ModelError: a tokenizer of more subword tokens than the model knows, a model prepared for quantization, a graph
             that predicts something else than torch.
-        RunError: the disk is full, or the place cannot be written.
+        RunError: the place cannot be written.
     """
     folder, positions = Path(folder), _positions(model, tokenizer, max_length)
     reference = copy.deepcopy(model).float().cpu().eval()
@@ -120,15 +117,8 @@ def _examples(vocabulary: int, positions: int) -> tuple[Tensor, Tensor]:
 
 def _export(module: nn.Module, examples: tuple[Tensor, Tensor], path: Path) -> None:
     axes = {0: "batch", 1: "length"}
-    program = torch.onnx.export(
-        module,
-        examples,
-        dynamo=True,
-        input_names=["input_ids", "attention_mask"],
-        output_names=["logits"],
-        dynamic_shapes=(axes, axes),
-        verbose=False,
-    )
+    names = {"input_names": ["input_ids", "attention_mask"], "output_names": ["logits"]}
+    program = torch.onnx.export(module, examples, dynamo=True, dynamic_shapes=(axes, axes), verbose=False, **names)
     # Without what the exporter notes of each node, stack traces among it: 200 KB that no runtime reads.
     ClearMetadataAndDocStringPass()(program.model)
     program.save(path, external_data=False)  # one file

@@ -1,7 +1,6 @@
 """Int8 for an exported model: smaller files, integer matrix multiplications. Taught in lesson 08.
 
-Each function reads a folder of ``export.to_onnx`` and writes another, for :func:`tinykd.deploy.runtime.load`. Measure
-each precision in a process of its own: the runtime keeps threads and buffers.
+Each function reads a folder of ``export.to_onnx`` and writes another, for :func:`tinykd.deploy.runtime.load`.
 """
 
 import shutil
@@ -29,16 +28,16 @@ def dynamic_int8(
 
     Args:
         folder: made by ``export.to_onnx``.
-        out: the new folder; ``folder`` itself with ``keep_float32`` keeps both files in one, for a browser.
+        out: the new folder; it may be ``folder`` itself.
         reduce_range: 7 bits for the matrices (embeddings keep 8). Without it, processors that have AVX2 or AVX-512 but
             no VNNI add two products in 16 bits, and large sums are cut off.
-        keep_float32: leave ``onnx/model.onnx`` beside ``onnx/model_quantized.onnx``.
+        keep_float32: leave ``onnx/model.onnx`` beside ``onnx/model_quantized.onnx``, for a browser.
         embedding_bits: 4 stores the embedding matrix as :func:`tinykd.quantization.blockwise` rounds it.
 
     Raises:
         SettingError: ``embedding_bits`` is neither 8 nor 4.
         ModelError: a folder that is quantized already, damaged, or not an export.
-        RunError: the disk is full, the place cannot be written, or one folder would lie inside the other.
+        RunError: the place cannot be written, or one folder would lie inside the other.
     """
 
     def quantize(model: Path, target: Path) -> None:
@@ -54,9 +53,7 @@ def weight_only_int8(folder: str | Path, out: str | Path, embedding_bits: int = 
     """Store the matrices in 8 bits and multiply them in float32: the file is as small as ``dynamic_int8``'s.
 
     The speed and the memory are those of float32, for ONNX Runtime restores the matrices when it opens the file. No
-    activation is rounded: different processors predict the same, up to float32's own rounding.
-
-    Args, errors: as for :func:`dynamic_int8`.
+    activation is rounded. Args, errors: as for :func:`dynamic_int8`.
     """
 
     def quantize(model: Path, target: Path) -> None:
@@ -69,10 +66,10 @@ def weight_only_int8(folder: str | Path, out: str | Path, embedding_bits: int = 
 
 def _round_embeddings(path: Path, bits: int) -> None:
     """Let ONNX Runtime store the largest matrix that the graph looks rows up in as 4 bits, in place; 8 come later."""
-    if bits not in (8, 4):
-        raise SettingError(f"embedding_bits is {bits}; it must be 8 or 4")
     if bits == 8:
         return
+    if bits != 4:
+        raise SettingError(f"embedding_bits is {bits}; it must be 8 or 4")
     model = onnx.load(path)
     rows = {weight.name: weight.dims[0] for weight in model.graph.initializer if len(weight.dims) == 2}
     lookups = [node for node in model.graph.node if node.op_type == "Gather"]
@@ -98,9 +95,8 @@ def _quantized(
     with new_folder(out, NOTE) as unfinished, silent():
         shutil.copytree(folder, unfinished, dirs_exist_ok=True)
         quantize(unfinished / MODEL, unfinished / QUANTIZED)
+        (unfinished / MODEL).unlink()
         if keep_float32:
             shutil.copy(folder / MODEL, unfinished / MODEL)
-        else:
-            (unfinished / MODEL).unlink()
         seal(unfinished, NOTE, facts | {"precision": precision})
     return out

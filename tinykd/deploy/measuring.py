@@ -76,7 +76,7 @@ def peak_memory() -> int:
 
 
 def _measure(folder: Path, rows: list, max_length: int, predict: bool) -> dict:
-    """Time one variant in this process, whatever it is; its predictions, label names per row, if wanted."""
+    """Time one variant in this process; its predictions, label names per row, if wanted."""
     is_plain = not any((folder / note).exists() for note in ("export.json", "fusion.json"))
     predictor = tinykd.open(folder, max_length if is_plain else None)
     measured = profile(predictor, folder, rows, LATENCY_ROWS)

@@ -32,13 +32,10 @@ class Predictor(ABC):
         """Return a float32 array per row: (words, classes), or (1, classes) for classification."""
 
     def predict(self, texts: Sequence[str]) -> Iterator[dict]:
-        """Yield one dict per text, in order.
+        """Yield one dict per text, in order; a DataError for an empty text.
 
-        For tagging ``{"text", "entities": [{"type", "text", "start", "end", "score"}]}`` with half-open character
-        offsets and the lowest probability among the entity's words; for classification ``{"text", "label", "score"}``.
-
-        Raises:
-            DataError: an empty text.
+        For tagging ``{"text", "entities": [{"type", "text", "start", "end", "score"}]}``, as :func:`tinykd.text.tagged`
+        has it; for classification ``{"text", "label", "score"}``.
         """
         for i, text in enumerate(texts, 1):
             if not text.strip():

@@ -13,8 +13,7 @@ from tinykd.quantization.rounding import scale_and_zero_point
 def fuse_attention(path: Path) -> int:
     """Rewrite the ONNX file in place; return how many attentions became ``com.microsoft.Attention``.
 
-    This saves the launch overhead of some twenty operations, and in int8 its three matrices are one multiplication.
-    What does not match the self-attention of BERT stays as it is.
+    One operation replaces some twenty. What does not match the self-attention of BERT stays as it is.
     """
     model = rewrite(ir.load(path), [_SelfAttention.rule(remove_nodes=False)])  # the mask is made once for all
     ir.save(model, path)

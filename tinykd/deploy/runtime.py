@@ -12,7 +12,7 @@ import numpy as np
 from tinykd.artifacts import sealed
 from tinykd.deploy.predictor import Predictor, Rows
 from tinykd.errors import DamagedError, ModelError, SettingError, is_whole
-from tinykd.text import Window, cut, words
+from tinykd.text import Window, by_word, cut, words
 
 NOTE = "export.json"  #: what the runtime must know, and the SHA-256 of every other file
 MODEL = "onnx/model.onnx"  #: where transformers.js looks, as for the next
@@ -49,12 +49,9 @@ def facts_of(folder: str | Path) -> dict:
 
 
 class Runtime(Predictor):
-    """An exported model and its tokenizer; made by :func:`load`.
+    """An exported model and its tokenizer, made by :func:`load`; ``path`` is the ONNX file.
 
-    Attributes:
-        task, labels, max_length: as of every predictor.
-        positions: the longest row that the model can take, in subword tokens.
-        path: the ONNX file.
+    ``positions`` is the longest row that the model can take, in subword tokens.
     """
 
     def __init__(self, folder: Path, quantized: bool | None, threads: int | None, max_length: int | None):
@@ -80,10 +77,9 @@ class Runtime(Predictor):
         self._session = session(self.path, threads)
 
     def run(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        """Run the model once on (batch, length) int64 arrays; a ModelError for rows longer than its positions.
+        """Run the model on (batch, length) int64 arrays; a ModelError for rows longer than its positions.
 
-        Returns:
-            float32 logits, (batch, length, classes), or (batch, classes) for classification.
+        Returns float32 logits, (batch, length, classes), or (batch, classes) for classification.
         """
         if input_ids.shape[1] > self.positions:
             most = f"{self.path} takes at most {self.positions}: use predict or logits, which cut long texts"
@@ -93,25 +89,25 @@ class Runtime(Predictor):
     def logits(self, rows: Rows, batch_size: int = 32) -> Iterator[np.ndarray]:
         """Yield float32 logits per row: (words, classes), or (1, classes) for classification.
 
-        Dynamic int8 measures the range of its activations in every batch, padding included: its last digits depend on
-        ``batch_size``, a whole number above 0 (else a SettingError).
+        Dynamic int8 measures the range of its activations per batch: its last digits depend on ``batch_size``.
         """
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
-            parts: list[list[tuple[int, np.ndarray]]] = [[] for _ in chunk]
+            parts: list[dict[int, np.ndarray]] = [{} for _ in chunk]  # of each row, by the first word of the window
             for feeds, lines in self.batches(chunk, batch_size):
                 for (row, window), values in zip(lines, self.run(**feeds), strict=True):
                     owned = values[None] if self.task == "classification" else values[window.first_subwords]
-                    parts[row].append((window.first_word, owned))
+                    parts[row][window.first_word] = owned
             for part in parts:
-                yield np.concatenate([values for _, values in sorted(part, key=lambda pair: pair[0])])
+                yield np.concatenate([part[first] for first in sorted(part)])
 
     def batches(
         self, rows: Rows, batch_size: int = 32
     ) -> Iterator[tuple[dict[str, np.ndarray], list[tuple[int, Window]]]]:
         """Yield the model's inputs, ``input_ids`` and ``attention_mask``, (batch, length), the longest first.
 
-        With each batch comes a list of the row and the window of each of its lines.
+        With each batch comes a list of the row and the window of each of its lines. A ``batch_size`` below 1 is a
+        SettingError.
         """
         if not is_whole(batch_size, 1):
             raise SettingError(f"batch_size is {batch_size}; it must be a whole number, at least 1")
@@ -133,14 +129,8 @@ class Runtime(Predictor):
             return [[Window(self._before + one.ids[:room] + self._after, [], 0)] for one in encodings]
         documents = [[word.text for word in words(row)] if isinstance(row, str) else row for row in rows]
         encodings = self._tokenizer.encode_batch(documents, is_pretokenized=True, add_special_tokens=False)
-        windows = []
-        for document, encoding in zip(documents, encodings, strict=True):
-            subwords: list[list[int]] = [[] for _ in document]
-            for token, word in zip(encoding.ids, encoding.word_ids, strict=True):
-                subwords[word].append(token)
-            subwords = [ids or [self._unknown] for ids in subwords]  # a word that vanishes in the tokenizer
-            windows.append(cut(subwords, self._before, self._after, self.max_length))
-        return windows
+        subwords = by_word(documents, encodings, self._unknown)
+        return [cut(of_one, self._before, self._after, self.max_length) for of_one in subwords]
 
 
 def session(path: Path, threads: int | None = None):

@@ -19,10 +19,7 @@ PRIOR = 10  #: wrong words that the prior on a temperature of 1 counts for
 
 
 def by_word(rows: list[np.ndarray], dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Stack the words of all rows of a corpus split.
-
-    Args:
-        rows: logits, one array per row, columns in the corpus's label order.
+    """Stack the words of all rows of a corpus split, from an array of logits per row, in the corpus's label order.
 
     Returns:
         ``(logits, labels)`` of the shapes (words, classes) and (words,); a text with one label counts as one word.
@@ -35,11 +32,9 @@ def by_word(rows: list[np.ndarray], dataset: Dataset) -> tuple[np.ndarray, np.nd
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature T that makes ``softmax(logits / T)`` most likely to give these labels, drawn towards 1.
 
-    T above 1 means the model was too confident. Dividing by T changes no prediction. The negative log-likelihood is
-    convex in 1 / T, so a bounded search finds its minimum.
-
-    Only wrong words keep T from falling: without any, the likeliest T is 0. So log T is multiplied by
-    ``wrong / (wrong + PRIOR)``, as by a Gaussian prior on log T: T is 1 for a model without mistakes.
+    T above 1 means the model was too confident. The negative log-likelihood is convex in 1 / T, so a bounded search
+    finds its minimum. Only wrong words keep T from falling: without any, the likeliest T is 0. So log T is multiplied
+    by ``wrong / (wrong + PRIOR)``, as by a Gaussian prior on log T: T is 1 for a model without mistakes.
 
     Args:
         logits: (words, classes), of a split that the model was not trained on.
@@ -65,14 +60,11 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 def calibrated(
     members: dict[str, Member], valid: Dataset, max_length: int = 128
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, float]]:
-    """Fit a temperature for every member on ``valid``.
+    """Fit a temperature for every member on ``valid``; a ModelError if members do not fit each other or the corpus.
 
     Returns:
         By member the logits on ``valid``, divided by its temperature, one array per row, columns in the corpus's label
         order; and the temperatures.
-
-    Raises:
-        ModelError: members that do not fit each other or the corpus.
     """
     check_members(members)
     rows, temperatures = {}, {}

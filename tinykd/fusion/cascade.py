@@ -27,8 +27,6 @@ class Cascade(Fusion):
             threshold. The teacher reads the whole row in any case: ``"word"`` costs what ``"lowest"`` costs.
         temperatures: of ``"teacher"`` and ``"student"``, from :func:`tinykd.fusion.fit_temperature`; 1 by default.
         max_length: subword tokens in a window.
-
-    Raises: as :class:`Fusion`.
     """
 
     teacher: Member
@@ -54,14 +52,10 @@ class Cascade(Fusion):
         target: float | None = None,
         **how,
     ) -> "Cascade":
-        """Calibrate both members on ``valid`` and choose the threshold there, by ``budget`` or ``target``.
+        """Calibrate both members on ``valid`` and choose the threshold there: see :func:`tinykd.fusion.choose`.
 
-        Args:
-            how: ``confidence`` and ``max_length`` of the cascade.
-
-        Raises:
-            ModelError: members that do not fit each other or the corpus.
-            SettingError: see :func:`tinykd.fusion.choose`.
+        ``how`` are ``confidence`` and ``max_length`` of the cascade. A ModelError if the members do not fit each other
+        or the corpus.
         """
         members, max_length = {"teacher": teacher, "student": student}, how.get("max_length", 128)
         rows, temperatures = calibrated(members, valid, max_length)

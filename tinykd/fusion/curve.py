@@ -30,9 +30,7 @@ def confidence_of_row(row: np.ndarray, confidence: str = "entropy") -> float:
             length of the sentence.
             ``"product"``: of all words' probabilities: that of the whole prediction, if words err independently.
             ``"entropy"``: one minus the mean entropy of the words, as a share of the largest possible, log(classes).
-
-    Raises:
-        SettingError: an unknown ``confidence``.
+            Any other is a SettingError.
     """
     check_confidence(confidence)
     if confidence != "entropy":
@@ -90,20 +88,16 @@ def curve(
 ) -> Curve:
     """Score a cascade at every threshold, without running a model.
 
-    Raising the threshold defers one row (or one word) after the other, the least sure first. Each changes the counts of
-    right, predicted and gold entities by a fixed amount, so that one sort and one running sum give the curve.
+    Raising the threshold defers one row (or one word) after the other. Each changes the counts of right, predicted and
+    gold entities by a fixed amount, so that one sort and one running sum give the curve.
 
     Args:
         student_logits, teacher_logits: one array per row, columns in the corpus's label order, as from
             :func:`tinykd.fusion.logits_by_name`, divided by the temperatures that the cascade will use.
         student_cost: the student's cost on all rows, where 1 is the teacher's.
         row_costs: (rows,), the teacher's cost of each row, in any unit.
-        confidence: as in :class:`tinykd.fusion.Cascade`.
-
-    Raises:
-        SettingError: an unknown ``confidence``.
+        confidence: as for :func:`confidence_of_row`.
     """
-    check_confidence(confidence)
     sure = np.array([confidence_of_row(row, confidence) for row in student_logits])
     start, moments, changes = _changes(student_logits, teacher_logits, dataset, None if confidence == "word" else sure)
     values = np.unique(np.concatenate([sure, moments]))
@@ -115,9 +109,7 @@ def curve(
 
 
 def pareto(costs: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return the indices of the points that no other beats, by rising cost and score.
-
-    Of equal points the first is kept.
+    """Return the indices of the points that no other beats, by rising cost and score; of equal points the first.
 
     >>> pareto(np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.4, 0.9])).tolist()
     [0, 2]

@@ -11,10 +11,7 @@ from tinykd.fusion.parallel import Parallel
 
 
 def load(folder: str | Path, max_length: int | None = None) -> Cascade | Parallel:
-    """Load a fusion that ``save`` wrote.
-
-    Args:
-        max_length: subword tokens in a window; by default what was saved.
+    """Load a fusion that ``save`` wrote; ``max_length`` by default as it was saved.
 
     Raises:
         ModelError: no fusion in this folder, or a file that is missing, cut short or altered.

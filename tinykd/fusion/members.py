@@ -19,8 +19,7 @@ NOTE = "fusion.json"  #: kind, settings and labels of a saved fusion, beside its
 class Fusion(Predictor):
     """Several models that predict as one. Its ``members`` stay plain models; the first gives task and label order.
 
-    Attributes:
-        temperatures: by member; they divide its logits.
+    ``temperatures``, by member, divide its logits.
 
     Raises:
         ModelError: members with other labels or another task, a tokenizer that cannot work.
@@ -66,11 +65,7 @@ class Fusion(Predictor):
             raise SettingError(f"{what} are for {', '.join(values)}; the members are {', '.join(self.members)}")
 
     def save(self, folder: Path) -> None:
-        """Write one folder per member, and ``fusion.json``; the folder appears whole or not at all.
-
-        Raises:
-            RunError: ``folder`` holds something that is no fusion, or cannot be written.
-        """
+        """Write one folder per member, and ``fusion.json``; a RunError if ``folder`` holds something else."""
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("members", *self.roles)}
         facts = {"kind": type(self).__name__.lower(), "members": list(self.members), "settings": settings}
         with new_folder(folder, NOTE) as unfinished:
@@ -82,14 +77,7 @@ class Fusion(Predictor):
 def logits_by_name(
     member: Member, labels: list[str], dataset: Dataset | dict[str, list], max_length: int = 128
 ) -> list[np.ndarray]:
-    """Return a model's logits on a corpus split, with the columns in the order of ``labels``.
-
-    Returns:
-        One float32 array per row: (words, classes), or (1, classes) for classification.
-
-    Raises:
-        ModelError: the model knows other labels.
-    """
+    """Return ``models.logits`` with the columns in the order of ``labels``; a ModelError if the model has others."""
     there = models.label_names(member[0].config)
     models.check_labels(there, labels, "the model", "the corpus")
     order = [there.index(label) for label in labels]
@@ -97,22 +85,14 @@ def logits_by_name(
 
 
 def score_logits(rows: list[np.ndarray], dataset: Dataset) -> float:
-    """Return strict entity F1 (tagging) or accuracy (classification) of logits, in [0, 1].
-
-    Args:
-        rows: one array per row, (words, classes) or (1, classes), columns in the corpus's label order.
-    """
+    """Return the entity F1 or accuracy, in [0, 1], of one array of logits per row, in the corpus's label order."""
     predicted = [evaluation.decoded(row, data.label_names(dataset)) for row in rows]
     scores = evaluation.scores(data.task(dataset), evaluation.gold(dataset), predicted)
     return scores[evaluation.main_score(scores)]
 
 
 def check_members(members: dict[str, Member]) -> None:
-    """Refuse models that cannot predict as one. Their tokenizers may differ, for predictions are per word.
-
-    Raises:
-        ModelError: no member, other labels, another task, or a tokenizer that is not the model's own.
-    """
+    """Raise a ModelError for models of other labels or tasks. Tokenizers may differ, for predictions are per word."""
     if not members:
         raise ModelError("a fusion needs at least one member")
     (first, (reference, _)), *_ = members.items()

@@ -28,8 +28,6 @@ class Parallel(Fusion):
             ``"probabilities"`` adds probabilities: a label that one member is sure of can win.
         temperatures: by the same names, from :func:`tinykd.fusion.fit_temperature`; 1 by default.
         max_length: subword tokens in a window.
-
-    Raises: as :class:`Fusion`.
     """
 
     members: dict[str, Member]
@@ -53,11 +51,8 @@ class Parallel(Fusion):
         """Calibrate every member on ``valid``, and find the weights there.
 
         The weights minimize the negative log-likelihood, which is convex in them. If the F1 of the fusion on ``valid``
-        does not exceed that of its best member, a warning says so, and the best member gets all the weight.
-
-        Raises:
-            ModelError: members that do not fit each other or the corpus.
-            SettingError: an unknown ``space``.
+        does not exceed that of its best member, a warning says so, and the best member gets all the weight. Members
+        that do not fit each other or the corpus are a ModelError.
         """
         rows, temperatures = calibrated(members, valid, max_length)
         words, labels = zip(*(by_word(of_member, valid) for of_member in rows.values()), strict=True)

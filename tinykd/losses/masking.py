@@ -23,17 +23,12 @@ def precise(tensor: Tensor) -> Tensor:
 
 
 def check_same_shape(student: Tensor, teacher: Tensor, what: str, mask: Tensor | None = None) -> None:
-    """Refuse two tensors that would silently be broadcast, and a mask of numbers or of another shape.
+    """Raise a ValueError for two tensors that would silently be broadcast, and a mask of numbers or of another shape.
 
     As an index, zeros and ones such as a tokenizer's ``attention_mask`` would select the rows 0 and 1.
-
-    Raises:
-        ValueError: shows both shapes, or the mask's.
     """
     if student.shape != teacher.shape:
         raise ValueError(f"{what}: the student's are {tuple(student.shape)}, the teacher's {tuple(teacher.shape)}")
     if mask is not None and (mask.dtype != torch.bool or mask.shape != (student.shape[0], student.shape[-2])):
-        raise ValueError(
-            f"the mask is {tuple(mask.shape)} of {mask.dtype}; it must be (batch, words), True where a word counts, as "
-            "attention_mask.bool() is"
-        )
+        must = "it must be (batch, words), True where a word counts, as attention_mask.bool() is"
+        raise ValueError(f"the mask is {tuple(mask.shape)} of {mask.dtype}; {must}")

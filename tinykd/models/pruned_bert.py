@@ -11,7 +11,6 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertForTokenClassification,
-    PreTrainedModel,
 )
 
 
@@ -30,8 +29,8 @@ class PrunedBertConfig(BertConfig):
 class FactorizedEmbedding(nn.Module):
     """An embedding matrix (tokens, width) as a product: ``narrow`` (tokens, rank) times ``widen`` (rank, width).
 
-    ALBERT's factorized embedding (Lan et al. 2020, section 3.1). :mod:`tinykd.training` trains ``widen`` alone: a
-    corpus would move only its own tokens' rows of ``narrow``, and all others must still fit ``widen``.
+    ALBERT's factorized embedding (Lan et al. 2020, section 3.1). :mod:`tinykd.training` trains ``widen`` alone, for a
+    corpus would move only its own tokens' rows of ``narrow``.
     """
 
     def __init__(self, tokens: int, rank: int, width: int, padding_idx: int | None = None):
@@ -49,43 +48,35 @@ class FactorizedEmbedding(nn.Module):
         return self.widen(self.narrow(input_ids))
 
 
-class PrunedBertForTokenClassification(BertForTokenClassification):
+class _Shaped:
+    def __init__(self, config: PrunedBertConfig):
+        super().__init__(config)
+        if config.embedding_rank:
+            sizes = config.vocab_size, config.embedding_rank, config.hidden_size
+            self.set_input_embeddings(FactorizedEmbedding(*sizes, padding_idx=config.pad_token_id))
+        layers = self.bert.encoder.layer
+        for layer, heads, neurons in zip(layers, config.heads_by_layer, config.neurons_by_layer, strict=True):
+            attention = layer.attention.self
+            width = heads * attention.attention_head_size
+            attention.num_attention_heads, attention.all_head_size = heads, width
+            for name in ("query", "key", "value"):
+                setattr(attention, name, nn.Linear(config.hidden_size, width))
+            layer.attention.output.dense = nn.Linear(width, config.hidden_size)
+            layer.intermediate.dense = nn.Linear(config.hidden_size, neurons)
+            layer.output.dense = nn.Linear(neurons, config.hidden_size)
+        self.post_init()
+
+
+class PrunedBertForTokenClassification(_Shaped, BertForTokenClassification):
     """A ``BertForTokenClassification`` in the shapes of its configuration."""
 
     config: PrunedBertConfig
 
-    def __init__(self, config: PrunedBertConfig):
-        super().__init__(config)
-        _shape(self)
 
-
-class PrunedBertForSequenceClassification(BertForSequenceClassification):
+class PrunedBertForSequenceClassification(_Shaped, BertForSequenceClassification):
     """A ``BertForSequenceClassification`` in the shapes of its configuration."""
 
     config: PrunedBertConfig
-
-    def __init__(self, config: PrunedBertConfig):
-        super().__init__(config)
-        _shape(self)
-
-
-def _shape(model: PreTrainedModel) -> None:
-    """Give every layer its own number of heads and neurons, and the embedding matrix its rank."""
-    config = model.config
-    if config.embedding_rank:
-        sizes = config.vocab_size, config.embedding_rank, config.hidden_size
-        model.set_input_embeddings(FactorizedEmbedding(*sizes, padding_idx=config.pad_token_id))
-    layers = model.bert.encoder.layer
-    for layer, heads, neurons in zip(layers, config.heads_by_layer, config.neurons_by_layer, strict=True):
-        attention = layer.attention.self
-        width = heads * attention.attention_head_size
-        attention.num_attention_heads, attention.all_head_size = heads, width
-        for name in ("query", "key", "value"):
-            setattr(attention, name, nn.Linear(config.hidden_size, width))
-        layer.attention.output.dense = nn.Linear(width, config.hidden_size)
-        layer.intermediate.dense = nn.Linear(config.hidden_size, neurons)
-        layer.output.dense = nn.Linear(neurons, config.hidden_size)
-    model.post_init()
 
 
 AutoConfig.register(PrunedBertConfig.model_type, PrunedBertConfig)

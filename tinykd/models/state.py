@@ -49,10 +49,8 @@ def refuse_adapted(model: PreTrainedModel) -> None:
 def check_labels(found: list[str], expected: list[str], who: str, whom: str) -> None:
     """Raise a ModelError that shows both label sets, if they differ; their order does not matter."""
     if sorted(found) != sorted(expected):
-        raise ModelError(
-            f"{who} and {whom} have other labels, and labels are matched by name:\n"
-            f"  {who}: {', '.join(sorted(found))}\n  {whom}: {', '.join(sorted(expected))}"
-        )
+        both = f"  {who}: {', '.join(sorted(found))}\n  {whom}: {', '.join(sorted(expected))}"
+        raise ModelError(f"{who} and {whom} have other labels, and labels are matched by name:\n{both}")
 
 
 def positions(model: PreTrainedModel) -> int | None:

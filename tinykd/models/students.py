@@ -29,33 +29,27 @@ def student(spec: str, teacher: PreTrainedModel, seed: int = 0, vocabulary: int 
     if spec.startswith("cut:"):
         refuse_adapted(teacher)
         return cut(teacher, _parse_layers(spec, teacher.config.num_hidden_layers))
+    if spec not in TINYBERT:
+        return loading.teacher(spec, labels, task_of(teacher), seed)[0]
     torch.manual_seed(seed)
-    if spec in TINYBERT:
-        layers, hidden, feed_forward, heads = TINYBERT[spec]
-        config = BertConfig(
-            vocab_size=teacher.config.vocab_size if vocabulary is None else vocabulary,
-            num_hidden_layers=layers,
-            hidden_size=hidden,
-            intermediate_size=feed_forward,
-            num_attention_heads=heads,
-            num_labels=len(labels),
-            pad_token_id=teacher.config.pad_token_id,
-        )
-        model = loading.HEADS[task_of(teacher)].from_config(config)
-        loading.name_labels(model, labels)
-        return model.eval()
-    return loading.teacher(spec, labels, task_of(teacher), seed)[0]
+    names = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads")
+    config = BertConfig(
+        **dict(zip(names, TINYBERT[spec], strict=True)),
+        vocab_size=teacher.config.vocab_size if vocabulary is None else vocabulary,
+        num_labels=len(labels),
+        pad_token_id=teacher.config.pad_token_id,
+    )
+    model = loading.HEADS[task_of(teacher)].from_config(config)
+    loading.name_labels(model, labels)
+    return model.eval()
 
 
 def svd_embeddings(student: PreTrainedModel, teacher: PreTrainedModel) -> PreTrainedModel:
     """Give a narrower student the teacher's word, position and type embeddings, cut to its width. Taught in lesson 03.
 
-    The teacher's embedding matrix is projected on its first principal axes (right singular vectors): of all matrices
-    of this rank, the nearest to the teacher's (Eckart and Young 1936). The other embeddings are projected on the same
-    axes. The student is changed in place, and returned.
-
-    Raises:
-        ModelError: another number of subword tokens, positions or types than the teacher's, or a wider student.
+    All are projected on the first right singular vectors of the embedding matrix: of all matrices of this rank, the
+    nearest to the teacher's (Eckart and Young 1936). The student is changed in place, and returned. A ModelError if it
+    is wider than the teacher, or has another number of subword tokens, positions or types.
     """
     theirs, own = teacher.base_model.embeddings, student.base_model.embeddings
     matrix, width = teacher.get_input_embeddings().weight.detach().float(), student.config.hidden_size
@@ -101,11 +95,7 @@ def layer_map(teacher_layers: int, student_layers: int, kind: str | tuple[int, .
 
 
 def tokenizer_of(student: PreTrainedModel, teachers: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Return a student's own tokenizer if it comes from a folder, the teacher's otherwise.
-
-    Raises:
-        ModelError: the tokenizer has more subword tokens than the student knows.
-    """
+    """Return a student's own tokenizer if it has a folder, else the teacher's; a ModelError if that does not fit."""
     own = loading.tokenizer(student.name_or_path) if student.name_or_path else teachers
     check_vocabulary(student, own)
     return own

@@ -3,8 +3,7 @@
 :func:`prune_vocabulary` keeps the subword tokens that the texts of a domain use. :func:`factorize_embeddings` keeps
 every token and stores each less precisely: the matrix E (tokens, width) becomes a product A B, with A (tokens, rank)
 and B (rank, width), that minimizes ``Σ_v (n_v + 1) ‖E_v − A_v B‖²``, where n_v counts token v in the corpora. This is
-the truncated singular value decomposition of the rows times ``√(n_v + 1)`` (Eckart and Young 1936; for a language
-model, with other weights, Hsu et al. 2022). Without these weights the many rare tokens decide what is kept.
+the truncated singular value decomposition of the rows times ``√(n_v + 1)`` (Eckart and Young 1936; Hsu et al. 2022).
 """
 
 import copy
@@ -37,15 +36,13 @@ def prune_vocabulary(
 
     Args:
         model: with that tokenizer and a task head; it is left as it is.
-        tokenizer: a fast WordPiece tokenizer.
         corpora: what is typical of the texts to come (never a test split); a column ``tokens`` or ``text`` each.
         size: how many tokens to keep: the most frequent, and if there is room, tokens that the corpora never use, in
             the order of the vocabulary (in BERT's, by frequency). By default all that are used.
 
     Raises:
         SettingError: a ``size`` that has no room for the tokens that must stay.
-        ModelError: a tokenizer that is not WordPiece, a model of another vocabulary, an embedding matrix that is
-            factorized or prepared for quantization, or a language model.
+        ModelError: a tokenizer that is not WordPiece, or an embedding matrix that is not the plain one of its tokens.
         DataError: ``corpora`` is no list, or one has neither ``tokens`` nor ``text``.
     """
     vocabulary, must_stay = _wordpieces(tokenizer)
@@ -118,8 +115,6 @@ def _check_matrix(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
         raise ModelError(f"the embedding matrix is factorized already, with rank {rank}; cut its vocabulary before")
     if models.is_prepared(model):
         raise ModelError("the embedding matrix is rounded while it runs; make it smaller before quantization")
-    if model.get_output_embeddings() is not None:
-        raise ModelError(f"a {type(model).__name__} predicts subword tokens; cut a model that has a task head")
 
 
 def _wordpieces(tokenizer: PreTrainedTokenizerBase) -> tuple[dict[str, int], set[int]]:

@@ -24,9 +24,6 @@ class Plan:
         rounds: how often the model is pruned and distilled.
         heads, neurons: the share that is gone in the end, in [0, 1).
         measure: as in :func:`tinykd.pruning.importance`.
-
-    Raises:
-        SettingError: no rounds, or a share outside [0, 1).
     """
 
     settings: Settings
@@ -38,12 +35,9 @@ class Plan:
     def __post_init__(self) -> None:
         if not is_whole(self.rounds, 1):
             raise SettingError(f"rounds is {self.rounds}; it must be a whole number, at least 1")
-        for name in ("heads", "neurons"):
-            if not 0 <= (share := getattr(self, name)) < 1:
-                raise SettingError(f"{name} is {share}; the share that goes must lie in [0, 1)")
 
     def check(self, model: PreTrainedModel) -> None:
-        """Raise a SettingError for a share that leaves nothing of a layer, a ModelError for no plain BERT."""
+        """Raise a SettingError for a share that cannot go, a ModelError for no plain BERT."""
         for name, counts in zip(("heads", "neurons"), zip(*shape_of(model), strict=True), strict=True):
             check_leaves(name, getattr(self, name), sum(counts), len(counts))
 

@@ -9,8 +9,7 @@ output; ξ = 0 removes it. One backward pass gives the derivatives of L by all g
   (Michel et al. 2019, equation 2; Molchanov et al. 2019 take squares).
 - ``"distillation"``: how far ``L = T² KL(teacher ‖ model)`` rises without the part, by the second-order term of its
   Taylor series, ``½ T² Σ (∂ log q(y)/∂ξ)²`` over the sentences: q is the model's softmax at T, and the labels y are
-  drawn from the teacher's (Fisher pruning, Theis et al. 2018, who take the corpus's labels). It needs no second
-  derivative, and distinguishes parts even where a teacher prunes itself and every ∂L/∂ξ is 0. The first-order term
+  drawn from the teacher's (Fisher pruning, Theis et al. 2018, who take the corpus's labels). The first-order term
   ``-∂L/∂ξ`` is left out: it improves the estimate for one part, but not for the many that are removed together.
 
 A derivative says nothing of a step as large as a layer: there the last two measure the rise of L without the layer.
@@ -69,7 +68,7 @@ def importance(
     Raises:
         SettingError: an unknown measure, or a temperature that is not above 0.
         ModelError: not a BERT, other labels than the corpus has, or a ``max_length`` that the model cannot take.
-        DataError: no rows, no labels, or no ``teacher_logits``.
+        DataError: no labels, or no ``teacher_logits``.
     """
     shape_of(model)  # refuses what is not a BERT
     if measure not in MEASURES:
@@ -89,8 +88,6 @@ def importance(
 
 def _read_by(measure: str, dataset: Dataset, model: PreTrainedModel) -> Dataset:
     """Return the columns that a measure reads, if they are there and fit."""
-    if not len(dataset):
-        raise DataError("importance is measured on sentences, and the dataset has none")
     columns = dataset.column_names
     if measure == "distillation" and "teacher_logits" not in columns:
         raise DataError("the teacher-aware importance needs a column teacher_logits; make it with samples.with_teacher")
@@ -155,10 +152,10 @@ def batches_of(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length:
 def losses_on(
     model: PreTrainedModel, batches: DataLoader, temperature: float | None
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield per batch the loss, summed over its words (or texts), their logits and their targets.
+    """Yield per batch the loss, summed over its words (or texts), their logits (words, classes) and their targets.
 
-    The logits are (words, classes). With a ``temperature`` T the targets are the teacher's logits, and the loss is
-    ``T² KL(teacher ‖ model)``; without, the targets are labels, (words,), and the loss is the cross-entropy.
+    With a ``temperature`` T these are the teacher's logits, and the loss is ``T² KL(teacher ‖ model)``; without, they
+    are labels, (words,), and the loss is the cross-entropy.
     """
     hooks = models.FeatureHooks(model)
     for batch in progress.bar(batches, desc="importance", leave=False):
@@ -190,10 +187,9 @@ def by_gates(model: PreTrainedModel, batches: DataLoader, temperature: float | N
 
 
 def loss_of_drawn_labels(student: Tensor, teacher: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    """Return ``-T Σ log q(y)``, y drawn from the teacher. Its mean squared gradient is the curvature of T² KL.
+    """Return ``-T Σ log q(y)``, y drawn from the teacher; both logits are (words, classes).
 
-    This is exact where student and teacher agree; elsewhere it also holds the square of the gradient of T² KL. Both
-    logits are (words, classes).
+    Its mean squared gradient is the curvature of T² KL where student and teacher agree.
     """
     labels = torch.multinomial((teacher / temperature).softmax(-1).cpu(), 1, generator=generator)[:, 0]
     return temperature * len(labels) * losses.cross_entropy(student / temperature, labels.to(student.device))

@@ -10,11 +10,7 @@ from tinykd.models.pruned_bert import PrunedBertConfig
 
 
 def layers_of(model: PreTrainedModel) -> nn.ModuleList:
-    """Return the Transformer layers of a BERT with a task head.
-
-    Raises:
-        ModelError: another architecture, or a model whose matrices are wrapped by adapters or quantization.
-    """
+    """Return the Transformer layers of a BERT with a task head; a ModelError for any other, or an adapted one."""
     if not isinstance(model, BertForTokenClassification | BertForSequenceClassification):
         raise ModelError(f"heads and neurons are known of BERT with a task head, not of {type(model).__name__}")
     layers = model.bert.encoder.layer

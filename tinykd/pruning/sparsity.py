@@ -1,8 +1,4 @@
-"""Zeros inside the matrices, by the magnitude of the weights. Taught in lesson 07.
-
-Zeros save nothing by themselves: the file holds as many numbers as before, and an ordinary multiplication takes as
-long. Compare :func:`tinykd.pruning.prune`.
-"""
+"""Zeros inside the matrices, by the magnitude of the weights: they save neither space nor time. Taught in lesson 07."""
 
 import copy
 
@@ -22,11 +18,9 @@ def sparsify(model: PreTrainedModel, amount: float) -> PreTrainedModel:
     The zeros stay while the copy is trained: see :func:`mask_gradients`. Embeddings, biases and the head stay whole.
 
     Args:
-        model: any encoder; it is left as it is.
-        amount: the share of zeros, in [0, 1), over all matrices together.
+        amount: the share of zeros, in [0, 1), over all matrices together; any other is a SettingError.
 
     Raises:
-        SettingError: another amount.
         ModelError: an adapted model.
     """
     if not (isinstance(amount, int | float) and 0 <= amount < 1):
@@ -44,10 +38,7 @@ def mask_gradients(model: PreTrainedModel) -> PreTrainedModel:
     """Set the gradients of all zeros in the Transformer layers to 0, so that training keeps the zeros.
 
     Returns ``model`` itself. Hooks are neither saved nor copied: call it again on a sparse model that was loaded, or
-    that ``quantization.prepare`` returned. AdamW changes no weight of 0 whose gradient is 0, weight decay included.
-
-    Raises:
-        ModelError: an adapted model: merging it would fill the zeros.
+    that ``quantization.prepare`` returned. An adapted model is a ModelError: merging it would fill the zeros.
     """
     for weight in _weights(model):
         if weight.requires_grad:

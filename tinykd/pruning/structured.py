@@ -1,8 +1,4 @@
-"""Cut heads, neurons and layers out of a BERT, for good. Taught in lesson 07.
-
-Rows and columns leave the matrices, so that the model is smaller and faster. Its configuration holds how many heads
-and neurons each layer has left (:mod:`tinykd.models.pruned_bert`).
-"""
+"""Cut heads, neurons and layers out of a BERT: rows and columns leave the matrices. Taught in lesson 07."""
 
 import torch
 from torch import Tensor
@@ -26,10 +22,9 @@ def prune(
     """Return a smaller copy of ``model``, without its least important parts. Taught in lesson 07.
 
     Layers go first; ``heads`` and ``neurons`` are shares of what the other layers hold. What stays keeps its order and
-    its weights; :func:`tinykd.training.distill` helps it to recover. A model that lost only layers is a plain BERT.
+    its weights. A model that lost only layers is a plain BERT.
 
     Args:
-        model: a BERT with a task head, pruned before or not; it is left as it is.
         importance: of this model, from :func:`tinykd.pruning.importance`.
         heads, neurons, layers: the share of each that goes, in [0, 1]; rounded to a whole number.
         per_layer: take the same share of every layer. By default the heads of all layers compete, and so do the
@@ -39,9 +34,6 @@ def prune(
         SettingError: a share outside [0, 1], or one that leaves nothing of a layer.
         ModelError: importance of another model.
     """
-    for name, share in (("heads", heads), ("neurons", neurons), ("layers", layers)):
-        if not 0 <= share <= 1:
-            raise SettingError(f"{name} is {share}; the share that goes must lie in [0, 1]")
     shape, measured = shape_of(model), [*zip(map(len, importance.heads), map(len, importance.neurons), strict=True)]
     if measured != shape:
         told = f"it has (heads, neurons) by layer {measured}, the model {shape}"
@@ -54,7 +46,9 @@ def prune(
 
 
 def check_leaves(name: str, share: float, parts: int, layers: int) -> None:
-    """Raise a SettingError for a share of heads, neurons or layers that would leave nothing of a layer."""
+    """Raise a SettingError for a share of heads, neurons or layers that is none, or leaves nothing of a layer."""
+    if not 0 <= share <= 1:
+        raise SettingError(f"{name} is {share}; the share that goes must lie in [0, 1]")
     if parts - round(share * parts) < layers:
         raise SettingError(f"{name} is {share}; this would leave nothing in a layer, and one of its {name} must stay")
 

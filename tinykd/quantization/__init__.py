@@ -1,7 +1,4 @@
-"""Fewer bits per weight: rounding, and training with it. Taught in lesson 08.
-
-The int8 of an exported model is :mod:`tinykd.deploy.int8`.
-"""
+"""Fewer bits per weight: rounding, and training with it; exports use :mod:`tinykd.deploy.int8`. Taught in lesson 08."""
 
 from tinykd.quantization.aware import finish, prepare
 from tinykd.quantization.rounding import blockwise, fake_quantize, scale_and_zero_point

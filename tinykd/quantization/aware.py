@@ -1,7 +1,6 @@
 """Quantization-aware distillation: the student computes with rounded weights while it learns. Taught in lesson 08.
 
-Only the ``forward`` of the layers changes. Their weights keep their names and stay exact between steps, so that
-checkpoints and ``models.save`` work as with any model, and what is saved is a plain one.
+Only the ``forward`` of the layers changes. Their weights keep their names and stay exact between steps.
 """
 
 import copy
@@ -57,8 +56,8 @@ _PLAIN = {rounded: plain for plain, rounded in _ROUNDED.items()}
 def prepare(model: PreTrainedModel, bits: int = 8, activations: bool = True) -> PreTrainedModel:
     """Return a copy of ``model`` that computes with rounded weights; train it with ``training.distill``.
 
-    Gradients go straight through the rounding (:func:`~tinykd.quantization.fake_quantize`) to exact weights, and these
-    are what ``distill`` saves. Use ``bits=7`` for the weights of ``dynamic_int8(…, reduce_range=True)``.
+    Gradients go straight through the rounding to exact weights, and these are what ``distill`` saves. Use ``bits=7``
+    for the weights of ``dynamic_int8(…, reduce_range=True)``.
 
     Args:
         bits: of each weight of every linear layer (one scale per output) and embedding (one scale), 2 to 16.
@@ -66,17 +65,14 @@ def prepare(model: PreTrainedModel, bits: int = 8, activations: bool = True) -> 
 
     Raises:
         SettingError: ``bits`` out of range.
-        ModelError: the model is prepared already, or adapted, or has no such layer.
+        ModelError: the model is prepared already, or adapted.
     """
     integer_range(bits, symmetric=True)
     if models.is_prepared(model):
         raise ModelError("this model is prepared for quantization already; finish it first")
     models.refuse_adapted(model)  # W and B A would be rounded apart, and merged they are one matrix
     model = copy.deepcopy(model)
-    layers = [module for module in model.modules() if type(module) in _ROUNDED]
-    if not layers:
-        raise ModelError(f"{type(model).__name__}: no linear layer and no embedding to quantize")
-    for layer in layers:
+    for layer in [module for module in model.modules() if type(module) in _ROUNDED]:
         layer.__class__ = _ROUNDED[type(layer)]
         layer.bits, layer.activations = bits, activations
     model.prepared_bits = bits
@@ -87,13 +83,8 @@ def prepare(model: PreTrainedModel, bits: int = 8, activations: bool = True) -> 
 def finish(model: PreTrainedModel, bits: int | None = None) -> PreTrainedModel:
     """Return a plain copy of ``model`` whose weights lie on their grid: it saves, reloads and runs anywhere.
 
-    A model that was never prepared is rounded too: quantization after training, as a baseline.
-
-    Args:
-        bits: 2 to 16; by default what the model was prepared with.
-
-    Raises:
-        SettingError: a plain model and no ``bits``, or other ``bits`` than it was prepared with, or out of range.
+    A model that was never prepared is rounded too: quantization after training, as a baseline. It needs ``bits``, 2 to
+    16, and a prepared one takes no others than it was prepared with: else a SettingError.
     """
     if not models.is_prepared(model):
         if bits is None:

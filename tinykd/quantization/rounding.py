@@ -26,22 +26,17 @@ def scale_and_zero_point(
     """Return the scale and the zero point that spread the integers over the range of ``tensor``.
 
     Args:
-        tensor: of floating point, any shape, not empty.
+        tensor: of floating point (any other is a SettingError), any shape, not empty.
         channel_dim: the dimension whose every index gets a scale of its own; without it the whole tensor shares one.
         symmetric: as far below zero as above, zero point 0 (weights); else from the lowest to the highest value, 0
             included (activations).
 
     Returns:
         Two tensors, float32 at least, that broadcast against ``tensor``: of 1 in every dimension but ``channel_dim``.
-
-    Raises:
-        SettingError: as :func:`integer_range`; integers, or a ``channel_dim`` that ``tensor`` does not have.
     """
     lowest, highest = integer_range(bits, symmetric)
     if not tensor.is_floating_point():
         raise SettingError(f"{tensor.dtype} is not of floating point; there is nothing to round")
-    if channel_dim is not None and tensor.dim() and not -tensor.dim() <= channel_dim < tensor.dim():
-        raise SettingError(f"channel_dim is {channel_dim}; the tensor has {tensor.dim()} dimensions")
     tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32))  # bfloat16 has no 8 bits to spare
     others = [dim for dim in range(tensor.dim()) if channel_dim is None or dim != channel_dim % tensor.dim()]
     # 0 is on the grid, for padding holds it. Without other dimensions, each number is its own extreme.
@@ -70,14 +65,10 @@ def fake_quantize(tensor: Tensor, bits: int = 8, channel_dim: int | None = None,
 
 @torch.no_grad()
 def blockwise(matrix: Tensor) -> Tensor:
-    """Return a matrix as 4 bits hold it: of each ``BLOCK`` numbers of a row, the largest is -8 times their scale.
+    """Return a matrix in 4 bits: of each ``BLOCK`` numbers of a row, the largest is -8 times their scale.
 
     ONNX Runtime stores it so (``dynamic_int8(…, embedding_bits=4)``), in five eighths of a byte per number, scales
     included. Round the embedding matrix *before* the layers are trained: they then learn to read it as it is stored.
-    Rounding twice changes nothing.
-
-    Args:
-        matrix: (rows, numbers); a last block may be shorter.
     """
     rounded = []
     for block in matrix.split(BLOCK, dim=1):

@@ -1,14 +1,13 @@
 """Augmented samples: new sentences whose labels are right by the way they are made. Taught in lesson 04.
 
 The new sentences have no columns ``teacher_…``, since what a teacher predicted for a text does not hold for another.
-They are read from a temporary file (see :func:`tinykd.samples.streaming.streamed`).
 """
 
 from collections.abc import Callable, Iterator
 from itertools import chain
 
 import numpy as np
-from datasets import Dataset, Features
+from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tinykd import progress
@@ -25,11 +24,10 @@ SIMILAR_NAMES = 15  #: words among which :func:`new_names` draws
 def swap_entities(dataset: Dataset, copies: int = 1, seed: int = 0) -> Dataset:
     """Replace every entity by another of its type: mention replacement (Dai & Adel 2020). Taught in lesson 04.
 
-    The other is drawn among the distinct entities of ``dataset``, in their spelling; it may have more words or fewer,
-    and has labels of its own: one B-, then I-. An entity stays only where its type has no other.
+    The other is drawn among the distinct entities of ``dataset``; it may have more words or fewer, and has labels of
+    its own: one B-, then I-. An entity stays only where its type has no other.
 
     Args:
-        dataset: columns ``tokens`` and ``labels``.
         copies: new sentences per sentence with an entity.
 
     Returns:
@@ -85,9 +83,15 @@ def replace_words(
     vocabulary = PlainWords(model, tokenizer, SIMILAR, forbidden={word.lower() for word in known})
 
     def replace(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
+        texts = [row["tokens"] if names else [word.text for word in words(row["text"])] for row in rows]
+        plain = vocabulary.places(texts)
         for copy in range(copies):
-            rngs = [np.random.default_rng([seed, number, copy]) for number in numbers]
-            yield from _replaced(rows, rngs, vocabulary, names, share)
+            for row, number, text, places in zip(rows, numbers, texts, plain, strict=True):
+                rng = np.random.default_rng([seed, number, copy])
+                places = [w for w in places if not names or names[row["labels"][w]] == "O"]
+                chosen = sorted(rng.permutation(places)[: max(1, round(share * len(text)))])
+                if places:
+                    yield row | _with_words(row, {w: str(rng.choice(vocabulary.nearest(text[w]))) for w in chosen})
 
     return _augmented(dataset, replace)
 
@@ -102,21 +106,13 @@ def new_names(
 ) -> Dataset:
     """Write words of the model's vocabulary into the names of a corpus. Taught in lesson 04.
 
-    A vocabulary holds thousands of names that the corpus of :func:`swap_entities` lacks. A plain word of a name (see
-    :class:`PlainWords`) becomes one of the 15 nearest in the model's input embedding; any other word of four letters or
-    more becomes any plain word. The new sentences have no labels, since a new name may be of another type; the teacher
-    predicts them: ``samples.labelled_by(teacher, tokenizer, new_names(…))``.
-
-    Args:
-        dataset: columns ``tokens`` and ``labels``; the labels tell where names stand.
-        copies: new sentences per sentence with an entity; none where nothing was drawn.
-        share: how many of the words of names are drawn anew, in (0, 1].
+    A plain word of a name (see :class:`PlainWords`) becomes one of the 15 nearest in the model's input embedding; any
+    other word of four letters or more becomes any plain word. Args and errors are those of :func:`replace_words`;
+    ``share`` is that of the words of names.
 
     Returns:
-        The new sentences alone, without ``labels``.
-
-    Raises:
-        DataError, SettingError, ModelError: as :func:`replace_words`.
+        The new sentences alone. They have no labels, since a new name may be of another type; the teacher predicts
+        them: ``samples.labelled_by(teacher, tokenizer, new_names(…))``.
     """
     _check(copies, share)
     names, vocabulary = _tag_names(dataset), PlainWords(model, tokenizer, SIMILAR_NAMES)
@@ -124,27 +120,29 @@ def new_names(
     def renew(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
         plain = vocabulary.places([row["tokens"] for row in rows])
         for row, number, places in zip(rows, numbers, plain, strict=True):
-            pools = _pools(row, places, vocabulary, names)
+            pools = {}
+            for w, (word, label) in enumerate(zip(row["tokens"], row["labels"], strict=True)):
+                if names[label] != "O" and len(word) > 3 and word.isalpha():
+                    pools[w] = vocabulary.nearest(word) if w in places else vocabulary.words
             for copy in range(copies):
                 rng = np.random.default_rng([seed, number, copy])
                 drawn = {w: pool[rng.integers(len(pool))] for w, pool in pools.items() if rng.random() < share}
                 if drawn:
                     yield row | _with_words(row, drawn)
 
-    return _augmented(dataset, renew, leave_out="labels")
+    return _augmented(dataset, renew).remove_columns("labels")
 
 
-def _augmented(dataset: Dataset, change: Callable, leave_out: str = "") -> Dataset:
+def _augmented(dataset: Dataset, change: Callable) -> Dataset:
     """Write what ``change`` makes of a corpus, 16 rows at a time, without the columns ``teacher_…``."""
     texts = without_teacher(dataset)
-    features = Features({name: feature for name, feature in texts.features.items() if name != leave_out})
     with progress.bar(total=len(texts), desc="augmenting", unit="row") as bar:
 
         def counted(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
             yield from change(rows, numbers)
             bar.update(len(rows))
 
-        return streamed(texts, counted, features, batch_size=16)
+        return streamed(texts, counted, texts.features, batch_size=16)
 
 
 def _swapped(row: dict, names: list[str], pool: dict[str, list[tuple]], rng: np.random.Generator) -> dict:
@@ -165,30 +163,6 @@ def _another(pool: list[tuple], own: tuple, rng: np.random.Generator) -> tuple:
         return own
     drawn = pool[rng.integers(len(pool) - 1)]
     return pool[-1] if drawn == own else drawn
-
-
-def _replaced(
-    rows: list[dict], rngs: list[np.random.Generator], vocabulary: PlainWords, names: list[str] | None, share: float
-) -> Iterator[dict]:
-    """Yield the sentences that hold a plain word, with a ``share`` of their words replaced; ``names`` of the tags."""
-    texts = [row["tokens"] if names else [word.text for word in words(row["text"])] for row in rows]
-    plain = vocabulary.places(texts)
-    if names:
-        plain = [[w for w in places if names[row["labels"][w]] == "O"] for places, row in zip(plain, rows, strict=True)]
-    sizes = [max(1, round(share * len(text))) for text in texts]
-    chosen = [sorted(rng.permutation(places)[:size]) for rng, places, size in zip(rngs, plain, sizes, strict=True)]
-    for row, text, places, rng in zip(rows, texts, chosen, rngs, strict=True):
-        if places:
-            yield row | _with_words(row, {w: str(rng.choice(vocabulary.nearest(text[w]))) for w in places})
-
-
-def _pools(row: dict, plain: list[int], vocabulary: PlainWords, names: list[str]) -> dict[int, list[str]]:
-    """Return, for each word of a name that may be drawn anew, the words to draw from."""
-    pools = {}
-    for w, (word, label) in enumerate(zip(row["tokens"], row["labels"], strict=True)):
-        if names[label] != "O" and len(word) > 3 and word.isalpha():
-            pools[w] = vocabulary.nearest(word) if w in plain else vocabulary.words
-    return pools
 
 
 def _with_words(row: dict, drawn: dict[int, str]) -> dict:

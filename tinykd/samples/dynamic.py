@@ -1,7 +1,7 @@
 """Dynamic samples: chosen while the student learns, where it disagrees with the teacher. Taught in lesson 04.
 
 Choice by importance sampling (Katharopoulos and Fleuret 2018), and weights that undo a part of its bias (Schaul et al.
-2016, section 3.4; Kool et al. 2019). The article's joint target is ``losses.joint_target``.
+2016, section 3.4; Kool et al. 2019).
 """
 
 import math
@@ -20,19 +20,15 @@ from tinykd.errors import SettingError, is_whole
 
 @dataclass(frozen=True)
 class Dynamic:
-    """How samples are chosen anew every ``refresh`` steps.
+    """How samples are chosen anew every ``refresh`` steps; a SettingError for a value out of range.
 
     Args:
-        refresh: steps between two choices.
         candidates: sentences that the student predicts before a choice, per sentence to train on. A forward pass takes
             about a third of a training step, so 2 candidates add two thirds to the cost.
         uniform: the part of a sentence's probability to be drawn that is the same for all, in [0, 1]; the rest is
             proportional to the disagreement of student and teacher.
         correction: in [0, 1]. 1 weights the prediction loss of each sentence by the inverse of its probability to be
             drawn, so that its expected gradient is that of uniform choice; 0 weights none.
-
-    Raises:
-        SettingError: a value out of range.
     """
 
     refresh: int = 50
@@ -53,7 +49,6 @@ class DisagreementSampler(Sampler):
     """Yields the indices of one epoch, as many as there are rows, and chooses anew every ``dynamic.refresh`` steps.
 
     Args:
-        rows: the encoded corpus, with the column ``length``.
         disagreement: takes a list of rows, returns (rows,), at least 0: mean T² KL(teacher ‖ student) at present.
         state: gives the Trainer's state; its step seeds the draw, so that a resumed run draws the same.
     """

@@ -65,11 +65,7 @@ def allocate(counts: np.ndarray, size: int) -> np.ndarray:
 
 
 def uncertainty(dataset: Dataset) -> np.ndarray:
-    """Return the teacher's mean entropy per word, in nats, for every row (float64). Taught in lesson 04.
-
-    Raises:
-        DataError: the corpus has no column ``teacher_logits``.
-    """
+    """Return the teacher's mean entropy per word, in nats, for every row, from ``teacher_logits``. Lesson 04."""
     if "teacher_logits" not in dataset.column_names:
         raise DataError("no column teacher_logits in this corpus; add it first with samples.with_teacher")
     rows = dataset.select_columns("teacher_logits").with_format("torch", dtype=torch.float32)

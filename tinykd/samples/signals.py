@@ -1,7 +1,6 @@
 """What the teacher predicts for each word: computed once, stored, and read a batch at a time. Taught in lesson 04.
 
-A teacher signal is a column of the ``Dataset``, one vector per *word* (at its first subword token), so teacher and
-student may have different tokenizers. It stands as 16-bit floats in one Arrow file that is mapped into memory.
+A signal has one vector per *word* (at its first subword token), so teacher and student may have different tokenizers.
 """
 
 import json
@@ -34,10 +33,9 @@ def with_teacher(
     layers: Layers = Layers(),
     **how: int | str,
 ) -> Dataset:
-    """Add what the teacher predicts to a corpus split.
+    """Add what the teacher predicts to a corpus split; its columns ``teacher_…`` are replaced.
 
     Args:
-        dataset: its columns ``teacher_…`` are replaced. Labels are matched by name.
         store: folder of the stored signals. Reused if it was made by the same teacher and tokenizer, for the same
             texts, ``layers`` and ``how``, and is undamaged; made anew otherwise. Of several processes one makes it.
         layers: what to keep beside the logits; ``Weights.teacher_layers`` tells what a set of losses needs.
@@ -69,10 +67,9 @@ def with_teacher(
 
 
 def online(collate: Callable, teacher: PreTrainedModel, layers: Layers = Layers(), precision: str = "fp32") -> Callable:
-    """Wrap a collate function so that the teacher predicts every batch anew: for texts that are new each time.
+    """Wrap a collate function so that the teacher predicts every batch anew; the batch is that of stored signals.
 
-    The batch is the same as with stored signals. Teacher and student must share one tokenizer, and the teacher's labels
-    must have the corpus's order.
+    Teacher and student must share one tokenizer, and the teacher's labels must have the corpus's order.
     """
     hooks = FeatureHooks(placed(teacher), layers)
 
@@ -98,14 +95,13 @@ def _features(teacher: PreTrainedModel, layers: Layers) -> Features:
 
 
 def _write(rows: Iterable[dict], features: Features, order: list[int], path: Path) -> None:
+    wrong = "values that are no number or larger than a 16-bit float can hold"
     with _compat.arrow_writer(path, features) as writer:
         for number, row in enumerate(rows):
             row["logits"] = row["logits"][:, order]
             signals = {f"teacher_{name}": values.astype(np.float16) for name, values in row.items()}
-            for name, values in signals.items():
-                if not np.isfinite(values).all():
-                    wrong = "values that are no number or larger than a 16-bit float can hold"
-                    raise RunError(f"row {number}: {name} holds {wrong}; is the teacher trained?")
+            if bad := next((name for name, values in signals.items() if not np.isfinite(values).all()), None):
+                raise RunError(f"row {number}: {bad} holds {wrong}; is the teacher trained?")
             writer.write(signals)
         writer.finalize()
 
@@ -119,8 +115,7 @@ def _fingerprint(
 ) -> str:
     shape = {name: value for name, value in teacher.config.to_dict().items() if name not in _WITHOUT_EFFECT}
     vocabulary = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
-    text = "tokens" if "tokens" in dataset.column_names else "text"
-    texts = data.digest(dataset.select_columns(text))
+    texts = data.digest(dataset.select_columns("tokens" if data.task(dataset) == "tagging" else "text"))
     return artifacts.fingerprint(models.weights_digest(teacher), shape, vocabulary, texts, repr(settings))
 
 

@@ -19,16 +19,15 @@ def streamed(
     features: Features,
     batch_size: int = 1000,
 ) -> Dataset:
-    """Pass a corpus through ``function`` batch by batch, into a temporary file. Taught in lesson 04.
+    """Pass a corpus through ``function`` batch by batch, into a temporary file, removed when Python ends. Lesson 04.
 
-    Memory holds one batch; the result is memory-mapped, and its file removed when Python ends. (``Dataset.map`` would
-    write in ``~/.cache`` or into the folder of a stored teacher signal.)
+    Memory holds one batch. (``Dataset.map`` would write in ``~/.cache`` or into the folder of a stored signal.)
 
     Args:
         function: takes rows and their numbers, returns new rows, as many as it likes. It is called in order.
         features: the columns to keep of the new rows.
     """
-    batches, path = dataset.with_format(None).iter(batch_size), _temporary_file()
+    batches, path = dataset.with_format(None).iter(batch_size), f"{_folder().name}/{uuid.uuid4().hex}.arrow"
     with _compat.arrow_writer(path, features) as writer:
         for start, batch in zip(range(0, len(dataset), batch_size), batches, strict=True):
             rows = [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
@@ -42,12 +41,7 @@ def flat(dataset: Dataset) -> Dataset:
     """Write a selection of rows into a temporary file, so that columns can be put beside it."""
     if not _compat.is_selection(dataset):
         return dataset
-    path = _temporary_file()
-    with _compat.arrow_writer(path, dataset.features) as writer:
-        for table in dataset.with_format("arrow").iter(256):
-            writer.write_table(table)
-        writer.finalize()
-    return Dataset.from_file(path)
+    return streamed(dataset, lambda rows, numbers: rows, dataset.features, batch_size=16)
 
 
 def without_teacher(dataset: Dataset) -> Dataset:
@@ -64,10 +58,6 @@ def entities_by_type(dataset: Dataset) -> dict[str, list[tuple[str, ...]]]:
             for type_, first, last in entities([names[label] for label in labels]):
                 distinct[type_][tuple(tokens[first:last])] = True
     return {type_: list(each) for type_, each in distinct.items()}
-
-
-def _temporary_file() -> str:
-    return f"{_folder().name}/{uuid.uuid4().hex}.arrow"
 
 
 @functools.cache

@@ -24,17 +24,11 @@ def labelled_by(
 ) -> Dataset:
     """Give texts the teacher's hard labels (pseudo-labels, Lee 2013). Taught in lesson 04.
 
-    Args:
-        texts: a column ``tokens`` (tagging) or ``text`` (classification); labels are ignored.
-        max_length, precision: as for :func:`tinykd.models.signals`.
+    The arguments are those of :func:`tinykd.models.signals`. A DataError if the texts are not what the teacher reads.
 
     Returns:
         ``texts`` with ``labels`` (a ClassLabel per word): the best sequence that IOB2 allows (``text.decode``); or with
-        ``label``, that of the highest logit. The names have the teacher's order. The rows are read from a temporary
-        file (see :func:`tinykd.samples.streaming.streamed`).
-
-    Raises:
-        DataError: ``texts`` has not the column that the teacher reads.
+        ``label``, that of the highest logit. The names have the teacher's order.
     """
     tagging, names = models.task_of(teacher) == "tagging", models.label_names(teacher.config)
     column, target = ("tokens", "labels") if tagging else ("text", "label")
@@ -55,16 +49,11 @@ def labelled_by(
 def few_labels(train: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Dataset]:
     """Split a train set into ``share`` of it with labels and the rest without. Taught in lesson 04.
 
-    Train a teacher on the first part, and let it label the second with :func:`labelled_by`.
-
-    Args:
-        seed: of the draw; with one seed the 5 % are part of the 10 %.
+    Train a teacher on the first part, and let it label the second with :func:`labelled_by`. With one ``seed`` the 5 %
+    are part of the 10 %. A ``share`` that leaves a part without a row is a SettingError.
 
     Returns:
         ``(labelled, unlabelled)``, in the order of the corpus, nothing copied; the second without its labels.
-
-    Raises:
-        SettingError: ``share`` leaves one of the parts without a row.
     """
     size = round(share * len(train))
     if not 0 < size < len(train):
@@ -82,8 +71,7 @@ def combine(transfer_sets: list[Dataset], weights: list[float]) -> Dataset:
         weights: one per teacher, above 0; they are divided by their sum.
 
     Returns:
-        The first set, layers and all, with ``teacher_logits`` = log Σ w · softmax(logits), float16, of the same shape,
-        read from a temporary file. The layers of the other teachers are left out.
+        The first set, layers and all, with ``teacher_logits`` = log Σ w · softmax(logits), float16, of the same shape.
 
     Raises:
         SettingError: not one weight above 0 per transfer set.

@@ -24,14 +24,12 @@ class SaveRarely(TrainerCallback):
         """Start the clock."""
         self.last = time.monotonic()
 
+    on_save = on_train_begin
+
     def on_epoch_end(self, args, state, control, **kwargs):
         """Let an epoch end unsaved that ended soon after the last save."""
         if args.world_size == 1 and time.monotonic() - self.last < SECONDS:
             control.should_save = False
-
-    def on_save(self, args, state, control, **kwargs):
-        """Start the clock anew."""
-        self.last = time.monotonic()
 
 
 class Bar(TrainerCallback):
@@ -64,8 +62,7 @@ def curves_of(out: Path, report_to: str) -> Iterator[None]:
     """Give a model curves of its own: TensorBoard a folder, unless the environment names one; W&B a run that ends."""
     name = "TENSORBOARD_LOGGING_DIR"
     ours = name not in os.environ
-    if ours:
-        os.environ[name] = str(out.parent / "tensorboard" / out.name)
+    os.environ.setdefault(name, str(out.parent / "tensorboard" / out.name))
     try:
         yield
     finally:

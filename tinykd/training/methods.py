@@ -1,7 +1,4 @@
-"""The methods of the papers by name: which losses, in how many stages. Taught in lesson 05.
-
-A method is a list of stages, and a stage a set of losses that the student is trained on for its share of the epochs.
-"""
+"""The methods of the papers by name: which losses, in how many stages. Taught in lesson 05."""
 
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
@@ -42,13 +39,10 @@ METHODS: dict[str, tuple[Stage, ...]] = {
 
 
 def stages(method: str, epochs: int) -> list[tuple[Weights, int]]:
-    """Return the losses of each stage of a method, and its epochs: together as many as are given.
+    """Return the losses of each stage of a method, and its epochs; a SettingError if it has more stages than epochs.
 
     >>> [part for _, part in stages("two-stage", 5)]
     [3, 2]
-
-    Raises:
-        SettingError: an unknown method, or fewer epochs than stages.
     """
     if method not in METHODS:
         raise SettingError(f"unknown method {method!r}; expected one of {', '.join(METHODS)}")
@@ -65,7 +59,6 @@ def teacher_layers(
     """Return the layers of the teacher that a method looks at; only one of its stages looks at any.
 
     Raises:
-        SettingError: an unknown method.
         ModelError: the map does not fit, or one of the models cannot be looked into; better now than after a training.
     """
     needed = Layers()

@@ -1,7 +1,4 @@
-"""What a student is trained to match, as one module: batch in, loss out. Taught in lesson 05.
-
-The losses themselves are pure functions in :mod:`tinykd.losses`; here they are weighted and added, layer by layer.
-"""
+"""What a student is trained to match: the losses of :mod:`tinykd.losses`, weighted and added. Taught in lesson 05."""
 
 import math
 from dataclasses import dataclass
@@ -22,10 +19,8 @@ class Weights:
 
     ``prediction`` is ``losses.kd_loss`` with its own ``alpha``; ``embedding`` and ``hidden`` are TinyBERT's mean
     squared errors, ``attention`` that of its scores; ``cosine`` is DistilBERT's, ``pkd`` that of patient distillation;
-    ``relations`` is MiniLMv2's (queries, keys and values of the last layer, a third each).
-
-    Raises:
-        SettingError: a weight below 0 or infinite, or nothing but zeros.
+    ``relations`` is MiniLMv2's (queries, keys and values of the last layer, a third each). A weight below 0 or
+    infinite, or nothing but zeros, is a SettingError.
     """
 
     prediction: float = 1.0
@@ -57,7 +52,7 @@ class Weights:
         """Return, in the student's order, the layers of the teacher that stand for them.
 
         Args:
-            kind: a layer map of :func:`tinykd.models.layer_map`, or one teacher layer (from 0) for each student layer.
+            kind: as for :func:`tinykd.models.layer_map`.
 
         Raises:
             ModelError: the map does not fit, or ``attention`` counts and the numbers of attention heads differ.
@@ -67,10 +62,8 @@ class Weights:
         for place, (layer, mine) in enumerate(zip(chosen, _heads(student), strict=True), 1):
             theirs = _heads(teacher)[layer]
             if self.attention and theirs != mine:
-                raise ModelError(
-                    f"layer {place} of the student has {mine} attention heads, the teacher's layer {layer + 1} has "
-                    f"{theirs}: attention needs as many in both; relations do not"
-                )
+                both = f"layer {place} of the student has {mine} attention heads, the teacher's layer {layer + 1} has"
+                raise ModelError(f"{both} {theirs}: attention needs as many in both; relations do not")
         stands_for = [0, *(layer + 1 for layer in chosen)]
         return Layers(*(tuple(stands_for[n] for n in part) for part in (own.hidden_states, own.attention)))
 
@@ -182,11 +175,9 @@ class Objective(nn.Module):
     def _signal(self, batch: dict[str, Tensor], name: str, features: dict[str, Tensor]) -> Tensor:
         signal, wanted = batch.get(f"teacher_{name}"), features[name].shape[2]
         if signal is None or signal.shape[2] != wanted:
-            raise RunError(
-                f"the losses look at {name.replace('_', ' ')} of {wanted} layers, and the samples bring "
-                f"{'none' if signal is None else signal.shape[2]}; make them with "
-                "samples.with_teacher(…, layers=weights.teacher_layers(…))"
-            )
+            brought = f"the samples bring {'none' if signal is None else signal.shape[2]}"
+            looked = f"the losses look at {name.replace('_', ' ')} of {wanted} layers, and {brought}"
+            raise RunError(f"{looked}; make them with samples.with_teacher(…, layers=weights.teacher_layers(…))")
         return signal
 
 

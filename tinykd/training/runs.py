@@ -44,16 +44,16 @@ def fine_tune(
     """Train ``model`` on the labels of ``train`` alone, and save it with its tokenizer in ``out``.
 
     The same call goes on where it was interrupted, to the same final weights; a finished one only loads the result.
-    ``out`` then also holds ``settings.json`` and ``log.json``, the curves of the losses. A model of ``adapters.adapt``
-    is saved and returned merged, a plain model.
+    A model of ``adapters.adapt`` is saved and returned merged.
 
     Args:
         train: columns ``tokens`` and ``labels``, or ``text`` and ``label``; a teacher's columns are left out.
-        out: folder of the finished model; checkpoints are beside it, in ``OUT-unfinished``, until it is finished.
+        out: folder of the finished model, with ``settings.json`` and ``log.json``, the curves of the losses. Its
+            checkpoints are beside it, in ``OUT-unfinished``.
 
     Raises:
         DataError: no rows, or rows without labels.
-        RunError: the loss is no longer a number, ``out`` holds something else, or the disk is full.
+        RunError: the loss is no longer a number, or ``out`` holds something else or cannot be written.
     """
     kept = [name for name in train.column_names if not name.startswith("teacher_")]
     if not {"labels", "label"} & set(kept):
@@ -73,32 +73,25 @@ def distill(
 
     Args:
         transfer: a transfer set of :func:`tinykd.samples.with_teacher`; with ``teacher`` any corpus split.
-        teacher: predicts every batch anew, instead of stored signals; it needs the student's tokenizer and labels.
-            With ``Weights(prediction=0, …)`` this is TinyBERT's general stage (Jiao et al. 2020, section 3.2).
+        teacher: predicts every batch anew, instead of stored signals. With ``Weights(prediction=0, …)`` this is
+            TinyBERT's general stage (Jiao et al. 2020, section 3.2).
 
     Raises:
         RunError: no teacher and no signals, or a loss that needs labels where there are none.
         ModelError: a teacher with other labels or another vocabulary than the student.
     """
-    if teacher is None and not any(name.startswith("teacher_") for name in transfer.column_names):
-        raise RunError(
-            "distill needs a teacher: give a transfer set of samples.with_teacher, or teacher=…; to train on labels "
-            "alone call fine_tune"
-        )
+    if teacher is None and "teacher_logits" not in transfer.column_names:
+        either = "give a transfer set of samples.with_teacher, or teacher=…; to train on labels alone call fine_tune"
+        raise RunError(f"distill needs a teacher: {either}")
     if settings.weights.prediction and settings.alpha and not {"labels", "label"} & set(transfer.column_names):
         raise RunError("these texts have no labels: set alpha to 0, or let a teacher write them: samples.labelled_by")
-    if settings.weights.prediction and teacher is None and "teacher_logits" not in transfer.column_names:
-        raise RunError("the prediction loss needs the column teacher_logits; make it with samples.with_teacher")
+    anew = "a teacher that predicts every batch anew must have the student's"
     if teacher is not None and settings.weights.prediction and teacher.config.id2label != student.config.id2label:
-        raise ModelError(
-            "a teacher that predicts every batch anew must have the student's labels in the student's order; it has "
-            f"{', '.join(models.label_names(teacher.config))}. samples.with_teacher matches them by name"
-        )
+        theirs = ", ".join(models.label_names(teacher.config))
+        raise ModelError(f"{anew} labels in the student's order; it has {theirs}. samples.with_teacher matches them")
     if teacher is not None and teacher.config.vocab_size != student.config.vocab_size:
-        raise ModelError(
-            "a teacher that predicts every batch anew must read the student's subword tokens; it knows "
-            f"{teacher.config.vocab_size}, the student {student.config.vocab_size}. Take samples.with_teacher"
-        )
+        sizes = f"{teacher.config.vocab_size}, the student {student.config.vocab_size}"
+        raise ModelError(f"{anew} subword tokens; it knows {sizes}. Take samples.with_teacher")
     return _run(student, tokenizer, transfer, Path(out), settings, teacher)
 
 

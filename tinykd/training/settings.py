@@ -30,7 +30,7 @@ REPORTS = ("none", "tensorboard", "wandb", "trackio")
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train one model. What concerns a teacher matters only where there is one.
+    """How to train one model.
 
     ``batch_size`` counts the rows of a step over all processes. ``alpha`` is the weight of the labels, ``temperature``
     the T of both models' distributions, ``mixing`` the λ of the article's joint target (``losses.joint_target``; 1 is
@@ -39,9 +39,7 @@ class Settings:
     ``dropout`` takes the place of the model's own while it trains. ``max_grad_norm`` clips gradients; 0 does not.
     ``precision`` is ``"fp32"`` or ``"bf16"``. ``speed`` switches :mod:`tinykd.training.speed` on. ``report_to`` is the
     Trainer's own switch (``"tensorboard"``, ``"wandb"``, ``"trackio"``), and the one field that no number depends on.
-
-    Raises:
-        SettingError: a value that cannot be, before hours of work and not after.
+    A value that cannot be is a SettingError, before hours of work and not after.
     """
 
     epochs: int = 3
@@ -90,11 +88,7 @@ class Settings:
 
 
 def arguments(out: Path, unfinished: Path, settings: Settings) -> TrainingArguments:
-    """Return what the Trainer is told of a run that leaves its model in ``out`` and its checkpoints in ``unfinished``.
-
-    Raises:
-        SettingError: a ``batch_size`` that several processes cannot share.
-    """
+    """Return the Trainer's arguments; a SettingError for a ``batch_size`` that several processes cannot share."""
     processes = int(os.environ.get("WORLD_SIZE", 1))
     if settings.batch_size % processes:
         raise SettingError(f"batch_size is {settings.batch_size}; it must be a multiple of the {processes} processes")
@@ -105,17 +99,15 @@ def arguments(out: Path, unfinished: Path, settings: Settings) -> TrainingArgume
             num_train_epochs=settings.epochs,
             learning_rate=settings.learning_rate,
             per_device_train_batch_size=settings.batch_size // processes,
-            lr_scheduler_type="linear",
-            warmup_steps=0.1,  # a share of all steps
+            warmup_steps=0.1,  # a share of all steps; then a straight line to 0
             max_grad_norm=settings.max_grad_norm,
             optim="adamw_torch_fused",
             bf16=settings.precision == "bf16",
             ddp_find_unused_parameters=not settings.weights.prediction,  # then nothing trains the head
-            use_cpu=not torch.accelerator.is_available(),  # it wants to be told before it trusts a CPU with bf16
+            use_cpu=not torch.accelerator.is_available(),  # without this it refuses bf16 on a processor
             remove_unused_columns=False,
             dataloader_pin_memory=False,
             save_strategy="epoch",
-            logging_strategy="steps",
             logging_steps=0.02,  # a share of all steps: fifty points per curve
             logging_nan_inf_filter=False,
             report_to=settings.report_to,

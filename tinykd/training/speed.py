@@ -1,7 +1,6 @@
 """What makes training on a processor faster; off unless ``Settings.speed`` is set. Taught in lesson 03.
 
-Nothing here changes what is computed, up to rounding. The gains are those of ``benchmarks/speed.py``, which leaves out
-one trick at a time: one thread, bf16, with a spread of 8 %.
+Nothing here changes what is computed, up to rounding. The gains are those of ``benchmarks/speed.py`` (spread: 8 %).
 """
 
 import contextlib
@@ -41,24 +40,20 @@ def fast(
 def without_old_garbage() -> Iterator[None]:
     """Keep the garbage collector away from all objects that exist already, unless the program has done so itself.
 
-    The Trainer calls the collector when it ends, which then looks at every object of every library. Without this trick
-    a short training takes 9 % more processor seconds.
+    The Trainer calls the collector when it ends: a short training takes 9 % more processor seconds without this trick.
     """
-    ours = not gc.get_freeze_count()
-    if ours:
-        gc.freeze()
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
     try:
         yield
     finally:
-        if ours:
-            gc.unfreeze()
+        gc.unfreeze()
 
 
 class UsedRows(nn.Module):
-    """An embedding of the subword tokens ``used`` (ascending ids) of a whole ``matrix``.
-
-    ``weight`` is (len(used), width).
-    """
+    """An embedding of the subword tokens ``used`` (ascending ids) of a whole ``matrix``: (len(used), width)."""
 
     def __init__(self, matrix: nn.Embedding, used: Tensor):
         super().__init__()
@@ -71,10 +66,7 @@ class UsedRows(nn.Module):
         self.whole = (matrix,)  # in a tuple, or it would be a part of the model, trained and saved
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        """(…) ids to (…, width). While training, an id that is not among ``used`` is an index error.
-
-        Scoring between two epochs reads other texts: all other tokens then have the vectors of the whole matrix.
-        """
+        """(…) ids to (…, width). Outside training, tokens that are not used get the vectors of the whole matrix."""
         rows = self.row_of[input_ids]
         own = rows >= 0
         if self.training or own.all():
@@ -87,13 +79,10 @@ class UsedRows(nn.Module):
 def only_used(model: PreTrainedModel, encoded: Dataset, padding: int) -> Iterator[None]:
     """Within this context ``model`` trains only the rows of its embedding matrix that ``encoded`` uses: 22 % faster.
 
-    Over half of a small BERT is the matrix of its 30,522 subword tokens, and a corpus uses a few thousand. The gradient
-    of all other rows is zero, and Adam without weight decay leaves them as they are, but still reads and writes them.
-    The trained weights are the same to the last bit. A matrix that is frozen, shared with another layer, or does more
-    than look up is left alone.
-
-    Args:
-        padding: the id of the padding token.
+    Over half of a small BERT is the matrix of its 30,522 subword tokens, and a corpus uses a few thousand. Adam without
+    weight decay leaves all other rows as they are, but still reads and writes them. The trained weights are the same to
+    the last bit. A matrix that is frozen, shared with another layer, or does more than look up is left alone.
+    ``padding`` is the id of the padding token.
     """
     matrix, head = model.get_input_embeddings(), model.get_output_embeddings()
     shared = head is not None and head.weight is matrix.weight

@@ -1,13 +1,11 @@
 """The Trainer that people know, with three things of its own: the loss, its terms in the log, the order of the samples.
 
-Checkpoints, resuming, mixed precision, logging and many processes are the Trainer's. Taught in lesson 01; the same loop
-by hand in lesson 02.
+Taught in lesson 01; the same loop by hand in lesson 02.
 """
 
 import math
 import shutil
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -32,7 +30,11 @@ class DistillationTrainer(_compat.Trainer):
         self.model_accepts_loss_kwargs = False  # our losses are means over a batch already
         self.terms: dict[str, list[Tensor]] = defaultdict(list)
         if settings.dynamic:
-            self.data_collator = self._with_weight(self.data_collator)
+            collate = self.data_collator
+            # Looked up while a batch is fetched: the loader is a batch ahead, and the next draw may come before.
+            self.data_collator = lambda rows: (
+                collate(rows) | {"weight": self.sampler.weight[[row["index"] for row in rows]]}
+            )
 
     def now(self) -> dict[str, float]:
         """Return ``alpha``, ``temperature`` and ``mixing`` of the present step."""
@@ -53,11 +55,7 @@ class DistillationTrainer(_compat.Trainer):
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log each loss by its name, beside their sum: one curve each in TensorBoard, W&B or trackio.
-
-        Raises:
-            RunError: a loss that is no number.
-        """
+        """Log each loss by its name, beside their sum; a RunError if it is no number."""
         if "loss" in logs:
             means = {name: torch.stack(values).mean() for name, values in self.terms.items()}
             logs |= {name: self.accelerator.reduce(value, "mean").item() for name, value in means.items()}
@@ -66,25 +64,21 @@ class DistillationTrainer(_compat.Trainer):
         super().log(logs, start_time)
 
     def check_numbers(self, loss: float = 0.0) -> None:
-        """Refuse to go on, or to save, when the loss or the weights are no longer numbers.
+        """Raise a RunError when the loss or the weights are no longer numbers.
 
-        Not at every step: an accelerator would have to wait for the answer each time.
-
-        Raises:
-            RunError: says at which step, and what to try.
+        Not called at every step: an accelerator would have to wait each time.
         """
         if math.isfinite(loss) and all(torch.isfinite(p).all() for p in self.model.parameters()):
             return
         what = "the weights are no longer numbers" if math.isfinite(loss) else f"the loss is {loss}"
-        raise RunError(
-            f"{what} at step {self.state.global_step}; the last good checkpoint, if there was one, is kept in "
-            f"{self.args.output_dir}. Delete that and try a smaller learning rate than {self.args.learning_rate:g}"
-        )
+        kept = f"the last good checkpoint, if there was one, is kept in {self.args.output_dir}"
+        smaller = f"Delete that and try a smaller learning rate than {self.args.learning_rate:g}"
+        raise RunError(f"{what} at step {self.state.global_step}; {kept}. {smaller}")
 
     def train_sampler(self) -> torch.utils.data.Sampler:
         """Return the order of the samples: like lengths together, or chosen by disagreement with the teacher.
 
-        Every process sees the same order and takes its part: the same rows per step, however many processes.
+        It is the same in every process.
         """
         rows, settings = self.train_dataset, self.settings
         if settings.dynamic is None:
@@ -93,13 +87,6 @@ class DistillationTrainer(_compat.Trainer):
             rows, settings.batch_size, settings.dynamic, settings.seed, self._disagreement, lambda: self.state
         )
         return self.sampler
-
-    def _with_weight(self, collate: Callable) -> Callable:
-        # Looked up while a batch is fetched. The loader is a batch ahead: the next draw may come before it is trained.
-        def with_weight(rows: list[dict]) -> dict[str, Tensor]:
-            return collate(rows) | {"weight": self.sampler.weight[[row["index"] for row in rows]]}
-
-        return with_weight
 
     @torch.inference_mode()
     def _disagreement(self, rows: list[dict]) -> Tensor:
@@ -118,12 +105,11 @@ class DistillationTrainer(_compat.Trainer):
         mask = batch["first_subwords"] >= 0
         return (divergence * mask).sum(-1) / mask.sum(-1).clamp(min=1)
 
-    def before_checkpoint(self) -> None:
-        """See that what is saved is sound."""
-        self.check_numbers()
-
     def after_checkpoint(self, folder: Path) -> None:
-        """Seal a checkpoint, for a process can be killed while it writes; keep the last two."""
+        """Seal a complete checkpoint, for a process can be killed while it writes; keep the last two.
+
+        The first process calls it.
+        """
         artifacts.seal(folder, MARK, {})
         for old in checkpoints(folder.parent)[:-2]:
             shutil.rmtree(old)
