@@ -18,16 +18,17 @@ PAGE = Path(__file__).resolve().parent.parent / "book" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
 
-How fast tinykd trains and predicts, beside other libraries. Each contestant ran in a process of its own, the
-contestants taking turns, so that whatever else the machine was doing hit all of them alike. A cell is the median of the
-rounds, with the lowest and the highest behind it. Your machine will give other numbers, and we hope the same
-order. `make bench` wrote this page; do not edit it.
+How fast tinykd trains and predicts, beside other libraries. Each contestant runs in a process of its own. The
+contestants take turns, so that other load on the machine slows all of them alike. A cell is the median of the rounds,
+with the lowest and the highest in brackets. Other machines give other times; the order should be similar. `make bench`
+writes this page; do not edit it.
 """
 
 #: Of results that were measured before every step counted
 FIRST_STEP = """\
-These were measured without the first step of each. Where sentences are grouped by length that is the longest one, so
-that tinykd, *by hand*, *fine-tuning* and *online* are up to 5 % slower than it says here; a new `make bench` counts it.
+These were measured without the first step of each contestant. Where sentences are grouped by length, that step is the
+longest. tinykd, *by hand*, *fine-tuning* and *online* are therefore up to 5 % slower than the table says. A new
+`make bench` counts the step.
 
 """
 
@@ -35,84 +36,91 @@ SECTIONS = {
     "distilling-conll2003": (
         "Distilling: sentences per second",
         """\
-One student, one teacher, the same sentences, 32 per batch; one epoch, start-up and checkpoints left out. *tinykd*
-reads the teacher's predictions from its store and uses the tricks of `tinykd.training.speed`, as the command line does;
-*without speed* is the library's default; *by hand* is a loop of fifteen lines with nothing but forward, backward
-and step; *online* runs the teacher on every batch; *fine-tuning* has no teacher; with *fixed padding* every sentence is
-as long as the longest that is allowed. The peers are {cite:t}`yang2020textbrewer`, {cite:t}`matsubara2021torchdistill`,
-and a `Trainer` as tutorials write it. Not all of a ratio is the store's doing. tinykd, *by hand* and the Trainers put
-sentences of like length together, or compute in bf16 where that is faster; the peers as published do neither. With few
-sentences, few are alike, and the ratio is smaller. And on a processor tinykd draws the random numbers of dropout faster
-than PyTorch does; *by hand* uses PyTorch's own dropout.
+All contestants have the same student, teacher and sentences, and 32 sentences per batch. One epoch is timed, without
+start-up and checkpoints.
+
+- *tinykd* reads the teacher's predictions from its store and uses `tinykd.training.speed`, as the command line does.
+- *without speed* is the library's default.
+- *by hand* is a loop of fifteen lines: forward, backward and step.
+- *online* runs the teacher on every batch.
+- *fine-tuning* has no teacher.
+- *fixed padding* makes every sentence as long as the longest that is allowed.
+- The peers are {cite:t}`yang2020textbrewer`, {cite:t}`matsubara2021torchdistill`, and a `Trainer` as in tutorials.
+
+The store explains only a part of each ratio. tinykd, *by hand* and the Trainers group sentences of similar length, or
+compute in bf16 where that is faster; the peers as published do neither. With few sentences, few have similar lengths,
+and the ratio is smaller. On a CPU tinykd also draws the random numbers of dropout faster than PyTorch; *by hand* uses
+PyTorch's own dropout.
 """,
     ),
     "earlier": (
         "The same on other machines",
         """\
-Before we began we set ourselves two marks: 4.5 times TextBrewer, and 0.95 of plain fine-tuning. Here are the ratios of
-the table above and of earlier measurements with the same bench, each beside the commit that holds it, round by round:
-what was timed in one round is compared. The first mark is kept by the one machine on which bf16 is fast and TextBrewer
-computes in fp32. It is missed on the two others, and everywhere when TextBrewer's calls are wrapped in bf16, too. The
-second lies within the noise of a round; two of the four medians reach it. What is slower than labels alone is
-reading the store's columns, and a second softmax.
+Our targets were 4.5 times TextBrewer and 0.95 of plain fine-tuning. This table has the ratios of the table above and of
+earlier measurements with the same bench, each with its commit. Only times of the same round are compared.
+
+The first target is reached on the one machine where bf16 is fast and TextBrewer computes in fp32. It is missed on the
+two others, and on all three when TextBrewer's calls are wrapped in bf16. The second is within the noise of a round:
+two of the four medians reach it. Reading the store's columns and a second softmax make distillation slower than
+training on labels alone.
 """,
     ),
     "distilling-newswire": (
         "Distilling on the embedded corpus",
         """\
-The same on *newswire*, which everybody has: fewer sentences, among which fewer are alike in length.
-*Autocast* wraps TextBrewer's calls in bf16, which slows down a processor that is not made for it. *Layers* match hidden
-states of a teacher of BERT-base's size.
+The same on *newswire*, the corpus of the package: fewer sentences, of which fewer have similar lengths. *Autocast*
+wraps TextBrewer's calls in bf16, which is slower on a processor that is not made for it. *Layers* match hidden states
+of a teacher of BERT-base's size.
 """,
     ),
     "distilling-newswire-target": (
         "Distilling: time to a score",
         """\
-The same, with a fine-tuned teacher, until the student reaches a fixed entity F1 on the validation split. Storing
-the teacher's predictions counts; scoring does not. Each trains as its kind does (tinykd and the Trainers let the
-learning rate fall, *by hand* and the peers keep it), and none was tuned. A dash: not reached. A score this low
-is soon reached by labels alone, for the student is cut out of the fine-tuned teacher.
+The same, with a fine-tuned teacher, until the student reaches a fixed entity F1 on the validation split. The time to
+store the teacher's predictions is included; scoring is not. Each contestant has its usual learning rate (tinykd and the
+Trainers decay it, *by hand* and the peers keep it), and none was tuned. A dash means not reached. Labels alone reach a
+score this low quickly, because the student is cut out of the fine-tuned teacher.
 """,
     ),
     "speed": (
         "Training: what each trick brings",
         """\
 The demo's student, distilled with all tricks of `tinykd.training.speed` and with each one left out, in turns. A gain is
-the median of the rounds' ratios; below 5 % a trick is not worth its lines.
+the median of the rounds' ratios. A trick that gains less than 5 % is not worth its code.
 """,
     ),
     "serving": (
         "Serving: milliseconds per batch",
         """\
-Every variant in every runtime, by batch and length in subword tokens. Untrained weights: speed depends
-on shapes. What the variants score is in [lesson 15](../notebooks/15_out_of_the_door.ipynb).
+Every variant in every runtime, by batch size and length in subword tokens. The weights are untrained, because latency
+depends on shapes alone. [Lesson 15](../notebooks/15_out_of_the_door.ipynb) has the scores of the variants.
 """,
     ),
     "fusing": (
         "Fusion: milliseconds per sentence",
         """\
-A cascade against either model alone and against both on every sentence. The share that goes to the teacher is
-set, since the pair is untrained; *cost* is counted in multiplications, where 1 is the teacher alone ([lesson
-09](../notebooks/09_fusion.ipynb)). The milliseconds need not follow it: with larger batches a cascade can take longer
-than the teacher.
+A cascade against either model alone and against both on every sentence. The pair is untrained, so the deferral rate is
+set by hand. *Cost* is counted in multiplications, where 1 is the teacher alone ([lesson
+09](../notebooks/09_fusion.ipynb)). Latency need not follow cost: with larger batches a cascade can take longer than the
+teacher.
 """,
     ),
     "growing": (
         "Growth: ten times the corpus, a hundred times",
         """\
-*Newswire* repeated, with a tiny model, so that the way of the data is what is timed. Time should grow in step,
-memory hardly: a hundred times the sentences may take up to a fifth more.
+*Newswire* repeated, with a tiny model, so that data handling dominates. Time should grow in proportion, memory hardly:
+a hundred times the sentences may take up to a fifth more memory.
 """,
     ),
     "starting": (
         "Start-up: seconds of a whole process",
-        "From the return key to the prediction, one sentence. Differences of a hundredth of a second are noise.\n",
+        "From the command to its prediction for one sentence. Differences of a hundredth of a second are noise.\n",
     ),
     "floor": (
         "The floor: how much of it is matrix multiplications",
         """\
-The matrix multiplications of the same batches at the same precision, and nothing else, as torch does them: no program
-that multiplies with torch can save those. The share is what they take of our time.
+The time of the matrix multiplications alone, in torch, for the same batches at the same precision. No program that
+multiplies with torch can be faster. The last column is their share of our time.
 """,
     ),
 }
@@ -147,7 +155,7 @@ def _tables(name: str, result: dict) -> str:
     if name == "starting":
         limits = {key: f"{limit} s" for key, limit in starting.LIMITS.items()}
         rows = [[f"`{key}`", _cell(of, "seconds", 3), limits.get(key, "")] for key, of in runs.items()]
-        return _table("From the return key to the prediction", ["", "seconds", "limit"], rows)
+        return _table("From the command to the prediction", ["", "seconds", "limit"], rows)
     figures = [figure for figure in next(iter(runs.values()))[0] if figure.startswith("batch")]
     rows = [[key, _cell(of, "cost", 2), *(_cell(of, figure, 2) for figure in figures)] for key, of in runs.items()]
     heads = ["", "cost", *(figure.split(",")[0] for figure in figures)]
@@ -161,7 +169,7 @@ def _distilling(runs: dict) -> str:
         times = "" if key == "tinykd" or key.startswith("layers") else f"{best[0] / found[0]:.1f}"
         row = [key, _cell(of, "sentences_per_second", 0), times]
         rows.append([*row, _cell(of, "memory_bytes", 0, 1e6), _cell(of, "seconds_to_target", 0)])
-    heads = ["", "sentences per second", "tinykd is so many times faster", "memory, MB", "seconds to the score"]
+    heads = ["", "sentences per second", "tinykd is faster by a factor of", "memory, MB", "seconds to the score"]
     kept = [i for i in range(len(heads)) if i == 0 or any(row[i] not in ("", "–") for row in rows)]
     of_rounds = (
         "one round"

@@ -3,6 +3,7 @@
 import dis
 import importlib.metadata
 import importlib.util
+import math
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ import transformers
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from tests import tiny, untrained
+from tinykd import losses
 
 
 def generate_distillation_samples(large_model, tokenizer, max_seq_length, batch_size):
@@ -50,6 +53,48 @@ def parts(tmp_path_factory):
     folder = tiny.base_model(tmp_path_factory.mktemp("base") / "model")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     return untrained.classifier(tokenizer, {"no": 0.5, "yes": 0.5}), tokenizer
+
+
+#: the teacher and the young student of lesson 02, given as odds
+TEACHER, STUDENT = (torch.tensor(odds, dtype=torch.float64).log() for odds in ((64, 16, 1), (4, 4, 1)))
+
+
+def two_events(a, b):
+    return a * math.log(a / b) + (1 - a) * math.log((1 - a) / (1 - b))
+
+
+def test_the_classification_loss_is_for_two_classes():
+    def article(label, p):
+        return -(label * math.log(p) + (1 - label) * math.log(1 - p))
+
+    assert article(1, 0.9) == pytest.approx(-math.log(0.9))
+    assert article(7, 0.999) < article(7, 0.99) < article(7, 0.9) < -10
+
+
+def test_a_divergence_of_every_class_is_too_large():
+    pairs = zip(TEACHER.softmax(-1).tolist(), STUDENT.softmax(-1).tolist(), strict=True)
+    assert sum(two_events(*pair) for pair in pairs) > 1.5 * losses.kl_divergence(STUDENT, TEACHER)
+
+
+def test_with_the_teacher_twice_alpha_drops_out():
+    p, gradients = TEACHER.softmax(-1), []
+    for alpha in (0.2, 0.8):
+        student = STUDENT.clone().requires_grad_()
+        q = student.softmax(-1)
+        twice = alpha * -(p * q.log()).sum() + (1 - alpha) * (p * (p / q).log()).sum()
+        gradients += torch.autograd.grad(twice, student)
+    torch.testing.assert_close(*gradients)
+
+
+def test_a_sum_of_two_outputs_teaches_nothing():
+    student = STUDENT.clone().requires_grad_()
+    with pytest.raises(TypeError):
+        SequenceClassifierOutput(logits=TEACHER) + SequenceClassifierOutput(logits=student)
+    with pytest.raises(RuntimeError):
+        (TEACHER + student).backward()
+    (TEACHER + student).sum().backward()
+    assert student.grad.eq(1).all()
+    torch.testing.assert_close((STUDENT - 5 * student.grad).softmax(-1), STUDENT.softmax(-1))
 
 
 def test_what_the_code_imports_is_not_there():

@@ -156,3 +156,28 @@ def test_a_lesson_has_all_its_parts(path):
     assert 3 <= questions.count("{admonition} Answer") <= 5
     assert len(re.findall(r"\S+", parts["Take away"])) > 30
     assert re.search(r"\*\*(Next|Read next|To read)", lesson) or path == LESSONS[-1], "what to read next"
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_is_short_enough_to_read(path):
+    words = lines = 0
+    for place, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown" and re.search(r"^## Exercises$", source, re.MULTILINE):
+            break
+        if cell["cell_type"] == "markdown":
+            words += len(source.split())
+        elif not {"remove-cell", "remove-input", "hide-input"} & set(cell["metadata"].get("tags", [])):
+            shown = [line for line in source.splitlines() if line.strip()]
+            lines += len(shown)
+            assert len(shown) <= 20, f"cell {place} shows {len(shown)} lines"
+            assert max(map(len, shown)) <= 79, f"cell {place} is wider than 79 columns"
+            assert "glue(" not in source, f"cell {place}: glue belongs into the hidden cell at the end"
+    assert words <= 2000 and lines <= 120, f"{words} words and {lines} lines of code before the exercises"
+
+
+def test_a_colour_has_one_meaning():
+    """Figures take their colours by role from ``tinykd.plots``; black, white and shades of grey carry no meaning."""
+    drawn = [*(ROOT / "notebooks" / "figures").glob("*.py"), *LESSONS]
+    odd = re.compile(r"""\"#(?!(\w\w)\1\1\\?")[0-9a-fA-F]{6}\\?"|["']C\d["']|["']tab:""")
+    assert not [path.name for path in drawn if odd.search(path.read_text(encoding="utf-8"))]

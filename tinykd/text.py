@@ -75,7 +75,7 @@ class Window(NamedTuple):
 
 
 def by_word(documents: list[list[str]], encodings: list, unknown: int) -> list[list[list[int]]]:
-    """Return the subword ids of each word, from a ``tokenizers.Encoding`` per document; if none, ``unknown``."""
+    """Return the subword ids of each word, from a ``tokenizers.Encoding`` per document; ``unknown`` for none."""
     of_documents = []
     for document, encoding in zip(documents, encodings, strict=True):
         subwords: list[list[int]] = [[] for _ in document]

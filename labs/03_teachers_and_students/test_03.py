@@ -5,7 +5,7 @@ from grading import expect, expect_gradient
 from transformers import BertConfig, BertForTokenClassification
 
 
-def test_exercise_1_equals_a_real_model(work):
+def test_exercise_2_equals_a_real_model(work):
     pieces, positions, width, layers, neurons, labels = 50, 20, 8, 3, 24, 5
     config = BertConfig(
         vocab_size=pieces,
@@ -40,7 +40,7 @@ def test_exercise_1_equals_a_real_model(work):
     )
 
 
-def test_exercise_2_six_and_three(work):
+def test_exercise_1_six_and_three(work):
     right = ([1, 3, 5], [0, 2, 4, 6])
     hints = {
         "the teacher's last layer is left out": ([0, 2, 4], [0, 1, 3, 5]),
@@ -55,7 +55,7 @@ def test_exercise_2_six_and_three(work):
     assert not fractions, f"a layer is numbered by a whole number: {fractions[0]} finds none"
 
 
-def test_exercise_2_another_shape(work):
+def test_exercise_1_another_shape(work):
     expect(work.layers_to_store(12, 4), ([2, 5, 8, 11], [0, 3, 6, 9, 12]), {}, "map and hidden states of 4 under 12")
     expect(work.layers_to_store(6, 1), ([5], [0, 6]), {}, "map and hidden states of one layer under 6")
 

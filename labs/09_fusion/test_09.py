@@ -6,19 +6,21 @@ from grading import expect
 from tinykd import fusion
 
 
-def test_exercise_1_long_sentences_are_dear(work):
-    costs, asked = np.array([4 / 3] * 3 + [6 / 7] * 7), np.arange(10) < 3
+def test_exercise_1_long_sentences_cost_more(work):
+    costs, deferred = np.array([4 / 3] * 3 + [6 / 7] * 7), np.arange(10) < 3
     hints = {
         "sentences were counted, not their work": 0.5,
-        "the student reads every sentence, also those that are handed over": 0.52,
-        "the work that is kept was counted, not what is handed over": 0.8,
-        "this is the price of asking both of everything": 1.2,
+        "the student reads every sentence, also those that are deferred": 0.52,
+        "the work that is kept was counted, not what is deferred": 0.8,
+        "this is the cost of running both on everything": 1.2,
     }
-    expect(work.cascade_cost(0.2, costs, asked), 0.6, hints, "the cost of 3 long sentences of 10")
+    expect(work.cascade_cost(0.2, costs, deferred), 0.6, hints, "the cost of 3 long sentences of 10")
 
 
-def test_exercise_1_nothing_handed_over(work):
-    expect(work.cascade_cost(0.3, np.array([5.0, 1.0]), np.array([False, False])), 0.3, {}, "the cost of asking nobody")
+def test_exercise_1_nothing_deferred(work):
+    expect(
+        work.cascade_cost(0.3, np.array([5.0, 1.0]), np.array([False, False])), 0.3, {}, "the cost of deferring nothing"
+    )
     found = work.cascade_cost(0.3, np.array([5.0, 1.0]), np.array([True, False]))
     expect(found, 0.3 + 5 / 6, {}, "the cost of work in another unit")
 
@@ -72,8 +74,8 @@ def test_exercise_3_chosen_on_valid_read_on_test(work):
     hints = {
         "the threshold was chosen on test": (2, 0.85),
         "the score of valid was reported, on which it was chosen": (1, 0.86),
-        "the budget was passed over": (5, 0.91),
-        "the dearest within the budget need not be the best": (4, 0.81),
+        "the budget was ignored": (5, 0.91),
+        "the most expensive within the budget need not be the best": (4, 0.81),
         "of two that score the same, the cheaper one": (3, 0.83),
     }
     expect(work.choose(costs, valid, test, 0.7), (1, 0.82), hints, "the threshold within 0.7, and its score,")
@@ -82,5 +84,5 @@ def test_exercise_3_chosen_on_valid_read_on_test(work):
         "of two that score the same, the cheaper one": (2, 0.83),
         "this is a place among those within the budget, not among all": (3, 0.85),
     }
-    expect(work.choose(*backwards, 0.7), (4, 0.82), hints, "the threshold within 0.7, the dearest first,")
+    expect(work.choose(*backwards, 0.7), (4, 0.82), hints, "the threshold within 0.7, the most expensive first,")
     expect(work.choose(costs, valid, test, 0.9), (5, 0.91), {}, "the threshold within 0.9, which the last one costs,")

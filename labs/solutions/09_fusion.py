@@ -6,9 +6,9 @@
 # %% [markdown]
 # ## Exercise 1. The sum (10 minutes)
 #
-# Every sentence is read by the student. Those that it isn't sure of are read again, by the teacher. The cost is
-# counted in the teacher's: 1 is the teacher reading everything. A long sentence is more work than a short one. **In
-# your head first:** a student costs 0.20. Three sentences in ten are handed over; they are long, and make up 40 % of
+# The student reads every sentence. The sentences that it is unsure of are deferred: the teacher reads them as well. The
+# cost is counted in the teacher's: 1 is the teacher reading everything. A long sentence is more work than a short one.
+# **In your head first:** a student costs 0.20. Three sentences in ten are deferred; they are long, and make up 40 % of
 # the teacher's work. What does the cascade cost?
 
 # %% [markdown] tags=["teacher"]
@@ -19,16 +19,16 @@
 import numpy as np
 
 
-def cascade_cost(student: float, work: np.ndarray, handed_over: np.ndarray) -> float:
+def cascade_cost(student: float, work: np.ndarray, deferred: np.ndarray) -> float:
     """Return what a cascade costs, 1 being the teacher alone.
 
     Args:
         student: what the student costs on all sentences, in the teacher's.
         work: (sentences,), what each would cost the teacher, in any unit.
-        handed_over: (sentences,), True where the teacher is asked.
+        deferred: (sentences,), True where the teacher is called.
     """
     ### BEGIN SOLUTION 1
-    return student + work[handed_over].sum() / work.sum()
+    return student + work[deferred].sum() / work.sum()
     ### END SOLUTION
 
 
@@ -39,10 +39,10 @@ def cascade_cost(student: float, work: np.ndarray, handed_over: np.ndarray) -> f
 # %% [markdown]
 # ## Exercise 2. Sure, and right (20 minutes)
 #
-# A model is well calibrated if, of the words that it says with 0.8, eight in ten are right. Sort the words into bins
-# by their confidence, the probability of the *best* label. In each bin, take the distance between the mean confidence
-# and the accuracy. The expected calibration error is the mean of these distances, a bin weighing as many words as it
-# holds; empty bins weigh nothing. A bin holds its upper border, not its lower one.
+# A model is well calibrated if, of the words that it predicts with a confidence of 0.8, eight in ten are right. Sort
+# the words into bins by their confidence, the probability of the *best* label. In each bin, take the distance between
+# the mean confidence and the accuracy. The expected calibration error is the mean of these distances, where a bin
+# weighs as many words as it holds; empty bins weigh nothing. A bin holds its upper border, not its lower one.
 
 
 # %%
@@ -66,7 +66,7 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int) 
 
 
 # %%
-# Try it here. Six words said with 0.95, all right; four with 0.55, one of them right.
+# Try it here. Six words predicted with 0.95, all right; four with 0.55, one of them right.
 # said = np.array([[0.95, 0.05]] * 6 + [[0.55, 0.45]] * 4)
 # print(calibration_error(said, np.array([0] * 6 + [0, 1, 1, 1]), 10))
 

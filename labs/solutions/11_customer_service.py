@@ -7,9 +7,9 @@
 # ## Exercise 1. Below this, it isn't believed (20 minutes)
 #
 # Customers write to a shop, and so do strangers, whose messages fit no intent. The student gives each message a
-# confidence. You set a threshold: at or above it a message is answered, below it isn't. The best threshold has the
-# largest sum of two shares: of the customers at or above it, and of the strangers below it. Only confidences that
-# occur need to be tried; of equal sums, take the highest threshold.
+# confidence. You set a threshold: a message at or above it is answered, a message below it is not. The best threshold
+# has the largest sum of two shares: of the customers at or above it, and of the strangers below it. Try only
+# confidences that occur; of equal sums, take the highest threshold.
 #
 # With customers at 0.9, 0.8 and 0.4 and strangers at 0.5 and 0.3 it is 0.8. **Guess:** and if each stranger had
 # written ten times?
@@ -44,9 +44,9 @@ def best_threshold(customers: np.ndarray, strangers: np.ndarray) -> float:
 # %% [markdown]
 # ## Exercise 2. Since `valid` is so small (10 minutes)
 #
-# A colleague sets the threshold on the *test* messages. The figures rise, and the desk is no better. Write the honest
+# A colleague sets the threshold on the *test* messages. The figures rise, and the desk is no better. Write an honest
 # report: the threshold comes from `valid`, the two shares from `test`. `choose` is a function like the one above; use
-# it, so that this exercise is graded alone.
+# it, so that this exercise is graded on its own.
 
 
 # %%
@@ -72,7 +72,7 @@ def report(choose, valid: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray,
 # %% [markdown]
 # ## Exercise 3. By rank (15 minutes)
 #
-# Two searches score the same articles on different scales. Reciprocal rank fusion looks at the places alone: an
+# Two searches score the same articles on different scales. Reciprocal rank fusion uses the ranks only: an
 # article gets $1 / (k + \text{rank})$ from each search, and the best of a search has rank 1. Articles with equal
 # scores share the better rank: one more than there are articles with a higher score. **Guess:** does a small $k$ make
 # a first place worth more, or less?

@@ -2,57 +2,57 @@ import torch
 import torch.nn.functional as F
 
 
-# %% exercise 1: the biases are missing
+# %% exercise 2: the biases are missing
 def count_parameters(pieces, positions, width, layers, neurons, labels):
     layer = 4 * width * width + 2 * width * neurons + 4 * width
     return (pieces + positions + 2) * width + 2 * width + layers * layer + width * labels
 
 
-# %% exercise 1: the LayerNorms are missing
+# %% exercise 2: the LayerNorms are missing
 def count_parameters(pieces, positions, width, layers, neurons, labels):
     layer = 4 * (width * width + width) + 2 * width * neurons + neurons + width
     return (pieces + positions + 2) * width + layers * layer + width * labels + labels
 
 
-# %% exercise 1: the tables are missing, and they are the larger part
+# %% exercise 2: the tables are missing, and they are the larger part
 def count_parameters(pieces, positions, width, layers, neurons, labels):
     layer = 4 * (width * width + width) + 2 * width * neurons + neurons + width + 4 * width
     return layers * layer + width * labels + labels
 
 
-# %% exercise 1: a layer has four square matrices, the output is one of them
+# %% exercise 2: a layer has four square matrices, the output is one of them
 def count_parameters(pieces, positions, width, layers, neurons, labels):
     layer = 3 * (width * width + width) + 2 * width * neurons + neurons + width + 4 * width
     return (pieces + positions + 2) * width + 2 * width + layers * layer + width * labels + labels
 
 
-# %% exercise 2: the teacher's last layer is left out
+# %% exercise 1: the teacher's last layer is left out
 def layers_to_store(teacher_layers, student_layers):
     layer_map = list(range(0, teacher_layers, teacher_layers // student_layers))
     return layer_map, [0, *(layer + 1 for layer in layer_map)]
 
 
-# %% exercise 2: hidden state 0 is the embeddings, so layer n is hidden state n + 1
+# %% exercise 1: hidden state 0 is the embeddings, so layer n is hidden state n + 1
 def layers_to_store(teacher_layers, student_layers):
     step = teacher_layers // student_layers
     layer_map = [step * (place + 1) - 1 for place in range(student_layers)]
     return layer_map, [0, *layer_map]
 
 
-# %% exercise 2: the map counts from 0, and this one from 1
+# %% exercise 1: the map counts from 0, and this one from 1
 def layers_to_store(teacher_layers, student_layers):
     step = teacher_layers // student_layers
     layer_map = [step * (place + 1) for place in range(student_layers)]
     return layer_map, [0, *layer_map]
 
 
-# %% exercise 2: these are the last layers, not evenly spread ones
+# %% exercise 1: these are the last layers, not evenly spread ones
 def layers_to_store(teacher_layers, student_layers):
     layer_map = list(range(teacher_layers - student_layers, teacher_layers))
     return layer_map, [0, *(layer + 1 for layer in layer_map)]
 
 
-# %% exercise 2: the embeddings are not stored
+# %% exercise 1: the embeddings are not stored
 def layers_to_store(teacher_layers, student_layers):
     step = teacher_layers // student_layers
     layer_map = [step * (place + 1) - 1 for place in range(student_layers)]

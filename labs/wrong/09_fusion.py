@@ -2,23 +2,23 @@ import numpy as np
 
 
 # %% exercise 1: sentences were counted, not their work
-def cascade_cost(student, work, handed_over):
-    return student + handed_over.mean()
+def cascade_cost(student, work, deferred):
+    return student + deferred.mean()
 
 
-# %% exercise 1: the student reads every sentence, also those that are handed over
-def cascade_cost(student, work, handed_over):
-    share = work[handed_over].sum() / work.sum()
+# %% exercise 1: the student reads every sentence, also those that are deferred
+def cascade_cost(student, work, deferred):
+    share = work[deferred].sum() / work.sum()
     return (1 - share) * student + share
 
 
-# %% exercise 1: the work that is kept was counted, not what is handed over
-def cascade_cost(student, work, handed_over):
-    return student + work[~handed_over].sum() / work.sum()
+# %% exercise 1: the work that is kept was counted, not what is deferred
+def cascade_cost(student, work, deferred):
+    return student + work[~deferred].sum() / work.sum()
 
 
-# %% exercise 1: this is the price of asking both of everything
-def cascade_cost(student, work, handed_over):
+# %% exercise 1: this is the cost of running both on everything
+def cascade_cost(student, work, deferred):
     return student + 1
 
 
@@ -63,13 +63,13 @@ def choose(costs, valid, test, budget):
     return int(best), float(valid[best])
 
 
-# %% exercise 3: the budget was passed over
+# %% exercise 3: the budget was ignored
 def choose(costs, valid, test, budget):
     best = int(valid.argmax())
     return best, float(test[best])
 
 
-# %% exercise 3: the dearest within the budget need not be the best
+# %% exercise 3: the most expensive within the budget need not be the best
 def choose(costs, valid, test, budget):
     within = np.flatnonzero(costs <= budget)
     best = within[costs[within].argmax()]

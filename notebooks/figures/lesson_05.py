@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable
+from io import BytesIO
 
 import torch
+from ipywidgets import Image, IntSlider, VBox
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from tinykd.plots import COLOURS
@@ -21,18 +23,43 @@ def towers(layer_map: list[int], depth: int) -> Figure:
     """Draw teacher and student as towers of layers, and join what a loss can compare."""
     figure = Figure(figsize=(8.4, 4.0), layout="constrained")
     axes = figure.subplots()
-    rows = {"teacher": list(range(depth + 2)), "student": [0, *(layer + 1 for layer in layer_map), depth + 1]}
+    rows = {
+        "teacher": list(range(depth + 2)),
+        "student": [0, *(layer + 1 for layer in layer_map), depth + 1],
+    }
     for left, (role, places) in zip((0.4, 6.4), rows.items(), strict=True):
-        names = ["embeddings", *(f"layer {n}" for n in range(1, len(places) - 1)), "predictions"]
+        names = [
+            "embeddings",
+            *(f"layer {n}" for n in range(1, len(places) - 1)),
+            "predictions",
+        ]
         for row, name in zip(places, names, strict=True):
-            look = {"boxstyle": "round,pad=0.04", "facecolor": COLOURS[role], "edgecolor": "none"}
+            look = {
+                "boxstyle": "round,pad=0.04",
+                "facecolor": COLOURS[role],
+                "edgecolor": "none",
+            }
             _ = axes.add_patch(FancyBboxPatch((left, row), 2.2, 0.62, **look))
-            _ = axes.text(left + 1.1, row + 0.31, name, ha="center", va="center", color="white", fontsize=10)
+            _ = axes.text(
+                left + 1.1,
+                row + 0.31,
+                name,
+                ha="center",
+                va="center",
+                color="white",
+                fontsize=10,
+            )
         _ = axes.text(left + 1.1, depth + 2.05, role, ha="center", fontsize=11)
     said = dict.fromkeys(rows["student"][1:-2], "hidden states, attention")
-    said |= {0: "embeddings", rows["student"][-2]: "hidden states, attention, relations", depth + 1: "predictions"}
+    said |= {
+        0: "embeddings",
+        rows["student"][-2]: "hidden states, attention, relations",
+        depth + 1: "predictions",
+    }
     for row, text in said.items():
-        _ = axes.plot([2.7, 6.3], [row + 0.31] * 2, ":", color="black", linewidth=1.4)
+        _ = axes.plot(
+            [2.7, 6.3], [row + 0.31] * 2, ":", color="black", linewidth=1.4
+        )
         _ = axes.text(4.5, row + 0.42, text, ha="center", fontsize=9.5)
     axes.set(xlim=(0, 9), ylim=(-0.3, depth + 2.6))
     axes.set_axis_off()
@@ -51,31 +78,73 @@ def head(words: list[str], probabilities: Tensor) -> Figure:
     return figure
 
 
+def dial(words: list[str], attention: Callable[[int], Tensor]) -> VBox:
+    """Show any head of any layer: two sliders and a picture that follows them while a kernel runs."""
+    layer = IntSlider(value=2, min=1, max=6, description="layer")
+    number = IntSlider(value=8, min=0, max=11, description="head")
+    picture = Image(format="png", width=520)
+
+    def show(change: dict | None = None) -> None:
+        png = BytesIO()
+        head(words, attention(layer.value)[number.value]).savefig(png, dpi=200)
+        picture.value = png.getvalue()
+
+    for slider in (layer, number):
+        slider.observe(show, "value")
+    show()
+    return VBox([layer, number, picture])
+
+
 def gradients(of: Callable[[Tensor, Tensor], dict[str, Tensor]]) -> Figure:
     """Draw the gradients of three losses: for random scores by the sentence's length; by how right the student is."""
     generator = torch.Generator().manual_seed(0)
     lengths, norms = [2, 4, 8, 16, 32, 64, 128], []
     for n in lengths:
-        pulls = of(*torch.randn(2, 400, n, generator=generator, dtype=torch.float64) / 2)
-        norms.append({name: pull.norm(dim=-1).mean().item() for name, pull in pulls.items()})
-    preference = torch.linspace(-8, 8, 161, dtype=torch.float64)  # of two words, for the right one
+        pulls = of(
+            *torch.randn(2, 400, n, generator=generator, dtype=torch.float64)
+            / 2
+        )
+        norms.append(
+            {
+                name: pull.norm(dim=-1).mean().item()
+                for name, pull in pulls.items()
+            }
+        )
+    preference = torch.linspace(
+        -8, 8, 161, dtype=torch.float64
+    )  # of two words, for the right one
     student = torch.stack([preference / 2, -preference / 2], -1)
-    towards = of(student, torch.tensor([3, 1 / 3], dtype=torch.float64).log().expand_as(student))
+    towards = of(
+        student,
+        torch.tensor([3, 1 / 3], dtype=torch.float64).log().expand_as(student),
+    )
 
     figure = Figure(figsize=(8.4, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2)
     for name, (colour, line) in LOSSES.items():
-        look = {"color": colour, "marker": "o", "markersize": 3.5, "label": name}
-        _ = left.loglog(lengths, [by_name[name] for by_name in norms], line, **look)
+        look = {
+            "color": colour,
+            "marker": "o",
+            "markersize": 3.5,
+            "label": name,
+        }
+        _ = left.loglog(
+            lengths, [by_name[name] for by_name in norms], line, **look
+        )
         _ = right.plot(preference, towards[name][:, 0], line, color=colour)
     _ = left.set_xticks(lengths, [str(n) for n in lengths])
     _ = left.set_xticks([], minor=True)
-    left.set(xlabel="words in the sentence", ylabel="norm of the gradient, per row")
+    left.set(
+        xlabel="words in the sentence", ylabel="norm of the gradient, per row"
+    )
     _ = left.legend(frameon=False, fontsize=9)
     _ = right.axhline(0, color="black", linewidth=0.8)
     _ = right.axvline(math.log(9), color="black", linewidth=0.8, linestyle=":")
     _ = right.text(2.5, 2.15, "the teacher's", fontsize=9)
-    right.set(ylim=(-2.5, 2.5), xlabel="score of the right word − score of the wrong one")
+    right.set(
+        ylim=(-2.5, 2.5),
+        xlabel="score of the right word − score of the wrong one",
+    )
     right.set_ylabel("gradient towards the right word")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)

@@ -34,7 +34,7 @@ def methods(
         axes.set_title(f"{student}: {titles[student]}", fontsize=11)
         axes.set_xlabel("share of the teacher's F1, %")
         axes.set_xlim(75, 100)
-        axes.grid(axis="x", color="#dddddd", linewidth=0.8)
+        axes.grid(axis="x", color="lightgrey", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].invert_yaxis()
     return figure

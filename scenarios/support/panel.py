@@ -4,8 +4,6 @@ import html
 
 from scenarios.support.desk import Conversation, Desk, Reply
 
-COLOURS = {"answer": "#0072B2", "ask": "#E69F00", "knowledge": "#009E73", "person": "#D55E00"}
-
 
 def panel(desk: Desk):
     """Return a widget: a line to write in, a button for a new conversation, and what was said below."""
@@ -39,6 +37,6 @@ def as_html(message: str, reply: Reply) -> str:
     )
     return (
         f"<p><b>{html.escape(message) or '(empty)'}</b><br>"
-        f"<span style='color:{COLOURS[reply.kind]}'>{reply.kind}</span>: {html.escape(reply.text)}"
+        f"<i>{reply.kind}</i>: {html.escape(reply.text)}"
         f"<br><small>{html.escape(why)}</small></p>"
     )

@@ -132,7 +132,7 @@ def test_wishes_that_cannot_be_met(wish):
 
 def test_an_unknown_confidence_is_refused():
     with pytest.raises(SettingError, match=r"^confidence is 'page'; expected one of entropy, lowest, product, word$"):
-        curve([], [], texts(1), 0.5, np.ones(0), "page")
+        confidence_of_row(np.zeros((1, 2)), "page")
 
 
 def test_the_figure_shows_the_members_and_the_front(tmp_path, monkeypatch):

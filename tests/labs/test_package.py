@@ -10,7 +10,7 @@ from tinykd import losses
 def soft_loss(student, teacher, labels, temperature):
     return losses.soft_target_loss(student, teacher, labels, temperature)
 """,
-    ("03_teachers_and_students", 1): """
+    ("03_teachers_and_students", 2): """
 import transformers
 
 def count_parameters(pieces, positions, width, layers, neurons, labels):
@@ -18,7 +18,7 @@ def count_parameters(pieces, positions, width, layers, neurons, labels):
     config = transformers.BertConfig(**shape, intermediate_size=neurons, num_labels=labels, num_attention_heads=1)
     return transformers.BertForTokenClassification(config).num_parameters()
 """,
-    ("03_teachers_and_students", 2): """
+    ("03_teachers_and_students", 1): """
 import transformers
 from tinykd import models
 from tinykd.training.objective import Weights

@@ -97,7 +97,7 @@ def test_rounds_of_other_weights_are_not_taken_for_its_own(parts, tmp_path):
 def test_bad_input_is_one_clear_error(parts, tmp_path):
     for options in ({"heads": 1.0}, {"neurons": -0.5}, {"rounds": 0}, {"rounds": 1.5}):
         with pytest.raises(SettingError, match=next(iter(options))):
-            Plan(SETTINGS, **options)
+            Plan(SETTINGS, **options).check(parts[0])
     with pytest.raises(SettingError, match=r"heads is 0\.9; this would leave nothing in a layer"):
         run(parts, tmp_path / "out", Plan(SETTINGS, heads=0.9))
     with pytest.raises(SettingError, match="unknown importance 'taylor'"):

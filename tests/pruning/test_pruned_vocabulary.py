@@ -6,7 +6,7 @@ from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, BertForMaskedLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tests import tiny
 from tinykd import adapters, data, models, quantization, samples, training
@@ -158,8 +158,6 @@ def test_bad_input_is_one_clear_error(parts):
     state["model"] = {"type": "WordLevel", "vocab": state["model"]["vocab"], "unk_token": "[UNK]"}
     with pytest.raises(ModelError, match="and this is WordLevel"):
         prune_vocabulary(model, _fast(state), CORPORA)
-    with pytest.raises(ModelError, match="a BertForMaskedLM predicts subword tokens"):
-        prune_vocabulary(BertForMaskedLM(model.config), tokenizer, CORPORA)
     with pytest.raises(ModelError, match="rounded while it runs; make it smaller before"):
         prune_vocabulary(quantization.prepare(model, 4), tokenizer, CORPORA)
     for corpora in (CORPORA[0], [CORPORA[1].rename_column("text", "sentence")]):

@@ -64,18 +64,15 @@ def replace_words(
     A word is replaced only if it is labelled O (in classification: any) and plain (see :class:`PlainWords`). It becomes
     one of the ten nearest plain words in the model's input embedding that are part of no entity of ``dataset``, and
     keeps its capitals. (TinyBERT takes GloVe's embedding, and a masked language model for words of one subword token.)
+    The new sentences alone are returned, with the same columns.
 
     Args:
         copies: new sentences per sentence with a plain word.
         share: how many of a sentence's words are replaced, in (0, 1]; at least one.
 
-    Returns:
-        The new sentences alone, with the same columns.
-
     Raises:
-        DataError: sentences without tags.
         SettingError: ``copies`` or ``share`` is out of range.
-        ModelError: a vocabulary with too few plain words.
+        DataError, ModelError: sentences without tags, or a vocabulary with too few plain words.
     """
     _check(copies, share)
     names = _tag_names(dataset) if task(dataset) == "tagging" else None
