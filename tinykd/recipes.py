@@ -237,7 +237,8 @@ def provenance() -> dict:
     packages = ("tinykd", "torch", "transformers", "datasets")
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "versions": {name: _version(name) for name in packages} | {"python": platform.python_version()},
+        "versions": {name: importlib.metadata.version(name) for name in packages}
+        | {"python": platform.python_version()},
         "revision": _revision(),
         "processor": processor(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else str(device()),
@@ -265,10 +266,3 @@ def _revision() -> str | None:
         return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"

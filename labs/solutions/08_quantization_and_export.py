@@ -7,9 +7,9 @@
 # ## Exercise 1. A scale for each row (20 minutes)
 #
 # This is the blank of the lesson. A weight becomes a whole number times a scale. With 8 bits and a symmetric grid the
-# whole numbers run from -127 to 127, and the largest weight in size falls on one of the ends. One scale for the whole matrix lets one large weight
-# spoil all others; so each *row* gets its own. A row belongs to one output of the product, and the scale can be
-# multiplied on after the product.
+# whole numbers run from -127 to 127, and the largest weight in size falls on one of the ends. One scale for the whole
+# matrix lets one large weight spoil all others; so each *row* gets its own. A row belongs to one output of the product,
+# and the scale can be multiplied on after the product.
 #
 # Return the rounded matrix in floating point, as the lesson does. A row of zeros must stay one.
 
