@@ -19,42 +19,100 @@ def stages(first: dict[str, list]) -> Figure:
     axes = figure.subplots()
     for place, reached in enumerate(first.values()):
         left = 0.0
-        for (stage, look), (until, _) in zip(looks.items(), reached, strict=True):
+        for (stage, look), (until, _) in zip(
+            looks.items(), reached, strict=True
+        ):
             label = stage if place == 0 else None
-            axes.barh(place, until - left, left=left, edgecolor="white", label=label, **look)
+            axes.barh(
+                place,
+                until - left,
+                left=left,
+                edgecolor="white",
+                label=label,
+                **look,
+            )
             left = until
         share = (left - reached[-2][0]) / left
-        axes.text(left, place, f"  {share:.1%} prediction\n  {reached[-1][1]:.0f} MB", va="center", fontsize=9)
+        axes.text(
+            left,
+            place,
+            f"  {share:.1%} prediction\n  {reached[-1][1]:.0f} MB",
+            va="center",
+            fontsize=9,
+        )
     axes.set_yticks(range(len(first)), list(first), fontsize=10)
     axes.set_xlim(0, 1.22 * max(reached[-1][0] for reached in first.values()))
     axes.set_xlabel("seconds since the process was started")
-    axes.legend(frameon=False, fontsize=9, ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0))
+    axes.legend(
+        frameon=False,
+        fontsize=9,
+        ncols=4,
+        loc="lower center",
+        bbox_to_anchor=(0.45, 1.0),
+    )
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def lengths(tokens: Sequence[int], timed: dict[str, list[float]], macs: Sequence[int]) -> Figure:
+def lengths(
+    tokens: Sequence[int], timed: dict[str, list[float]], macs: Sequence[int]
+) -> Figure:
     """Draw the milliseconds of one text against its length; dotted, in proportion to the multiplications."""
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.subplots()
     for (name, times), line in zip(timed.items(), ("o-", "s--"), strict=True):
-        axes.loglog(tokens, times, line, color=COLOURS["student"], label=f"student, {name}")
+        axes.loglog(
+            tokens,
+            times,
+            line,
+            color=COLOURS["student"],
+            label=f"student, {name}",
+        )
         even = [times[-1] * count / macs[-1] for count in macs]
-        label = None if line == "o-" else "in proportion to the multiplications"
+        label = (
+            None if line == "o-" else "in proportion to the multiplications"
+        )
         axes.loglog(tokens, even, ":", color="black", label=label)
     _of_lengths(axes, tokens, "milliseconds per text")
     return figure
 
 
-def phones(tokens: Sequence[int], assumed: dict[str, tuple], estimate: Callable, timed: list[float]) -> Figure:
+def phones(
+    tokens: Sequence[int],
+    assumed: dict[str, tuple],
+    estimate: Callable,
+    timed: list[float],
+) -> Figure:
     """Draw the estimates of a slow, a middle and a fast phone as a band, and what this machine took."""
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.subplots()
-    slow, middle, fast = ([estimate(n, *phone) for n in tokens] for phone in assumed.values())
-    axes.fill_between(tokens, fast, slow, color=COLOURS["more"], alpha=0.3, label="phones, estimated")
-    axes.loglog(tokens, middle, "--", color="black", linewidth=1.2, label="the middle one")
-    axes.loglog(tokens, timed, "s", color=COLOURS["student"], label="this machine, measured")
+    slow, middle, fast = (
+        [estimate(n, *phone) for n in tokens] for phone in assumed.values()
+    )
+    axes.fill_between(
+        tokens,
+        fast,
+        slow,
+        color=COLOURS["more"],
+        alpha=0.3,
+        label="phones, estimated",
+    )
+    axes.loglog(
+        tokens,
+        middle,
+        "--",
+        color="black",
+        linewidth=1.2,
+        label="the middle one",
+    )
+    axes.loglog(
+        tokens,
+        timed,
+        "s",
+        color=COLOURS["student"],
+        label="this machine, measured",
+    )
     _of_lengths(axes, tokens, "milliseconds, one core, int8")
     return figure
 
