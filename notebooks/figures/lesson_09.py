@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-
 from tinykd.plots import COLOURS
 
 GOAL = "budget 0.325"  #: the threshold that the star marks, chosen on valid

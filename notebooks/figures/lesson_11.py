@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-
 from tinykd.plots import COLOURS
 
 #: what becomes of a message: its name in the record, and how it is drawn: light blue helped, yellow waits, pink is wrong

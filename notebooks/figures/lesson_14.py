@@ -1,6 +1,8 @@
 """The figures of lesson 14."""
 
 from collections.abc import Callable, Sequence
+from operator import truediv
+from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -69,7 +71,7 @@ def lengths(
             color=COLOURS["student"],
             label=f"student, {name}",
         )
-        even = [times[-1] * count / macs[-1] for count in macs]
+        even = [median(map(truediv, times, macs)) * count for count in macs]
         label = (
             None if line == "o-" else "in proportion to the multiplications"
         )

@@ -189,7 +189,8 @@ def by_gates(model: PreTrainedModel, batches: DataLoader, temperature: float | N
 def loss_of_drawn_labels(student: Tensor, teacher: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
     """Return ``-T Σ log q(y)``, y drawn from the teacher; both logits are (words, classes).
 
-    Its mean squared gradient is the curvature of T² KL where student and teacher agree.
+    Its mean squared gradient is the curvature of T² KL where student and teacher agree; where they do not, the square
+    of the first derivative is added.
     """
     labels = torch.multinomial((teacher / temperature).softmax(-1).cpu(), 1, generator=generator)[:, 0]
     return temperature * len(labels) * losses.cross_entropy(student / temperature, labels.to(student.device))

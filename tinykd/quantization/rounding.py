@@ -39,7 +39,7 @@ def scale_and_zero_point(
         raise SettingError(f"{tensor.dtype} is not of floating point; there is nothing to round")
     tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32))  # bfloat16 has no 8 bits to spare
     others = [dim for dim in range(tensor.dim()) if channel_dim is None or dim != channel_dim % tensor.dim()]
-    # 0 is on the grid, for padding holds it. Without other dimensions, each number is its own extreme.
+    # 0 is on the grid, so that it stays exactly 0. Without other dimensions, each number is its own extreme.
     low = (tensor.amin(others, keepdim=True) if others else tensor).clamp(max=0)
     high = (tensor.amax(others, keepdim=True) if others else tensor).clamp(min=0)
     scale = torch.maximum(-low, high) / highest if symmetric else (high - low) / (highest - lowest)
