@@ -1,7 +1,7 @@
 """What the site adds to Jupyter Book: generated parts of pages, descriptions, buttons that need an address.
 
-A line ``<!-- tinykd: NAME ARGUMENTS -->`` in a page or a lesson is replaced, before it is read, by what the function of that name
-returns as Markdown. Nothing is written into the sources.
+A line ``<!-- tinykd: NAME ARGUMENTS -->`` in a page or a lesson is replaced, before it is read, by what the function of
+that name returns as Markdown. Nothing is written into the sources.
 """
 
 import gc
