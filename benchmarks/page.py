@@ -93,7 +93,7 @@ the median of the rounds' ratios. A trick that gains less than 5 % is not worth 
         "Serving: milliseconds per batch",
         """\
 Every variant in every runtime, by batch size and length in subword tokens. The weights are untrained, because latency
-depends on shapes alone. [Lesson 15](../notebooks/15_out_of_the_door.ipynb) has the scores of the variants.
+depends on shapes alone. [Lesson 10](../notebooks/10_out_of_the_door.ipynb) has the scores of the variants.
 """,
     ),
     "fusing": (
@@ -101,7 +101,7 @@ depends on shapes alone. [Lesson 15](../notebooks/15_out_of_the_door.ipynb) has 
         """\
 A cascade against either model alone and against both on every sentence. The pair is untrained, so the deferral rate is
 set by hand. *Cost* is counted in multiplications, where 1 is the teacher alone ([lesson
-09](../notebooks/09_fusion.ipynb)). Latency need not follow cost: with larger batches a cascade can take longer than the
+11](../notebooks/11_fusion.ipynb)). Latency need not follow cost: with larger batches a cascade can take longer than the
 teacher.
 """,
     ),

@@ -51,7 +51,7 @@ RUNS = ROOT / "runs" / "experiments"
 NEIGHBOURS, FACTORS = (20, 100), (16, 64)  # of item-kNN and BPR; chosen on valid
 QUESTIONS = 120  # users at most whose lists the teacher scores; it reads ten pairs for each
 SHOP = "student + ranker"
-#: The library is small, and its teacher reads long texts: it is trained as in lesson 13
+#: The library is small, and its teacher reads long texts: it is trained as in lesson 15
 SETUPS = {"movielens": Setup(others=1), "embedded": Setup(lists=192, batch_size=96)}
 
 

@@ -14,7 +14,7 @@ from types import ModuleType
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault(
     "OPENBLAS_NUM_THREADS", "1"
-)  # implicit, of lesson 13, asks for it
+)  # implicit, of lesson 15, asks for it
 
 import datasets
 from IPython import get_ipython

@@ -9,7 +9,7 @@
     Quillon Parcels :: Quillon buys a rival for less than its own cash
 
 Blank lines do not count. ``messages.txt`` and ``headlines.txt`` are the corpora *support* and *finance*: :func:`splits`
-divides them, and ``tools/split_corpora.py`` writes the splits into the package. Taught in lesson 11.
+divides them, and ``tools/split_corpora.py`` writes the splits into the package. Taught in lesson 13.
 """
 
 import hashlib

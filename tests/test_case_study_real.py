@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from tinykd import data
 
 ROOT = Path(__file__).resolve().parent.parent
-LESSON = ROOT / "notebooks" / "06_case_study_ner.ipynb"
+LESSON = ROOT / "notebooks" / "07_case_study_ner.ipynb"
 CORPUS = Path(os.environ.get("TINYKD_DATA", "/nowhere")) / "conll2003"
 TRAIN, REST = 500, 500  # how many sentences are learnt from; of how many valid and test consist
 REPEATED = "REPEATED, TEST_SENTENCES = 126, 3453"

@@ -76,7 +76,7 @@ def test_every_wrong_answer_has_a_reason_and_leads_to_a_cell(path):
         (" [the cell](#The-sum:-by-hand)", "", "no link"),
         ("](#The-sum:-by-hand)", "](#the-sum-by-hand)", "no cell at"),
         ("](#The-sum:-by-hand)", "](#Words-only)", "no cell at"),
-        ("](#The-sum:-by-hand)", "](07_pruning.ipynb)", "no cell at"),
+        ("](#The-sum:-by-hand)", "](08_pruning.ipynb)", "no cell at"),
         (": two is what one and one give, see", ":", "no reason"),
         ("\n**C.** Why?", "\n**See** Why?", "2 questions"),
         ('*"Four"*', "Four", "wrong answers"),

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def open(folder: str | Path, max_length: int | None = None) -> "Predictor":
-    """Open whatever predicts: a saved model, an exported one (without torch), or a fusion. Taught in lesson 08.
+    """Open whatever predicts: a saved model, an exported one (without torch), or a fusion. Taught in lesson 10.
 
     ``max_length``, subword tokens in a window, is by default that of the export or fusion, and 128 for a saved model.
     A ModelError if nothing in ``folder`` can predict, or what is there is damaged.

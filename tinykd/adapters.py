@@ -9,7 +9,7 @@ Three methods freeze all weights, and train a few numbers beside a layer ``W x +
 - ``"bitfit"`` (Ben Zaken et al. 2022): nothing new, only the biases ``b`` that are there, LayerNorm's too.
 
 The task head is trained as well, always. The bottleneck adapter of Houlsby et al. 2019 is not here: its nonlinearity
-cannot be merged into a plain layer, and so slows every prediction. Taught in lesson 10.
+cannot be merged into a plain layer, and so slows every prediction. Taught in lesson 12.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""How every file and folder of tinykd is written, sealed, claimed and resumed. Taught in lesson 14.
+"""How every file and folder of tinykd is written, sealed, claimed and resumed. Taught in lesson 16.
 
 A file or folder is made under a hidden name beside its place and renamed when it is complete, so that a killed process
 leaves the old one or the new one. Only one process at a time writes to a place. The note of a finished folder, a JSON

@@ -1,4 +1,4 @@
-"""Size, speed, memory and score of several variants of a model, each in a process of its own. Taught in lesson 08.
+"""Size, speed, memory and score of several variants of a model, each in a process of its own. Taught in lesson 10.
 
 Two runtimes in one process would share threads and memory. A variant is whatever ``tinykd.open`` reads.
 """

@@ -1,4 +1,4 @@
-"""What a model is worth: entity F1, and the token report of the article. Taught in lesson 06.
+"""What a model is worth: entity F1, and the token report of the article. Taught in lesson 07.
 
 The decoded sequence (:func:`tinykd.text.decode`) is scored. All scores come from the counts of each row
 (:func:`counts`), which a cascade's curve needs; seqeval gives rates of the whole corpus only.
@@ -134,7 +134,7 @@ def token_report(gold: Names, predicted: Names) -> str:
 
 
 def mean_and_spread(values: list[float], digits: int = 3) -> str:
-    """Write the results of several seeds as ``0.860 ± 0.003``: mean and sample standard deviation. Lesson 06.
+    """Write the results of several seeds as ``0.860 ± 0.003``: mean and sample standard deviation. Lesson 07.
 
     A single value is written alone. The spaces do not break.
     """

@@ -1,4 +1,4 @@
-"""From plain text to a model and back, without torch: words, windows, predictions. Taught in lesson 06."""
+"""From plain text to a model and back, without torch: words, windows, predictions. Taught in lesson 07."""
 
 import functools
 import itertools
@@ -152,7 +152,7 @@ def entities(tags: list[str]) -> list[tuple[str, int, int]]:
 
 
 def decode(logits: np.ndarray, names: list[str]) -> list[int]:
-    """Return the labels of a sentence: the best sequence that IOB2 allows, by Viterbi's algorithm (1967). Lesson 06.
+    """Return the labels of a sentence: the best sequence that IOB2 allows, by Viterbi's algorithm (1967). Lesson 07.
 
     The likeliest tag of each word alone may give ``B-ORG I-LOC``, which is no entity. Here an ``I-`` follows the ``B-``
     or ``I-`` of its own type. Of such sequences the most probable is chosen, as if the words were independent. For

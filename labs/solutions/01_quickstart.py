@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lab 1. A label has room for one answer
 #
-# It goes with lesson 01, *The demo, told in five minutes*. You need PyTorch's `log` and `softmax`, and a mean.
+# It goes with lesson 01, *The demo in five minutes*. You need PyTorch's `log` and `softmax`, and a mean.
 
 # %% [markdown]
 # ## Exercise 1. Read it softly (10 minutes)

@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Lab 5. What else can be compared
 #
-# It goes with lesson 05, *Matching layers*. You need masks, and to know which dimension is which.
+# It goes with lesson 05, *Matching layers: the losses of TinyBERT and MiniLM*. You need masks, and to know which
+# dimension is which.
 
 # %% [markdown]
 # ## Exercise 1. Patient, and by which factor (15 minutes)

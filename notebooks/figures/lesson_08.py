@@ -1,116 +1,168 @@
-"""The figures of lesson 08: marks on a ruler, what each bit is worth, and what the student makes of it."""
+"""The figures of lesson 08: what the student would miss, and how it recovers."""
 
-from itertools import pairwise
-
-import torch
+import numpy as np
 from matplotlib.figure import Figure
 from tinykd.plots import COLOURS
-from tinykd.quantization import fake_quantize, scale_and_zero_point
+
+#: how each way of choosing is drawn: its name in the record, its label, colour, marker, and whether it is filled
+WAYS = [
+    ("distillation", "distillation", COLOURS["other"], "o", True),
+    ("gradient", "gradient", COLOURS["more"], "s", True),
+    ("magnitude", "magnitude", "black", "v", True),
+    ("by lot", "at random", "black", "o", False),
+]
+SHARES = (0.25, 0.5, 0.75)
 
 
-def rulers(numbers: torch.Tensor, bits: int) -> Figure:
-    """Draw the numbers above a symmetric and an asymmetric ruler, an arrow from each to its mark."""
-    figure = Figure(figsize=(8.4, 2.4), layout="constrained")
+def heads(scores) -> Figure:
+    """Draw the importance of each head, (layers, heads), as a square; × marks the less important half."""
+    figure = Figure(figsize=(8.4, 2.6), layout="constrained")
     axes = figure.subplots()
-    names = ("symmetric", "asymmetric")
-    for height, (name, colour) in enumerate(
-        zip(names, ("other", "more"), strict=True)
-    ):
-        symmetric = name == "symmetric"
-        scale, zero = (
-            float(x)
-            for x in scale_and_zero_point(numbers, bits, symmetric=symmetric)
+    picture = axes.imshow(scores.log10(), cmap="cividis", aspect="auto")
+    layers, count = scores.shape
+    for place in scores.flatten().argsort()[: scores.numel() // 2].tolist():
+        axes.text(
+            place % count,
+            place // count,
+            "×",
+            ha="center",
+            va="center",
+            color="white",
+            fontsize=14,
         )
-        top = 2 ** (bits - 1) - 1
-        integers = range(-top, top + 1) if symmetric else range(2**bits)
-        marks = [scale * (q - zero) for q in integers]
-        axes.plot(
-            marks,
-            [height] * len(marks),
-            "|-",
-            color=COLOURS[colour],
-            markersize=18,
-            markeredgewidth=2,
-        )
-        for mark, q in zip(marks, integers, strict=True):
-            axes.text(
-                mark, height - 0.22, q, ha="center", va="top", fontsize=9
-            )
-        axes.plot(
-            numbers.tolist(),
-            [height + 0.45] * len(numbers),
-            "o",
-            color="black",
-            markersize=5,
-        )
-        rounded = fake_quantize(numbers, bits, symmetric=symmetric).tolist()
-        for x, y in zip(numbers.tolist(), rounded, strict=True):
-            arrow = {"arrowstyle": "->", "linewidth": 0.8}
-            axes.annotate(
-                "", (y, height + 0.06), (x, height + 0.41), arrowprops=arrow
-            )
-    axes.axvline(0, color="black", linestyle=":", linewidth=1)
-    axes.set_yticks([0, 1], names)
-    axes.set_ylim(-0.55, 1.65)
-    axes.set_xlabel("value (the integers stand below the marks)")
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.set_xticks(range(count), range(1, count + 1))
+    axes.set_yticks(
+        range(layers), [f"layer {n}" for n in range(1, layers + 1)]
+    )
+    axes.set_xlabel("head")
+    bar = figure.colorbar(picture, ax=axes, ticks=[-4, -3, -2], shrink=0.9)
+    bar.ax.set_yticklabels(["0.0001", "0.001", "0.01"])
+    bar.set_label("nats per word")
     return figure
 
 
-def errors(matrices: dict[str, torch.Tensor]) -> Figure:
-    """Draw the root mean square error against the bits, one scale against a scale per row, a panel per matrix."""
-    figure = Figure(figsize=(8.4, 3.1), layout="constrained")
-    for axes, (title, matrix) in zip(
-        figure.subplots(1, len(matrices), sharey=True),
-        matrices.items(),
+def orders(curves: dict[str, list[float]], shares: list[float]) -> Figure:
+    """Draw entity F1 against the share of heads removed, a line per order of removal."""
+    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for (name, scores), (colour, line) in zip(
+        curves.items(),
+        [(COLOURS["other"], "o-"), ("black", "v:")],
         strict=True,
     ):
-        bits = range(2, 11)
-        for label, dim, line, colour in (
-            ("one scale", None, "s-", "black"),
-            ("a scale per row", 0, "o--", "other"),
-        ):
-            off = [
-                (fake_quantize(matrix, b, channel_dim=dim) - matrix)
-                .square()
-                .mean()
-                .sqrt()
-                .item()
-                for b in bits
-            ]
-            assert all(a > b for a, b in pairwise(off[1:]))
-            axes.semilogy(
-                bits, off, line, color=COLOURS.get(colour, colour), label=label
-            )
-        axes.set_title(title, fontsize=10)
-        axes.set_xlabel("bits")
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].set_ylabel("root mean square error")
-    figure.axes[0].legend(frameon=False, fontsize=9, loc="lower left")
+        axes.plot(shares, scores, line, color=colour, markersize=7, label=name)
+    axes.set_xticks(shares, [f"{share:.0%}" for share in shares])
+    axes.set(
+        xlabel="heads removed, nothing trained again",
+        ylabel="entity F1 on valid",
+    )
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def bits_against_f1(exact: float, rounded: dict[int, float]) -> Figure:
-    """Draw the student's entity F1 against the bits of its weights; the dashed line is float32."""
-    figure = Figure(figsize=(6.4, 3.0), layout="constrained")
+def measures(results: dict) -> Figure:
+    """Draw what is left of F1 on CoNLL-2003 after each cut: a mark per measure with its spread, side by side."""
+    runs = list(results.values())
+    figure = Figure(figsize=(8.4, 3.3), layout="constrained")
+    for axes, part in zip(
+        figure.subplots(1, 2, sharey=True), ("heads", "neurons"), strict=True
+    ):
+        axes.axhline(
+            np.mean([run["student"] for run in runs]),
+            color=COLOURS["student"],
+            linestyle="--",
+            linewidth=1.2,
+        )
+        for place, (way, label, colour, marker, filled) in enumerate(WAYS):
+            scores = np.array(
+                [run["cut"][way][part] for run in runs]
+            )  # (seeds, shares)
+            across = np.arange(len(SHARES)) + 0.16 * (place - 1.5)
+            look = {
+                "color": colour,
+                "markerfacecolor": colour if filled else "white",
+                "markersize": 7,
+                "capsize": 3,
+            }
+            axes.errorbar(
+                across,
+                scores.mean(0),
+                scores.std(0, ddof=1),
+                fmt=marker,
+                label=label,
+                **look,
+            )
+        axes.set_xticks(
+            range(len(SHARES)), [f"{share:.0%}" for share in SHARES]
+        )
+        axes.set_xlabel(f"{part} removed, nothing trained again")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("entity F1 on test")
+    figure.axes[0].text(
+        1.5, 0.862, "the whole student", color=COLOURS["student"], fontsize=9
+    )
+    figure.axes[0].set_ylim(0.3, 0.92)
+    figure.axes[1].legend(frameon=False, fontsize=9, loc="lower left")
+    return figure
+
+
+def recovery(results: dict) -> Figure:
+    """Draw F1 on CoNLL-2003 after the cut and after one epoch of distillation, a row per measure, with spreads."""
+    runs = list(results.values())
+    figure = Figure(figsize=(8.4, 2.9), layout="constrained")
     axes = figure.subplots()
-    axes.axhline(
-        exact,
-        color=COLOURS["student"],
-        linestyle="--",
-        linewidth=1.2,
-        label="32 bits",
+    rows = [
+        ("nothing cut", "nothing removed"),
+        *((way, label) for way, label, *_ in WAYS),
+    ]
+    colour = COLOURS["student"]
+    for place, (way, _) in enumerate(rows):
+        after = [run["again"][way] for run in runs]
+        look = {"color": colour, "capsize": 3, "markersize": 8}
+        if way != "nothing cut":
+            before = [run["gap"][way] for run in runs]
+            arrow = {
+                "arrowstyle": "->",
+                "shrinkA": 8,
+                "shrinkB": 8,
+                "linewidth": 1.2,
+            }
+            axes.annotate(
+                "",
+                (np.mean(after), place),
+                (np.mean(before), place),
+                arrowprops=arrow,
+            )
+            spread = np.std(before, ddof=1)
+            axes.errorbar(
+                np.mean(before),
+                place,
+                xerr=spread,
+                fmt="o",
+                markerfacecolor="white",
+                **look,
+            )
+        axes.errorbar(
+            np.mean(after), place, xerr=np.std(after, ddof=1), fmt="o", **look
+        )
+    axes.plot(
+        [],
+        [],
+        "o",
+        color=colour,
+        markerfacecolor="white",
+        label="after the cut",
     )
     axes.plot(
-        list(rounded),
-        list(rounded.values()),
-        "o-",
-        color=COLOURS["student"],
-        label="rounded",
+        [], [], "o", color=colour, label="after one epoch of distillation"
     )
-    axes.set_xticks(list(rounded))
-    axes.set(xlabel="bits per weight", ylabel="entity F1 on valid")
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    axes.set_yticks(range(len(rows)), [label for _, label in rows])
+    axes.set_ylim(len(rows) - 0.6, -0.4)
+    axes.set_xlabel("entity F1 on test")
+    axes.legend(
+        frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 0.66)
+    )
     axes.spines[["top", "right"]].set_visible(False)
     return figure

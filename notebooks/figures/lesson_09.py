@@ -1,145 +1,116 @@
-"""The figures of lesson 09: what a cascade gains, and whether a confidence can be trusted."""
+"""The figures of lesson 09: marks on a ruler, what each bit is worth, and what the student makes of it."""
 
-import numpy as np
+from itertools import pairwise
+
+import torch
 from matplotlib.figure import Figure
 from tinykd.plots import COLOURS
-
-GOAL = "budget 0.325"  #: the threshold that the star marks, chosen on valid
-FEW = 20  #: a bin with fewer words is not drawn
-WORDS = 46_435  #: of the test split
+from tinykd.quantization import fake_quantize, scale_and_zero_point
 
 
-def gain(runs: list[dict]) -> Figure:
-    """Draw the share of the teacher's F1 that a cascade keeps against its cost: the seeds' mean and range."""
-    figure = Figure(figsize=(7.2, 3.7), layout="constrained")
+def rulers(numbers: torch.Tensor, bits: int) -> Figure:
+    """Draw the numbers above a symmetric and an asymmetric ruler, an arrow from each to its mark."""
+    figure = Figure(figsize=(8.4, 2.4), layout="constrained")
     axes = figure.subplots()
-    student, teacher = (
-        [run["members"][who] for run in runs] for who in ("student", "teacher")
-    )
-    whole = np.array([one["test"] for one in teacher])
-    share = np.mean([one["cost"] for one in student])
-    alone = 100 * np.array([one["test"] for one in student]) / whole
-    costs = np.linspace(share, 1 + share, 200)
-    found = [run["cascade"]["product"]["curve"] for run in runs]
-    kept = (
-        np.array(
-            [
-                100 * np.interp(costs, one["costs"], one["scores"])
-                for one in found
-            ]
+    names = ("symmetric", "asymmetric")
+    for height, (name, colour) in enumerate(
+        zip(names, ("other", "more"), strict=True)
+    ):
+        symmetric = name == "symmetric"
+        scale, zero = (
+            float(x)
+            for x in scale_and_zero_point(numbers, bits, symmetric=symmetric)
         )
-        / whole[:, None]
-    )
-    axes.fill_between(
-        costs,
-        kept.min(0),
-        kept.max(0),
-        color=COLOURS["fusion"],
-        alpha=0.2,
-        linewidth=0,
-    )
-    axes.plot(
-        costs,
-        kept.mean(0),
-        color=COLOURS["fusion"],
-        label="cascade: the least sure first",
-    )
-    ends = [share, 1 + share], [alone.mean(), 100]
-    axes.plot(
-        *ends,
-        ":",
-        color="black",
-        linewidth=1.4,
-        label="sentences drawn at random",
-    )
-    look = {
-        "markersize": 10,
-        "linestyle": "none",
-        "markeredgecolor": "white",
-        "capsize": 3,
-    }
-    spread = alone.std(ddof=1)
-    axes.errorbar(
-        share,
-        alone.mean(),
-        spread,
-        fmt="o",
-        color=COLOURS["student"],
-        label="student alone",
-        **look,
-    )
-    axes.plot(
-        1,
-        100,
-        "s",
-        color=COLOURS["teacher"],
-        label="teacher alone",
-        markersize=9,
-    )
-    ends = [run["cascade"]["product"][GOAL]["test"] for run in runs]
-    x = np.mean([end["cost"] for end in ends])
-    y = np.mean(
-        [100 * end["score"] / f1 for end, f1 in zip(ends, whole, strict=True)]
-    )
-    at_random = share + (y - alone.mean()) / (100 - alone.mean())
-    arrow = {"arrowstyle": "->", "shrinkA": 8, "shrinkB": 1, "linewidth": 1.2}
-    axes.annotate("", (at_random, y), (x, y), arrowprops=arrow)
-    axes.text(
-        (x + at_random) / 2 + 0.04,
-        y - 0.08,
-        "the same F1, at random",
-        fontsize=9,
-        ha="center",
-        va="top",
-    )
-    axes.plot(
-        x,
-        y,
-        "*",
-        color="black",
-        label="chosen on valid",
-        markersize=14,
-        markeredgecolor="white",
-    )
-    axes.set(
-        xlabel="cost (1 = the teacher alone)",
-        ylabel="kept of the teacher's F1, %",
-    )
-    axes.set_xlim(0, 1.15)
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
-    axes.spines[["top", "right"]].set_visible(False)
+        top = 2 ** (bits - 1) - 1
+        integers = range(-top, top + 1) if symmetric else range(2**bits)
+        marks = [scale * (q - zero) for q in integers]
+        axes.plot(
+            marks,
+            [height] * len(marks),
+            "|-",
+            color=COLOURS[colour],
+            markersize=18,
+            markeredgewidth=2,
+        )
+        for mark, q in zip(marks, integers, strict=True):
+            axes.text(
+                mark, height - 0.22, q, ha="center", va="top", fontsize=9
+            )
+        axes.plot(
+            numbers.tolist(),
+            [height + 0.45] * len(numbers),
+            "o",
+            color="black",
+            markersize=5,
+        )
+        rounded = fake_quantize(numbers, bits, symmetric=symmetric).tolist()
+        for x, y in zip(numbers.tolist(), rounded, strict=True):
+            arrow = {"arrowstyle": "->", "linewidth": 0.8}
+            axes.annotate(
+                "", (y, height + 0.06), (x, height + 0.41), arrowprops=arrow
+            )
+    axes.axvline(0, color="black", linestyle=":", linewidth=1)
+    axes.set_yticks([0, 1], names)
+    axes.set_ylim(-0.55, 1.65)
+    axes.set_xlabel("value (the integers stand below the marks)")
+    axes.spines[["top", "right", "left"]].set_visible(False)
     return figure
 
 
-def reliability(runs: list[dict]) -> Figure:
-    """Draw how often words are right against how sure the model is, as trained and divided by T: the seeds' mean."""
-    figure = Figure(figsize=(8.4, 3.4), layout="constrained")
-    for axes, who in zip(
-        figure.subplots(1, 2, sharey=True), ("student", "teacher"), strict=True
+def errors(matrices: dict[str, torch.Tensor]) -> Figure:
+    """Draw the root mean square error against the bits, one scale against a scale per row, a panel per matrix."""
+    figure = Figure(figsize=(8.4, 3.1), layout="constrained")
+    for axes, (title, matrix) in zip(
+        figure.subplots(1, len(matrices), sharey=True),
+        matrices.items(),
+        strict=True,
     ):
-        axes.plot([0, 1], [0, 1], ":", color="black", linewidth=1.2)
-        for when, label, face in (
-            ("before", "as trained", "white"),
-            ("after", "divided by T", COLOURS[who]),
+        bits = range(2, 11)
+        for label, dim, line, colour in (
+            ("one scale", None, "s-", "black"),
+            ("a scale per row", 0, "o--", "other"),
         ):
-            found = [run["members"][who][when]["bins"] for run in runs]
-            share, sure, right = (
-                np.array([one[key] for one in found], float)
-                for key in ("share", "confidence", "accuracy")
+            off = [
+                (fake_quantize(matrix, b, channel_dim=dim) - matrix)
+                .square()
+                .mean()
+                .sqrt()
+                .item()
+                for b in bits
+            ]
+            assert all(a > b for a, b in pairwise(off[1:]))
+            axes.semilogy(
+                bits, off, line, color=COLOURS.get(colour, colour), label=label
             )
-            full = (share * WORDS >= FEW).all(0)
-            look = {
-                "color": COLOURS[who],
-                "markerfacecolor": face,
-                "label": label,
-            }
-            line = "--o" if when == "before" else "-o"
-            axes.plot(
-                sure[:, full].mean(0), right[:, full].mean(0), line, **look
-            )
-        axes.set_xlabel(f"confidence of the {who}")
-        axes.set(xlim=(0.25, 1.02), ylim=(0.25, 1.05))
-        axes.legend(frameon=False, fontsize=9, loc="upper left")
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("bits")
         axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].set_ylabel("share of the words that are right")
+    figure.axes[0].set_ylabel("root mean square error")
+    figure.axes[0].legend(frameon=False, fontsize=9, loc="lower left")
+    return figure
+
+
+def bits_against_f1(exact: float, rounded: dict[int, float]) -> Figure:
+    """Draw the student's entity F1 against the bits of its weights; the dashed line is float32."""
+    figure = Figure(figsize=(6.4, 3.0), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(
+        exact,
+        color=COLOURS["student"],
+        linestyle="--",
+        linewidth=1.2,
+        label="32 bits",
+    )
+    axes.plot(
+        list(rounded),
+        list(rounded.values()),
+        "o-",
+        color=COLOURS["student"],
+        label="rounded",
+    )
+    axes.set_xticks(list(rounded))
+    axes.set(xlabel="bits per weight", ylabel="entity F1 on valid")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -1,81 +1,145 @@
-"""The figures of lesson 11: how sure the student is, and what became of each message."""
+"""The figures of lesson 11: what a cascade gains, and whether a confidence can be trusted."""
 
 import numpy as np
 from matplotlib.figure import Figure
 from tinykd.plots import COLOURS
 
-#: what becomes of a message: its name in the record, and how it is drawn: light blue helped, yellow waits, pink is wrong
-OUTCOMES = {
-    "right intent": (COLOURS["more"], ""),
-    "right article": (COLOURS["more"], "//"),
-    "person": (COLOURS["O"], ""),
-    "asked for words": (COLOURS["O"], "xx"),
-    "other article": (COLOURS["other"], "//"),
-    "wrong intent": (COLOURS["other"], ""),
-}
+GOAL = "budget 0.325"  #: the threshold that the star marks, chosen on valid
+FEW = 20  #: a bin with fewer words is not drawn
+WORDS = 46_435  #: of the test split
 
 
-def confidences(known, unknown, threshold: float) -> Figure:
-    """Draw how sure the student is of messages in scope and out of scope, and the threshold between them."""
-    figure = Figure(figsize=(7.2, 2.8), layout="constrained")
+def gain(runs: list[dict]) -> Figure:
+    """Draw the share of the teacher's F1 that a cascade keeps against its cost: the seeds' mean and range."""
+    figure = Figure(figsize=(7.2, 3.7), layout="constrained")
     axes = figure.subplots()
-    edges = np.linspace(0, 1, 21)
-    kinds = (
-        (known, "in scope", COLOURS["more"], ""),
-        (unknown, "out of scope", COLOURS["other"], "//"),
+    student, teacher = (
+        [run["members"][who] for run in runs] for who in ("student", "teacher")
     )
-    for values, label, colour, hatch in kinds:
-        weights = np.full(len(values), 1 / len(values))
-        look = {
-            "color": colour,
-            "hatch": hatch,
-            "edgecolor": "white",
-            "alpha": 0.65,
-            "label": label,
-        }
-        axes.hist(values, edges, weights=weights, **look)
-    axes.axvline(
-        threshold,
+    whole = np.array([one["test"] for one in teacher])
+    share = np.mean([one["cost"] for one in student])
+    alone = 100 * np.array([one["test"] for one in student]) / whole
+    costs = np.linspace(share, 1 + share, 200)
+    found = [run["cascade"]["product"]["curve"] for run in runs]
+    kept = (
+        np.array(
+            [
+                100 * np.interp(costs, one["costs"], one["scores"])
+                for one in found
+            ]
+        )
+        / whole[:, None]
+    )
+    axes.fill_between(
+        costs,
+        kept.min(0),
+        kept.max(0),
+        color=COLOURS["fusion"],
+        alpha=0.2,
+        linewidth=0,
+    )
+    axes.plot(
+        costs,
+        kept.mean(0),
+        color=COLOURS["fusion"],
+        label="cascade: the least sure first",
+    )
+    ends = [share, 1 + share], [alone.mean(), 100]
+    axes.plot(
+        *ends,
+        ":",
         color="black",
-        linestyle="--",
-        linewidth=1.2,
-        label="threshold",
+        linewidth=1.4,
+        label="sentences drawn at random",
+    )
+    look = {
+        "markersize": 10,
+        "linestyle": "none",
+        "markeredgecolor": "white",
+        "capsize": 3,
+    }
+    spread = alone.std(ddof=1)
+    axes.errorbar(
+        share,
+        alone.mean(),
+        spread,
+        fmt="o",
+        color=COLOURS["student"],
+        label="student alone",
+        **look,
+    )
+    axes.plot(
+        1,
+        100,
+        "s",
+        color=COLOURS["teacher"],
+        label="teacher alone",
+        markersize=9,
+    )
+    ends = [run["cascade"]["product"][GOAL]["test"] for run in runs]
+    x = np.mean([end["cost"] for end in ends])
+    y = np.mean(
+        [100 * end["score"] / f1 for end, f1 in zip(ends, whole, strict=True)]
+    )
+    at_random = share + (y - alone.mean()) / (100 - alone.mean())
+    arrow = {"arrowstyle": "->", "shrinkA": 8, "shrinkB": 1, "linewidth": 1.2}
+    axes.annotate("", (at_random, y), (x, y), arrowprops=arrow)
+    axes.text(
+        (x + at_random) / 2 + 0.04,
+        y - 0.08,
+        "the same F1, at random",
+        fontsize=9,
+        ha="center",
+        va="top",
+    )
+    axes.plot(
+        x,
+        y,
+        "*",
+        color="black",
+        label="chosen on valid",
+        markersize=14,
+        markeredgecolor="white",
     )
     axes.set(
-        xlabel="the student's probability of its best intent",
-        ylabel="share of the messages",
+        xlabel="cost (1 = the teacher alone)",
+        ylabel="kept of the teacher's F1, %",
     )
-    axes.legend(frameon=False, fontsize=9)
+    axes.set_xlim(0, 1.15)
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def outcomes(shares: dict[str, dict[str, float]]) -> Figure:
-    """Draw a bar per kind of message, divided by what became of it."""
-    figure = Figure(figsize=(8.4, 2.9), layout="constrained")
-    axes = figure.subplots()
-    kinds, left = list(shares), np.zeros(len(shares))
-    for outcome, (colour, hatch) in OUTCOMES.items():
-        widths = np.array([shares[kind][outcome] for kind in kinds])
-        axes.barh(
-            kinds,
-            widths,
-            left=left,
-            color=colour,
-            hatch=hatch,
-            edgecolor="white",
-            label=outcome,
-        )
-        left += widths
-    axes.set_xlim(0, 1)
-    axes.invert_yaxis()
-    axes.set_xlabel("share of the test messages of each kind")
-    axes.legend(
-        frameon=False,
-        fontsize=9,
-        ncols=3,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-    )
-    axes.spines[["top", "right"]].set_visible(False)
+def reliability(runs: list[dict]) -> Figure:
+    """Draw how often words are right against how sure the model is, as trained and divided by T: the seeds' mean."""
+    figure = Figure(figsize=(8.4, 3.4), layout="constrained")
+    for axes, who in zip(
+        figure.subplots(1, 2, sharey=True), ("student", "teacher"), strict=True
+    ):
+        axes.plot([0, 1], [0, 1], ":", color="black", linewidth=1.2)
+        for when, label, face in (
+            ("before", "as trained", "white"),
+            ("after", "divided by T", COLOURS[who]),
+        ):
+            found = [run["members"][who][when]["bins"] for run in runs]
+            share, sure, right = (
+                np.array([one[key] for one in found], float)
+                for key in ("share", "confidence", "accuracy")
+            )
+            full = (share * WORDS >= FEW).all(0)
+            look = {
+                "color": COLOURS[who],
+                "markerfacecolor": face,
+                "label": label,
+            }
+            line = "--o" if when == "before" else "-o"
+            axes.plot(
+                sure[:, full].mean(0), right[:, full].mean(0), line, **look
+            )
+        axes.set_xlabel(f"confidence of the {who}")
+        axes.set(xlim=(0.25, 1.02), ylim=(0.25, 1.05))
+        axes.legend(frameon=False, fontsize=9, loc="upper left")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("share of the words that are right")
     return figure

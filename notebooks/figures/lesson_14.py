@@ -1,127 +1,163 @@
 """The figures of lesson 14."""
 
-from collections.abc import Callable, Sequence
-from operator import truediv
-from statistics import median
+from collections.abc import Sequence
+from datetime import timedelta
+from statistics import mean
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tinykd.plots import COLOURS
 
+from scenarios.finance import Crisis, Item, Opinion
 
-def stages(first: dict[str, list]) -> Figure:
-    """Draw the four stages of fresh processes on one axis of seconds, and the most memory that each has held."""
-    looks = {
-        "Python": {"color": COLOURS["O"], "hatch": ".."},
-        "libraries": {"color": COLOURS["other"]},
-        "model": {"color": COLOURS["more"], "hatch": "//"},
-        "first prediction": {"color": "black"},
-    }
-    figure = Figure(figsize=(8.4, 2.4), layout="constrained")
+
+def stream(
+    items: Sequence[Item],
+    opinions: Sequence[Opinion],
+    crises: Sequence[Crisis],
+) -> Figure:
+    """Draw a mark for each negative text, a row per company and time from left to right; yellow are the crises."""
+    names = sorted({item.entity for item in items})
+    start = items[0].time.replace(hour=0, minute=0)
+    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
     axes = figure.subplots()
-    for place, reached in enumerate(first.values()):
-        left = 0.0
-        for (stage, look), (until, _) in zip(
-            looks.items(), reached, strict=True
-        ):
-            label = stage if place == 0 else None
-            axes.barh(
-                place,
-                until - left,
-                left=left,
-                edgecolor="white",
-                label=label,
-                **look,
-            )
-            left = until
-        share = (left - reached[-2][0]) / left
-        axes.text(
-            left,
-            place,
-            f"  {share:.1%} prediction\n  {reached[-1][1]:.0f} MB",
-            va="center",
-            fontsize=9,
+    for crisis in crises:
+        first, last = (
+            (time - start) / timedelta(days=1)
+            for time in (crisis.first, crisis.last)
         )
-    axes.set_yticks(range(len(first)), list(first), fontsize=10)
-    axes.set_xlim(0, 1.22 * max(reached[-1][0] for reached in first.values()))
-    axes.set_xlabel("seconds since the process was started")
+        axes.barh(
+            names.index(crisis.entity),
+            last - first,
+            left=first,
+            height=0.9,
+            color=COLOURS["O"],
+        )
+    for market, marker, colour in (
+        (False, "o", COLOURS["other"]),
+        (True, "x", "black"),
+    ):
+        shown = [
+            ((item.time - start) / timedelta(days=1), names.index(item.entity))
+            for item, opinion in zip(items, opinions, strict=True)
+            if opinion.sentiment == "negative"
+            and (opinion.topic == "markets") == market
+        ]
+        label = (
+            "negative, on markets" if market else "negative, on another topic"
+        )
+        axes.scatter(
+            *zip(*shown, strict=True),
+            marker=marker,
+            s=18,
+            color=colour,
+            label=label,
+        )
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.set_xlabel("day")
     axes.legend(
         frameon=False,
         fontsize=9,
-        ncols=4,
-        loc="lower center",
-        bbox_to_anchor=(0.45, 1.0),
+        loc="lower left",
+        ncols=2,
+        bbox_to_anchor=(0, 1.0),
     )
-    axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def lengths(
-    tokens: Sequence[int], timed: dict[str, list[float]], macs: Sequence[int]
+def level(
+    days: Sequence[float],
+    levels: Sequence[float],
+    drift: float,
+    limit: float,
+    crisis: float,
 ) -> Figure:
-    """Draw the milliseconds of one text against its length; dotted, in proportion to the multiplications."""
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    """Draw the level of one chart: up with each text, down with time; dotted the limit, dashed the crisis's start."""
+    times, heights, before = [days[0]], [0.0], 0.0
+    for i, (day, after) in enumerate(zip(days, levels, strict=True)):
+        if i:
+            gone = min(day, days[i - 1] + before / drift)
+            left = max(0.0, before - drift * (day - days[i - 1]))
+            times += [gone, day]
+            heights += [max(0.0, before - drift * (gone - days[i - 1])), left]
+        times.append(day)
+        heights.append(after)
+        before = after
+    figure = Figure(figsize=(8.4, 2.8), layout="constrained")
     axes = figure.subplots()
-    for (name, times), line in zip(timed.items(), ("o-", "s--"), strict=True):
-        axes.loglog(
-            tokens,
-            times,
-            line,
-            color=COLOURS["student"],
-            label=f"student, {name}",
-        )
-        even = [median(map(truediv, times, macs)) * count for count in macs]
-        label = (
-            None if line == "o-" else "in proportion to the multiplications"
-        )
-        axes.loglog(tokens, even, ":", color="black", label=label)
-    _of_lengths(axes, tokens, "milliseconds per text")
-    return figure
-
-
-def phones(
-    tokens: Sequence[int],
-    assumed: dict[str, tuple],
-    estimate: Callable,
-    timed: list[float],
-) -> Figure:
-    """Draw the estimates of a slow, a middle and a fast phone as a band, and what this machine took."""
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
-    axes = figure.subplots()
-    slow, middle, fast = (
-        [estimate(n, *phone) for n in tokens] for phone in assumed.values()
+    axes.plot(
+        [*times, days[-1] + before / drift],
+        [*heights, 0],
+        color=COLOURS["other"],
+        label="level",
     )
-    axes.fill_between(
-        tokens,
-        fast,
-        slow,
-        color=COLOURS["more"],
-        alpha=0.3,
-        label="phones, estimated",
+    axes.axhline(
+        limit, color="black", linestyle=":", label=f"limit {limit:.2f}"
     )
-    axes.loglog(
-        tokens,
-        middle,
-        "--",
+    axes.axvline(
+        crisis,
         color="black",
-        linewidth=1.2,
-        label="the middle one",
+        linestyle="--",
+        linewidth=1,
+        label="the crisis begins",
     )
-    axes.loglog(
-        tokens,
-        timed,
-        "s",
-        color=COLOURS["student"],
-        label="this machine, measured",
-    )
-    _of_lengths(axes, tokens, "milliseconds, one core, int8")
-    return figure
-
-
-def _of_lengths(axes: Axes, tokens: Sequence[int], label: str) -> None:
-    axes.set_xticks(tokens, tokens)
-    axes.minorticks_off()
-    axes.set(xlabel="subword tokens", ylabel=label)
+    if above := [
+        (day, after)
+        for day, after in zip(days, levels, strict=True)
+        if after >= limit
+    ]:
+        axes.plot(
+            *above[0],
+            "v",
+            color="black",
+            markersize=9,
+            label=f"alarm, day {above[0][0]:.0f}",
+        )
+    axes.set(xlabel="day", ylabel="sum of bad news")
+    axes.set(xlim=(0, days[-1] + 7), ylim=(0, 1.1 * max(limit, *levels)))
     axes.legend(frameon=False, fontsize=9, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def limits(runs: Sequence[dict]) -> Figure:
+    """Draw what both charts find, and how late, for six numbers of allowed false alarms: means of recorded runs."""
+    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name, line, colour in (
+        ("cusum", "o-", COLOURS["other"]),
+        ("threshold", "s--", COLOURS["more"]),
+    ):
+        played = {
+            float(key): [run["played"][name][key] for run in runs]
+            for key in runs[0]["played"][name]
+        }
+        found = {
+            allowed: mean(run["found"] for run in of)
+            for allowed, of in sorted(played.items())
+        }
+        heard = {
+            allowed: mean(
+                run["median_delay_hours"] for run in of if run["found"]
+            )
+            for allowed, of in sorted(played.items())
+            if any(run["found"] for run in of)
+        }
+        for axes, values in ((left, found), (right, heard)):
+            axes.semilogx(
+                list(values),
+                list(values.values()),
+                line,
+                color=colour,
+                label=name,
+            )
+    left.set(ylabel="share of the crises found", ylim=(-0.05, 1.08))
+    right.set(ylabel="hours until the alert, median")
+    right.set_ylim(bottom=0)
+    left.legend(frameon=False, fontsize=9, loc="center right")
+    for axes in (left, right):
+        axes.set_xlabel("false alarms allowed per month")
+        axes.set_xticks(list(found), [f"{allowed:g}" for allowed in found])
+        axes.minorticks_off()
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure

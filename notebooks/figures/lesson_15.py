@@ -1,73 +1,139 @@
-"""The figure of lesson 15: what each step from the teacher to the last student is worth."""
+"""The figures of lesson 15."""
 
-import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 from tinykd.plots import COLOURS
 
-#: what the record calls a variant, its label, its role, and its hatch: none in torch, one per precision in ONNX Runtime
-VARIANTS = [
-    ("teacher", "teacher, torch", "teacher", ""),
-    ("teacher, ONNX", "teacher, ONNX", "teacher", "//"),
-    ("student", "student, torch", "student", ""),
-    ("table cut", "embedding matrix cut, torch", "student", ""),
-    ("heads and neurons cut", "heads and neurons cut, torch", "student", ""),
-    ("ONNX, float32", "the same, ONNX", "student", "//"),
-    ("ONNX, int8", "the same, ONNX, int8", "student", "xx"),
-]
+HIGH = 0.42  #: of a box
 
 
-def variants(results: dict) -> Figure:
-    """Draw size, latency and F1 of each variant, means over the seeds with their spread."""
-    runs = [
-        {row["name"]: row for row in run["variants"]}
-        for run in results.values()
-    ]
-    figure = Figure(figsize=(9.2, 3.4), layout="constrained")
-    panels = [
-        ("megabytes on disk", "size_bytes", 1e6),
-        ("milliseconds per sentence", "latency_ms", 1),
-    ]
-    *bars, dots = figure.subplots(1, 3, sharey=True, width_ratios=[1, 1, 0.9])
-    for axes, (title, key, unit) in zip(bars, panels, strict=True):
-        for place, (name, _, role, hatch) in enumerate(VARIANTS):
-            values = np.array([run[name][key] for run in runs]) / unit
-            axes.barh(
-                place,
-                values.mean(),
-                color=COLOURS[role],
-                hatch=hatch,
-                edgecolor="white",
-            )
-            spread = values.std(ddof=1) if key == "latency_ms" else 0
-            if spread:
-                axes.errorbar(
-                    values.mean(), place, xerr=spread, color="black", capsize=3
-                )
-            axes.text(
-                values.mean() + spread,
-                place,
-                f"  {values.mean():.1f}",
-                va="center",
-                fontsize=9,
-            )
-        axes.set_xlabel(title)
-        axes.margins(x=0.2)
-    for place, (name, _, role, _) in enumerate(VARIANTS):
-        values = np.array([run[name]["entity_f1"] for run in runs])
-        dots.errorbar(
-            values.mean(),
-            place,
-            xerr=values.std(ddof=1),
-            fmt="o",
-            color=COLOURS[role],
-            capsize=3,
-        )
-    dots.set_xlabel("entity F1 on test")
-    dots.set_xlim(0.83, 0.87)
-    bars[0].set_yticks(
-        range(len(VARIANTS)), [label for _, label, *_ in VARIANTS]
+def towers() -> Figure:
+    """Draw what a cross-encoder reads, and what two towers read."""
+    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _box(left, 0.27, 0, 0.46, "candidate:\nits first 40 words")
+    _box(left, 0.77, 0, 0.46, "up to six liked items:\n12 words each")
+    _box(left, 0.5, 1, 0.62, "cross-encoder, six layers", "teacher")
+    _box(left, 0.5, 2, 0.3, "score")
+    _arrow(left, (0.27, 0), (0.4, 1))
+    _arrow(left, (0.77, 0), (0.6, 1))
+    _arrow(left, (0.5, 1), (0.5, 2))
+    for x, text in ((0.14, "liked"), (0.46, "liked"), (0.86, "candidate")):
+        _box(right, x, 0, 0.26, f"{text}:\nwhole text")
+        _box(right, x, 1, 0.26, "three layers", "student")
+        _arrow(right, (x, 0), (x, 1))
+    _box(right, 0.3, 2, 0.26, "mean")
+    _box(right, 0.86, 2, 0.26, "cosine = score")
+    _arrow(right, (0.14, 1), (0.25, 2))
+    _arrow(right, (0.46, 1), (0.35, 2))
+    _arrow(right, (0.86, 1), (0.86, 2))
+    right.annotate(
+        "",
+        (0.73, 2),
+        (0.43, 2),
+        arrowprops={"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0},
     )
-    bars[0].invert_yaxis()
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
+    for axes, title in (
+        (left, "teacher: reads every pair"),
+        (right, "student: reads every text once"),
+    ):
+        axes.set_title(title, fontsize=10)
+        axes.set(xlim=(0, 1.02), ylim=(-0.3, 2.3))
+        axes.axis("off")
     return figure
+
+
+def shelves(joined: dict[str, dict]) -> Figure:
+    """Draw NDCG@10 with its interval per method, on warm and cold items; a dotted line is chance."""
+    methods = {
+        **dict.fromkeys(
+            ("popularity", "item-kNN", "BPR"), ("black", "s", "counts likes")
+        ),
+        **dict.fromkeys(
+            ("categories + ranker", "MiniLM, cosine"),
+            (COLOURS["other"], "D", "reads, no student"),
+        ),
+        **dict.fromkeys(
+            ("student, cosine", "student + ranker"),
+            (COLOURS["student"], "o", "the student reads"),
+        ),
+    }
+    figure = Figure(figsize=(8.4, 5.2), layout="constrained")
+    panels = figure.subplots(2, 2, sharey=True)
+    for row, (corpus, found) in zip(panels, joined.items(), strict=True):
+        for axes, shelf in zip(row, ("warm", "cold"), strict=True):
+            scores = {
+                name: found[shelf]["methods"][name]["ndcg"]
+                for name in ("chance", *methods)
+            }
+            axes.axvline(
+                scores["chance"][0],
+                color="black",
+                linestyle=":",
+                linewidth=1,
+                label="chance",
+            )
+            for place, (name, (colour, marker, label)) in enumerate(
+                methods.items()
+            ):
+                mean, low, high = scores[name]
+                look = {
+                    "fmt": marker,
+                    "color": colour,
+                    "capsize": 3,
+                    "label": label,
+                }
+                axes.errorbar(
+                    mean, place, xerr=[[mean - low], [high - mean]], **look
+                )
+            axes.set_yticks(range(len(methods)), list(methods), fontsize=9)
+            axes.set_title(f"{corpus}: {shelf} items", fontsize=10)
+            axes.locator_params(axis="x", nbins=5)
+            axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels[1]:
+        axes.set_xlabel("NDCG@10")
+    panels[0][0].invert_yaxis()  # of all four, which share it
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    figure.legend(
+        once.values(),
+        once,
+        loc="outside upper center",
+        ncols=4,
+        frameon=False,
+        fontsize=9,
+    )
+    return figure
+
+
+def _box(
+    axes: Axes,
+    x: float,
+    row: float,
+    width: float,
+    text: str,
+    role: str | None = None,
+) -> None:
+    place = (x - width / 2, row - HIGH / 2)
+    look = {
+        "boxstyle": "round,pad=0,rounding_size=0.03",
+        "edgecolor": "black",
+        "linewidth": 0.8,
+    }
+    fill = {"facecolor": f"{COLOURS[role]}55" if role else "white"}
+    axes.add_patch(FancyBboxPatch(place, width, HIGH, **look, **fill))
+    axes.text(x, row, text, ha="center", va="center", fontsize=9)
+
+
+def _arrow(
+    axes: Axes, start: tuple[float, float], end: tuple[float, float]
+) -> None:
+    """From the upper edge of the box in one row to the lower edge of the box in the next."""
+    tip, foot = (end[0], end[1] - HIGH / 2), (start[0], start[1] + HIGH / 2)
+    axes.annotate(
+        "",
+        tip,
+        foot,
+        arrowprops={"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0},
+    )

@@ -1,4 +1,4 @@
-"""Watch what is written about companies; alerts on bad news. Taught in lesson 12."""
+"""Watch what is written about companies; alerts on bad news. Taught in lesson 14."""
 
 import json
 import sys

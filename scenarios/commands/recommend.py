@@ -1,4 +1,4 @@
-"""Recommend items by their text and by what others like. Taught in lesson 13."""
+"""Recommend items by their text and by what others like. Taught in lesson 15."""
 
 import json
 import sys

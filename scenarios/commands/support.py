@@ -1,4 +1,4 @@
-"""Customer service: intents, a knowledge base, a person. Taught in lesson 11."""
+"""Customer service: intents, a knowledge base, a person. Taught in lesson 13."""
 
 import json
 import sys

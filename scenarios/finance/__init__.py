@@ -1,4 +1,4 @@
-"""Opinion about companies: a stream of dated texts, two heads, control charts, alerts. Lesson 12.
+"""Opinion about companies: a stream of dated texts, two heads, control charts, alerts. Lesson 14.
 
 A distilled student says of each text what it is about and whether it is bad news. One chart for each company and topic
 adds the bad news up and lets it fade. Where a chart reaches its limit there is an alert, with its reason and its

@@ -1,4 +1,4 @@
-"""Control charts: when is bad news more than chance? CUSUM, and a plain threshold to compare it with. Lesson 12.
+"""Control charts: when is bad news more than chance? CUSUM, and a plain threshold to compare it with. Lesson 14.
 
 A chart belongs to one company and one topic. It takes one text at a time and keeps a small state, which a database
 can hold. Nothing in it looks at a clock: the time is that of the texts, so that a stream played again gives the same.

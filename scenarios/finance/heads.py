@@ -1,4 +1,4 @@
-"""Two heads on one body: the topic and the sentiment of a text in one pass. Taught in lesson 12.
+"""Two heads on one body: the topic and the sentiment of a text in one pass. Taught in lesson 14.
 
 The model is an ordinary classifier whose labels stand in two blocks, nine topics and three sentiments. A text's target
 gives half of its mass to its topic and half to its sentiment. By the chain rule of the divergence the one loss over

@@ -1,4 +1,4 @@
-"""The monitor: a stream goes in, texts, opinions and alerts go into one DuckDB file. Taught in lesson 12.
+"""The monitor: a stream goes in, texts, opinions and alerts go into one DuckDB file. Taught in lesson 14.
 
 A batch is one transaction: its texts, what the student thinks of them, the state of every chart they touch and the
 alerts they raise are on the disk together or not at all. A text is known by its ``id``. So after a crash the same

@@ -1,4 +1,4 @@
-"""A small window for the monitor in a notebook. Taught in lesson 12."""
+"""A small window for the monitor in a notebook. Taught in lesson 14."""
 
 import html
 

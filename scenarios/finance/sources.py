@@ -1,4 +1,4 @@
-"""Where texts come from: JSON lines, RSS and Atom, a folder that is being written. Taught in lesson 12.
+"""Where texts come from: JSON lines, RSS and Atom, a folder that is being written. Taught in lesson 14.
 
 Every source gives batches of raw lines, as they come; a feed's items are turned into such lines. What is wrong with
 a line is found in one place, :func:`read_item`, and the line itself is never thrown away.

@@ -1,4 +1,4 @@
-"""Train the two heads, set the charts on a quiet time, play the stream, say what the alerts are worth. Lesson 12."""
+"""Train the two heads, set the charts on a quiet time, play the stream, say what the alerts are worth. Lesson 14."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

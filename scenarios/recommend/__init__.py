@@ -1,4 +1,4 @@
-"""Recommendation: what to borrow next, by what the text says. Taught in lesson 13.
+"""Recommendation: what to borrow next, by what the text says. Taught in lesson 15.
 
 Every item is read once by a distilled student, into a vector. A user is what he liked, a vector too. The nearest items
 and those most liked recently are put on a short list, and a learned ranker orders it. What nobody has liked yet has a

@@ -1,4 +1,4 @@
-"""What text must beat: popularity, item-kNN, BPR. They know who liked what, and read nothing. Taught in lesson 13.
+"""What text must beat: popularity, item-kNN, BPR. They know who liked what, and read nothing. Taught in lesson 15.
 
 A baseline is a function of a case that returns a score for every item. Item-kNN (Sarwar et al. 2001) and BPR (Rendle et
 al. 2009) come from the library ``implicit``.

@@ -1,4 +1,4 @@
-"""Train a cross-encoder or two towers with the Trainer of sentence-transformers. Taught in lesson 13."""
+"""Train a cross-encoder or two towers with the Trainer of sentence-transformers. Taught in lesson 15."""
 
 import math
 import tempfile

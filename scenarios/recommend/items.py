@@ -1,4 +1,4 @@
-"""What can be recommended: items with a title, categories, a year, a text. Taught in lesson 13."""
+"""What can be recommended: items with a title, categories, a year, a text. Taught in lesson 15."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The embedded library: blocks of items to lend. Taught in lesson 13.
+"""The embedded library: blocks of items to lend. Taught in lesson 15.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Who liked what and when; cut by time, never by chance. Taught in lesson 13.
+"""Who liked what and when; cut by time, never by chance. Taught in lesson 15.
 
 Past and future are parted for everybody at the same moment. A split by user would let a model learn from what others
 liked after the moment at which it is asked, and no item would ever be new.

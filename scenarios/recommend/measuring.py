@@ -1,4 +1,4 @@
-"""What recommendations are worth: NDCG, recall, diversity, coverage; for warm and for cold items. Lesson 13."""
+"""What recommendations are worth: NDCG, recall, diversity, coverage; for warm and for cold items. Lesson 15."""
 
 import time
 from collections.abc import Callable, Sequence

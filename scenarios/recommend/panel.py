@@ -1,4 +1,4 @@
-"""A small window for the shop in a notebook: tick what you like, and see. Taught in lesson 13."""
+"""A small window for the shop in a notebook: tick what you like, and see. Taught in lesson 15."""
 
 import html
 

@@ -1,4 +1,4 @@
-"""The last step: a learned ranker joins what the text says with what the crowd does. Taught in lesson 13.
+"""The last step: a learned ranker joins what the text says with what the crowd does. Taught in lesson 15.
 
 LambdaMART (Burges 2010), as LightGBM's ``lambdarank``: boosted trees whose gradients are weighted by what a swap of two
 items would do to NDCG.

@@ -1,4 +1,4 @@
-"""The shop: who asks gets items, and for each the reasons that moved it up. Taught in lesson 13."""
+"""The shop: who asks gets items, and for each the reasons that moved it up. Taught in lesson 15."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Simulated users of the library *recommend*: who borrowed what, when, and how they liked it. Lesson 13.
+"""Simulated users of the library *recommend*: who borrowed what, when, and how they liked it. Lesson 15.
 
 Nobody here is real. A user has tastes, for and against, in the categories that everybody can read and in the themes
 that only the descriptions carry: a few strong ones and many weak ones, partly those of a type of reader, partly his

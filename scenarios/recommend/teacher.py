@@ -1,4 +1,4 @@
-"""The cross-encoder: it reads a candidate and a history together, and says whether they fit. Lesson 13."""
+"""The cross-encoder: it reads a candidate and a history together, and says whether they fit. Lesson 15."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two towers that share one body: a vector for every item, a vector for what somebody likes. Taught in lesson 13.
+"""Two towers that share one body: a vector for every item, a vector for what somebody likes. Taught in lesson 15.
 
 An item is read once, when it arrives. A user is the mean of what he liked, the latest counting most. Both are of length
 1, and their product is the score: ten thousand items are one multiplication of a matrix by a vector. That is what a

@@ -1,4 +1,4 @@
-"""From texts and likes to a shop: teacher, its scores, student, vectors, ranker. Taught in lesson 13."""
+"""From texts and likes to a shop: teacher, its scores, student, vectors, ranker. Taught in lesson 15."""
 
 import functools
 from collections.abc import Callable

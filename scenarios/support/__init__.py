@@ -1,4 +1,4 @@
-"""Customer service: intents by a distilled student, a knowledge base behind it, a person behind both. Lesson 11.
+"""Customer service: intents by a distilled student, a knowledge base behind it, a person behind both. Lesson 13.
 
 A message goes through three doors. The student names its intent; where it is sure, the answer is that intent's
 template, with its slots filled. Where it isn't, the question goes to the knowledge base. What that doesn't know either

@@ -1,4 +1,4 @@
-"""The desk: one message in, one reply out; a conversation remembers. Taught in lesson 11."""
+"""The desk: one message in, one reply out; a conversation remembers. Taught in lesson 13."""
 
 import unicodedata
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the desk knows: intents with their templates, articles, test questions, messages out of scope. Lesson 11."""
+"""What the desk knows: intents with their templates, articles, test questions, messages out of scope. Lesson 13."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a desk is worth: who of those that wrote was helped, and how quickly. Taught in lesson 11."""
+"""What a desk is worth: who of those that wrote was helped, and how quickly. Taught in lesson 13."""
 
 import time
 from collections import Counter

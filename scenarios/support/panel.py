@@ -1,4 +1,4 @@
-"""A small window for the desk in a notebook. Taught in lesson 11."""
+"""A small window for the desk in a notebook. Taught in lesson 13."""
 
 import html
 

@@ -1,4 +1,4 @@
-"""Search a knowledge base by its words, by its meaning, and by both. Taught in lesson 11.
+"""Search a knowledge base by its words, by its meaning, and by both. Taught in lesson 13.
 
 Words: BM25 (Robertson and Zaragoza 2009), by bm25s. Meaning: the cosine of mean-pooled vectors (Reimers and Gurevych
 2019), by sentence-transformers. Both, by rank: reciprocal rank fusion (Cormack, Clarke and Buettcher 2009), which needs

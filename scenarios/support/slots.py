@@ -1,4 +1,4 @@
-"""The gaps of a template, and what of them a customer's own words can fill. Taught in lesson 11.
+"""The gaps of a template, and what of them a customer's own words can fill. Taught in lesson 13.
 
 A customer may name what *identifies* a matter: an order, an account, a code, a day of purchase. What is *owed*, an
 amount or a date of delivery, only the shop's systems may say; a desk that read it from the message would promise what

@@ -1,4 +1,4 @@
-"""Train a desk, set its thresholds on ``valid``, open it again. Taught in lesson 11."""
+"""Train a desk, set its thresholds on ``valid``, open it again. Taught in lesson 13."""
 
 from collections.abc import Sequence
 from dataclasses import replace

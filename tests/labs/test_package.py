@@ -38,19 +38,19 @@ def uncertainty(rows):
     return selection.uncertainty(Dataset.from_dict({"teacher_logits": rows}))
 """,
     ("05_losses", 1): "from tinykd.losses import pkd",
-    ("06_case_study_ner", 1): """
+    ("07_case_study_ner", 1): """
 from tinykd import evaluation
 
 def entity_f1(gold, found):
     return evaluation.entity_scores(gold, found)["entity_f1"]
 """,
-    ("07_pruning", 2): """
+    ("08_pruning", 2): """
 from tinykd.pruning import structured
 
 def kept_heads(importance, share):
     return structured._kept(list(importance), share, per_layer=False, name="heads")
 """,
-    ("10_small_changes", 1): """
+    ("12_small_changes", 1): """
 import peft
 import torch
 
@@ -65,21 +65,21 @@ def merged(weight, down, up, strength):
         model[0].merge()
         return model[0].get_base_layer().weight
 """,
-    ("08_quantization_and_export", 1): """
+    ("09_quantization", 1): """
 from tinykd import quantization
 
 def rounded_rows(matrix, bits=8):
     return quantization.fake_quantize(matrix, bits, channel_dim=0)
 """,
-    ("08_quantization_and_export", 2): """
+    ("09_quantization", 2): """
 from tinykd.quantization import rounding
 
 def grid(values, bits=8):
     scale, zero_point = rounding.scale_and_zero_point(values, bits, symmetric=False)
     return scale.item(), int(zero_point.item())
 """,
-    ("09_fusion", 2): "from tinykd.fusion import expected_calibration_error as calibration_error",
-    ("09_fusion", 3): """
+    ("11_fusion", 2): "from tinykd.fusion import expected_calibration_error as calibration_error",
+    ("11_fusion", 3): """
 import numpy as np
 from tinykd import fusion
 
@@ -88,8 +88,8 @@ def choose(costs, valid, test, budget):
     best = int(fusion.choose(points, budget=budget).threshold)
     return best, test[best]
 """,
-    ("11_customer_service", 1): "from scenarios.support import threshold as best_threshold",
-    ("11_customer_service", 3): """
+    ("13_customer_service", 1): "from scenarios.support import threshold as best_threshold",
+    ("13_customer_service", 3): """
 from scenarios.support import retrieval
 
 def fused(words, meaning, k):
@@ -99,7 +99,7 @@ def fused(words, meaning, k):
     finally:
         retrieval.SMOOTHING = before
 """,
-    ("12_finance", 1): """
+    ("14_finance", 1): """
 from datetime import datetime, timedelta
 from scenarios import finance
 
@@ -110,14 +110,14 @@ def levels(days, weights, drift):
         found.append(state.level)
     return found
 """,
-    ("13_recommendation", 1): """
+    ("15_recommendation", 1): """
 import numpy as np
 from scenarios.recommend import measuring
 
 def ndcg(shown, liked):
     return measuring.ndcg(np.array([item in liked for item in shown]), len(liked))
 """,
-    ("13_recommendation", 3): """
+    ("15_recommendation", 3): """
 import torch
 from scenarios.recommend import towers
 

@@ -131,7 +131,7 @@ def test_in_an_empty_folder_every_test_says_that_it_is_not_done(handed_out):
 
 
 def test_the_last_cell_of_a_notebook_grades_it(handed_out):
-    lab = "12_finance"
+    lab = "14_finance"
     notebook = nbformat.read(handed_out / lab / f"{lab}.ipynb", as_version=4)
     NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": handed_out / lab}}).execute()
     said = "".join(output["text"] for output in notebook.cells[-1].outputs)
@@ -140,11 +140,11 @@ def test_the_last_cell_of_a_notebook_grades_it(handed_out):
 
 def test_a_teacher_can_grade_a_notebook_that_lies_elsewhere(handed_out, pack, tmp_path):
     handed_in = tmp_path / "ada.ipynb"
-    handed_in.write_bytes((pack / "teacher" / "answers" / "11_customer_service.ipynb").read_bytes())
+    handed_in.write_bytes((pack / "teacher" / "answers" / "13_customer_service.ipynb").read_bytes())
     command = [sys.executable, "-m", "pytest", f"--notebook={handed_in}"]
-    done = subprocess.run(command, cwd=handed_out / "11_customer_service", capture_output=True, text=True)
+    done = subprocess.run(command, cwd=handed_out / "13_customer_service", capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    assert f"{len(graders('11_customer_service'))} passed" in done.stdout
+    assert f"{len(graders('13_customer_service'))} passed" in done.stdout
 
 
 @pytest.mark.parametrize("lab", ALL)
@@ -278,7 +278,7 @@ def test_values_that_differ_late_are_shown_with_the_digits_that_differ():
 
 
 def test_a_notebook_that_is_not_there_is_not_taken_for_another(handed_out, tmp_path):
-    command = [sys.executable, "-m", "pytest", "11_customer_service", "--notebook", str(tmp_path / "nobody.ipynb")]
+    command = [sys.executable, "-m", "pytest", "13_customer_service", "--notebook", str(tmp_path / "nobody.ipynb")]
     done = subprocess.run(command, cwd=handed_out, capture_output=True, text=True)
     assert done.returncode == 1 and "passed" not in done.stdout
     assert "there is no notebook" in done.stdout and "nobody.ipynb; say which one with --notebook=FILE" in done.stdout

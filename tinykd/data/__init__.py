@@ -1,4 +1,4 @@
-"""Corpora in, batches out: named corpora, readers, word alignment. Taught in lesson 06."""
+"""Corpora in, batches out: named corpora, readers, word alignment. Taught in lesson 07."""
 
 from tinykd.data.corpora import digest, label_names, load, split_of, task, texts
 from tinykd.data.encode import IGNORE, collate, encode, encode_rows

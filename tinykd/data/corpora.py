@@ -1,4 +1,4 @@
-"""Named corpora and folders, as ``datasets.DatasetDict`` with the splits train, valid and test. Taught in lesson 06."""
+"""Named corpora and folders, as ``datasets.DatasetDict`` with the splits train, valid and test. Taught in lesson 07."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""From words to subword tokens and back. The position of a word is that of its first subword token. Lesson 06.
+"""From words to subword tokens and back. The position of a word is that of its first subword token. Lesson 07.
 
 A long document becomes several windows that overlap by half. Each word is *owned* by the window where it stands
 farthest from an edge, and labelled (not -100) only there.

@@ -1,7 +1,7 @@
 """Read one file of a corpus: CoNLL columns, our inline prose, csv or jsonl.
 
 A row is a dict of ``tokens`` and ``tags`` (tagging) or ``text`` and ``label`` (classification), and of its ``line``.
-Taught in lesson 06.
+Taught in lesson 07.
 """
 
 import codecs

@@ -2,7 +2,7 @@
 
 In IOB2 every entity begins with ``B-``. In IOB1 (the original CoNLL-2003 files) ``B-`` only parts two entities of one
 type that touch. BIOES marks ends (``E-``) and entities of one word (``S-``); BILOU writes these ``L-`` and ``U-``, and
-BMES writes ``M-`` for ``I-``. Taught in lesson 06.
+BMES writes ``M-`` for ``I-``. Taught in lesson 07.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Export a model as an ONNX graph with its tokenizer and labels, and compare it with torch. Taught in lesson 08.
+"""Export a model as an ONNX graph with its tokenizer and labels, and compare it with torch. Taught in lesson 10.
 
 The folder runs without torch (:mod:`tinykd.deploy.runtime`). Its layout is that of ``transformers.js``, for a browser;
 ``export.json`` holds the runtime's settings and the SHA-256 of every file.

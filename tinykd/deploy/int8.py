@@ -1,4 +1,4 @@
-"""Int8 for an exported model: smaller files, integer matrix multiplications. Taught in lesson 08.
+"""Int8 for an exported model: smaller files, integer matrix multiplications. Taught in lesson 10.
 
 Each function reads a folder of ``export.to_onnx`` and writes another, for :func:`tinykd.deploy.runtime.load`.
 """

@@ -1,4 +1,4 @@
-"""What one predictor costs: milliseconds, bytes, memory; alone in its process, as ``python -m``. Taught in lesson 08.
+"""What one predictor costs: milliseconds, bytes, memory; alone in its process, as ``python -m``. Taught in lesson 10.
 
 The process of an exported model must not load torch, whose memory would count as the model's. So this module imports
 torch only where it is used.

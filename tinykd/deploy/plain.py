@@ -1,4 +1,4 @@
-"""A model in torch as a predictor. Taught in lesson 08."""
+"""A model in torch as a predictor. Taught in lesson 10."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ``tinykd.open(folder)`` returns: a saved model, an exported one or a fusion. Taught in lesson 08.
+"""What ``tinykd.open(folder)`` returns: a saved model, an exported one or a fusion. Taught in lesson 10.
 
 This module needs neither torch nor transformers.
 """

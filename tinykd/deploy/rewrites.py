@@ -1,4 +1,4 @@
-"""Rewrites of an exported graph: attentions as one operation each, matrices stored in 8 bits. Taught in lesson 08."""
+"""Rewrites of an exported graph: attentions as one operation each, matrices stored in 8 bits. Taught in lesson 10."""
 
 from pathlib import Path
 

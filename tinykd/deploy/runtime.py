@@ -1,4 +1,4 @@
-"""Run an exported model without torch: only numpy, tokenizers and ONNX Runtime. Taught in lesson 08.
+"""Run an exported model without torch: only numpy, tokenizers and ONNX Runtime. Taught in lesson 10.
 
 It predicts what :class:`tinykd.deploy.plain.PlainPredictor` predicts, windows for long texts included.
 """
@@ -142,7 +142,7 @@ def session(path: Path, threads: int | None = None):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0").partition(",")[0])
     options.log_severity_level = 3
-    slower = ["SkipLayerNormFusion"]  # than the operations that it replaces: lesson 08
+    slower = ["SkipLayerNormFusion"]  # than the operations that it replaces: lesson 10
     try:
         return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"], disabled_optimizers=slower)
     except Exception as error:  # its classes have no common base of their own

@@ -1,4 +1,4 @@
-"""Student and teacher together: cascade and parallel, calibration, and what each fusion costs. Taught in lesson 09."""
+"""Student and teacher together: cascade and parallel, calibration, and what each fusion costs. Taught in lesson 11."""
 
 from tinykd.fusion.calibration import by_word, expected_calibration_error, fit_temperature, reliability
 from tinykd.fusion.cascade import Cascade

@@ -1,4 +1,4 @@
-"""Is a model that is 90 % sure right nine times in ten? Temperature scaling, ECE. Taught in lesson 09.
+"""Is a model that is 90 % sure right nine times in ten? Temperature scaling, ECE. Taught in lesson 11.
 
 Guo, Pleiss, Sun and Weinberger, *On Calibration of Modern Neural Networks*, ICML 2017.
 """

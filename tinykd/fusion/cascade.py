@@ -1,4 +1,4 @@
-"""The student predicts; rows that it is not sure of are deferred to the teacher. Taught in lesson 09."""
+"""The student predicts; rows that it is not sure of are deferred to the teacher. Taught in lesson 11."""
 
 import logging
 from dataclasses import dataclass

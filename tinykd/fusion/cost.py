@@ -1,4 +1,4 @@
-"""What a prediction costs, in multiply-accumulate operations: counted, not timed. Taught in lesson 09."""
+"""What a prediction costs, in multiply-accumulate operations: counted, not timed. Taught in lesson 11."""
 
 import numpy as np
 from datasets import Dataset

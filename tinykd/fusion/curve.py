@@ -1,4 +1,4 @@
-"""How sure a model is of its predictions, and a cascade at every threshold, from stored logits. Taught in lesson 09."""
+"""How sure a model is of its predictions, and a cascade at every threshold, from stored logits. Taught in lesson 11."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Load a saved fusion again. Taught in lesson 09."""
+"""Load a saved fusion again. Taught in lesson 11."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What every fusion shares: members whose labels are matched by name, temperatures, one folder. Taught in lesson 09."""
+"""What every fusion shares: members whose labels are matched by name, temperatures, one folder. Taught in lesson 11."""
 
 from dataclasses import fields
 from pathlib import Path

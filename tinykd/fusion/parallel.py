@@ -1,4 +1,4 @@
-"""All members predict, and their predictions are weighted and added: the article's default. Taught in lesson 09."""
+"""All members predict, and their predictions are weighted and added: the article's default. Taught in lesson 11."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Look inside a model while it runs: hidden states, queries, keys and values, word by word. Taught in lesson 03.
+"""Look inside a model while it runs: hidden states, queries, keys and values, word by word. Taught in lesson 05.
 
 Layers are numbered as in ``outputs.hidden_states``: 0 is the embedding layer, n the n-th Transformer layer.
 """

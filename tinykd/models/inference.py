@@ -1,4 +1,4 @@
-"""Run a model over a corpus: its logits, and what its layers hold, word by word. Taught in lesson 06."""
+"""Run a model over a corpus: its logits, and what its layers hold, word by word. Taught in lesson 07."""
 
 from collections.abc import Callable, Iterator
 

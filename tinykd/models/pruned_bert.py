@@ -1,4 +1,4 @@
-"""BERT with its own number of heads and neurons in each layer, and with factorized embeddings. Taught in lesson 07.
+"""BERT with its own number of heads and neurons in each layer, and with factorized embeddings. Taught in lesson 08.
 
 Importing this module registers the architecture, so that a pruned model loads like any other.
 """

@@ -1,4 +1,4 @@
-"""Fewer heads, neurons, layers and subword tokens: remove the least important, then distil. Taught in lesson 07.
+"""Fewer heads, neurons, layers and subword tokens: remove the least important, then distil. Taught in lesson 08.
 
 Call :func:`importance` on a validation split, :func:`prune`, then :func:`tinykd.training.distill`; :func:`gradually`
 repeats the three. :func:`prune_vocabulary` and :func:`factorize_embeddings` make the embedding matrix smaller.

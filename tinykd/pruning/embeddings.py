@@ -1,4 +1,4 @@
-"""A smaller embedding matrix: fewer subword tokens, or a lower rank. Taught in lesson 07.
+"""A smaller embedding matrix: fewer subword tokens, or a lower rank. Taught in lesson 08.
 
 :func:`prune_vocabulary` keeps the subword tokens that the texts of a domain use. :func:`factorize_embeddings` keeps
 every token and stores each less precisely: the matrix E (tokens, width) becomes a product A B, with A (tokens, rank)
@@ -29,7 +29,7 @@ MATRIX = "bert.embeddings.word_embeddings."
 def prune_vocabulary(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, corpora: list[Dataset], size: int | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Return a copy of model and tokenizer that know only the subword tokens that ``corpora`` use. Taught in lesson 07.
+    """Return a copy of model and tokenizer that know only the subword tokens that ``corpora`` use. Taught in lesson 08.
 
     Special tokens and single characters (``a`` and ``##a``) stay in any case: a word whose token is gone is cut into
     smaller ones and never becomes [UNK]. The predictions on a text whose tokens all stay do not change.
@@ -61,7 +61,7 @@ def prune_vocabulary(
 def factorize_embeddings(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, corpora: list[Dataset], rank: int
 ) -> PreTrainedModel:
-    """Return a copy of ``model`` whose embedding matrix has this rank, and so few numbers. Taught in lesson 07.
+    """Return a copy of ``model`` whose embedding matrix has this rank, and so few numbers. Taught in lesson 08.
 
     Cut the vocabulary before, not after; heads and neurons in any order. :func:`tinykd.training.distill` helps the
     model to recover; it does not train A (:class:`tinykd.models.pruned_bert.FactorizedEmbedding`).

@@ -1,4 +1,4 @@
-"""Prune a little, distil, and again: the student recovers before more is removed. Taught in lesson 07."""
+"""Prune a little, distil, and again: the student recovers before more is removed. Taught in lesson 08."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ def gradually(
     out: Path,
     plan: Plan,
 ) -> PreTrainedModel:
-    """Measure, prune and distil, ``plan.rounds`` times over. Taught in lesson 07.
+    """Measure, prune and distil, ``plan.rounds`` times over. Taught in lesson 08.
 
     Every round takes the same share of what is left. ``out/round-1/pruned`` and ``out/round-1/recovered`` hold the
     model before and after the first distillation, and so on. The same call continues an interrupted one.

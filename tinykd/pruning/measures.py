@@ -1,4 +1,4 @@
-"""How much a model would miss a head, a neuron or a layer. Taught in lesson 07.
+"""How much a model would miss a head, a neuron or a layer. Taught in lesson 08.
 
 Three measures. ``"magnitude"`` looks at the weights alone: the Frobenius norm of what a part computes,
 ``‖W_out [W_in, b_in]‖`` (of a head: through its values), without a unit; of a layer, the norm of all these. The other
@@ -56,7 +56,7 @@ def importance(
     temperature: float = 1.0,
     max_length: int = 128,
 ) -> Importance:
-    """Measure every head, neuron and layer of a BERT; the module's docstring explains how. Taught in lesson 07.
+    """Measure every head, neuron and layer of a BERT; the module's docstring explains how. Taught in lesson 08.
 
     Args:
         dataset: a validation split, never the test split; for ``"gradient"`` with labels, for ``"distillation"`` with

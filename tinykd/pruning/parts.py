@@ -1,4 +1,4 @@
-"""The parts of a BERT that can go: where they are, how many, and a model of other shapes. Taught in lesson 07."""
+"""The parts of a BERT that can go: where they are, how many, and a model of other shapes. Taught in lesson 08."""
 
 from torch import Tensor, nn
 from transformers import BertForSequenceClassification, BertForTokenClassification, PreTrainedModel

@@ -1,4 +1,4 @@
-"""Zeros inside the matrices, by the magnitude of the weights: they save neither space nor time. Taught in lesson 07."""
+"""Zeros inside the matrices, by the magnitude of the weights: they save neither space nor time. Taught in lesson 08."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Cut heads, neurons and layers out of a BERT: rows and columns leave the matrices. Taught in lesson 07."""
+"""Cut heads, neurons and layers out of a BERT: rows and columns leave the matrices. Taught in lesson 08."""
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ def prune(
     layers: float = 0.0,
     per_layer: bool = False,
 ) -> PreTrainedModel:
-    """Return a smaller copy of ``model``, without its least important parts. Taught in lesson 07.
+    """Return a smaller copy of ``model``, without its least important parts. Taught in lesson 08.
 
     Layers go first; ``heads`` and ``neurons`` are shares of what the other layers hold. What stays keeps its order and
     its weights. A model that lost only layers is a plain BERT.

@@ -1,4 +1,4 @@
-"""Quantization-aware distillation: the student computes with rounded weights while it learns. Taught in lesson 08.
+"""Quantization-aware distillation: the student computes with rounded weights while it learns. Taught in lesson 09.
 
 Only the ``forward`` of the layers changes. Their weights keep their names and stay exact between steps.
 """

@@ -1,4 +1,4 @@
-"""Quantization: a number becomes an integer of few bits, times a scale. Taught in lesson 08.
+"""Quantization: a number becomes an integer of few bits, times a scale. Taught in lesson 09.
 
 ``x ≈ scale * (q - zero_point)``, with ``q = round(x / scale) + zero_point`` clamped to a range (Jacob et al. 2018,
 equations 1 and 12). The result stays in floating point here ("fake quantization").

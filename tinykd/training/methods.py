@@ -1,4 +1,4 @@
-"""The methods of the papers by name: which losses, in how many stages. Taught in lesson 05."""
+"""The methods of the papers by name: which losses, in how many stages. Taught in lesson 06."""
 
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise

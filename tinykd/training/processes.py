@@ -1,4 +1,4 @@
-"""The order of the samples, and one loss over several processes: that of a single one. Taught in lesson 14."""
+"""The order of the samples, and one loss over several processes: that of a single one. Taught in lesson 16."""
 
 import torch
 from torch import Tensor

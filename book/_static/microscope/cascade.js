@@ -1,4 +1,4 @@
-/** Which sentences would go up to the teacher, and what that costs: lesson 09 on the sentences of this page. */
+/** Which sentences would go up to the teacher, and what that costs: lesson 11 on the sentences of this page. */
 
 import { at, make, percent, tags } from "./draw.js";
 import { confidence, multiplications, softmax } from "./maths.js";

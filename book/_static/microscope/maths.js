@@ -36,7 +36,7 @@ export function best(logits) {
 }
 
 /**
- * How sure a model is of a sentence, in [0, 1], lesson 09: the probability of its least sure word (`"lowest"`), or one
+ * How sure a model is of a sentence, in [0, 1], lesson 11: the probability of its least sure word (`"lowest"`), or one
  * minus the mean entropy of its words, as a share of the largest possible (`"entropy"`).
  * @param {ArrayLike<number>[]} rows  logits, one row a word
  * @param {string} by
@@ -49,7 +49,7 @@ export function confidence(rows, by) {
 }
 
 /**
- * Multiplications of one pass over `length` word pieces, lesson 09; the same sum as `tinykd.fusion.macs`.
+ * Multiplications of one pass over `length` word pieces, lesson 11; the same sum as `tinykd.fusion.macs`.
  * @param {{width: number, attention: number[], neurons: number[], rank: number, classes: number}} shape  `attention`: the width of all heads of a layer; `rank`: of a factorized table, or 0
  * @param {number} length
  */
