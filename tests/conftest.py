@@ -13,7 +13,7 @@ pytest_plugins = ["site_fixtures"]
 
 #: What takes longest comes first, so that two cores end together. A lesson that finds what another one trained comes
 #: long after it: nobody waits for a neighbour's teacher.
-LESSONS = ("06", "13", "11", "03", "12", "07", "10", "08", "05", "04", "09", "14", "02", "01")
+LESSONS = ("15", "03", "01", "12", "13", "14", "08", "05", "04", "07", "11", "16", "09", "10", "02", "06")
 LONG = (
     *("test_site_pages", "test_place", "test_project", "test_microscope_page", "test_site_settings", "test_growth"),
     *("test_commands", "test_damage", "test_benchmarks", "test_distributed", "test_experiments_ladder", "test_packs"),
@@ -31,7 +31,7 @@ def pytest_xdist_auto_num_workers():
 
 
 class ByRoom(LoadScopeScheduling):
-    """A worker takes a file; of folders whose tests share what is dear to make, it takes the folder."""
+    """A worker takes a file; of folders whose tests share what is expensive to make, it takes the folder."""
 
     def _split_scope(self, nodeid):
         file = PurePosixPath(nodeid.split("::")[0])
