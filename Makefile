@@ -68,7 +68,7 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 	$(BIN)/python experiments/phrasebank.py
 	$(BIN)/python experiments/dynamic_cost.py
 	$(BIN)/python experiments/base_teacher.py
-	$(BIN)/python experiments/page.py
+	$(BIN)/python experiments/results_page.py
 
 .PHONY: bench
 bench: $(READY) ## every bench, and its page in the book (two hours, on a quiet machine); installs the peers

@@ -34,8 +34,8 @@ def test_the_readme_shows_the_recorded_results():
 
 
 def test_the_results_page_is_what_the_records_say():
-    page = load("page")
-    assert page.PAGE.read_text(encoding="utf-8") == page.text(), "run python experiments/page.py"
+    page = load("results_page")
+    assert page.PAGE.read_text(encoding="utf-8") == page.text(), "run python experiments/results_page.py"
     assert page.text().index("## CoNLL-2003, by the decoded") < page.text().index("## CoNLL-2003, word by word")
 
 

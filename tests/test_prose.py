@@ -18,7 +18,7 @@ LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 WRITTEN = {
     "benchmarks.md": "benchmarks/page.py",
     "licences.md": "tools/licences.py",
-    "results.md": "experiments/page.py",
+    "results.md": "experiments/results_page.py",
 }
 PAGES = [path for path in sorted((ROOT / "book").rglob("*.md")) if path.name not in WRITTEN]
 ALLOWED = tomllib.loads((Path(__file__).parent / "prose_allowed.toml").read_text(encoding="utf-8"))

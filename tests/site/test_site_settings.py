@@ -149,5 +149,6 @@ def test_drawings_have_a_text_and_no_box_lies_on_another(name):
 
 
 def test_every_drawing_is_on_a_page():
-    text = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md"))
+    pages = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    text = " ".join(path.read_text(encoding="utf-8") for path in pages)
     assert all(f"<!-- tinykd: draw {name} -->" in text for name in drawings.drawings())

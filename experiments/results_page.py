@@ -1,6 +1,6 @@
 """Write ``book/results.md`` from ``experiments/results/*.json``: every recorded table, grouped by its question.
 
-python experiments/page.py
+python experiments/results_page.py
 """
 
 import json
@@ -30,7 +30,7 @@ HEAD = """\
 
 Every experiment that runs too long for a lesson, with the command that repeats it. A figure is the mean over the seeds
 with the standard deviation behind ±; one seed has no deviation. All choices were made on the validation split, and all
-figures here are of the test split. `python experiments/page.py` writes this page from `experiments/results/`.
+figures here are of the test split. `python experiments/results_page.py` writes this page from `experiments/results/`.
 
 ```{raw} html
 <label class="filter">Show only rows that contain <input type="search" id="filter"></label>
