@@ -29,8 +29,9 @@ HEAD = """\
 # Recorded results
 
 Every experiment that runs too long for a lesson, with the command that repeats it. A figure is the mean over the seeds
-with the standard deviation behind ±; one seed has no deviation. All choices were made on the validation split, and all
-figures here are of the test split. `python experiments/results_page.py` writes this page from `experiments/results/`.
+with the standard deviation behind ±; one seed has no deviation. All choices were made on the validation split unless a
+section says otherwise, and all figures here are of the test split. `python experiments/results_page.py`
+writes this page from `experiments/results/`.
 
 ```{raw} html
 <label class="filter">Show only rows that contain <input type="search" id="filter"></label>
@@ -54,6 +55,13 @@ figure of the section above.
 """
 
 OTHERS = "## Other corpora\n"
+
+SEEN_ON_TEST = """
+Two choices of this table are exceptions: they were made with scores of the test split in view. The number of labels was
+one of two that we tried. A first plan of pruning removed half of the heads and neurons and every token that the text of
+train does not use; it cost too much, so we removed less. Read the lead over the twin and the cost of pruning as
+optimistic. The latencies are those of one round.
+"""
 
 
 def text() -> str:
@@ -93,7 +101,8 @@ def course() -> str:
     results = read("scoreboard")
     runs = [run for of in results.values() for run in of.values()]
     finding = "On few labels and much text the student beats its twin; pruning and 8 bits make it small"
-    return section("The course's scoreboard", finding, scoreboard.table(results), runs, "scoreboard.py newswire 0 1 2")
+    table = section("The course's scoreboard", finding, scoreboard.table(results), runs, "scoreboard.py newswire 0 1 2")
+    return table + SEEN_ON_TEST
 
 
 def main_job(rule: str) -> str:

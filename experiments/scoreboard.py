@@ -2,7 +2,8 @@
 
 The variants: the teacher; the student; its twin; the student without a quarter of its heads and neurons and a third of
 its vocabulary, and that in int8; a cascade of student and teacher at three quarters of the
-teacher's cost. Models are kept, so an interrupted call goes on where it stopped; measure on a quiet machine.
+teacher's cost. Models are kept, so an interrupted call goes on where it stopped; measure on a quiet machine. The
+results page says which choices were made with the test split in view.
 ``python experiments/scoreboard.py [newswire|conll2003] [SEED ...]``.
 """
 

@@ -1,6 +1,6 @@
 """What every lesson begins with: quiet libraries, sharp figures, and the way to what is recorded.
 
-``from course import RUNS, recorded`` is the first line of a lesson, before torch is imported.
+Its line stands in the set-up cell of every lesson: ``from course import RUNS, recorded``.
 """
 
 import importlib
@@ -12,24 +12,20 @@ from pathlib import Path
 from types import ModuleType
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-os.environ.setdefault(
-    "OPENBLAS_NUM_THREADS", "1"
-)  # implicit, of lesson 15, asks for it
+# implicit, of lesson 15, asks for it
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import datasets
 from IPython import get_ipython
 from IPython.display import Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-ROOT = Path(
-    os.path.relpath(Path(__file__).resolve().parent.parent)
-)  # a path that is the same on every machine
+# relative: a printed path is the same on every machine
+ROOT = Path(os.path.relpath(Path(__file__).resolve().parent.parent))
 RUNS = ROOT / "runs"  #: where the lessons keep what they train
 
-sys.path[:0] = [
-    str(ROOT),
-    str(ROOT / "experiments"),
-]  # where the scenarios are, and what was recorded
+# the scenarios, and the experiments
+sys.path[:0] = [str(ROOT), str(ROOT / "experiments")]
 datasets.disable_progress_bars()
 logging.getLogger("tinykd").setLevel(logging.ERROR)
 if shell := get_ipython():

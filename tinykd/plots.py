@@ -34,25 +34,6 @@ def scoreboard(report: dict) -> Figure:
     return figure
 
 
-def comparison(scores: dict[str, dict[str, tuple[float, float]]], floors: dict[str, float] | None = None) -> Figure:
-    """Draw one panel per score, all on one scale from 0 to 1: a bar per model with its spread, a dotted line as floor.
-
-    Args:
-        scores: score name → model name → (mean, spread); a spread of 0 draws no whisker.
-        floors: score name → the score of a model that has learnt nothing.
-    """
-    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
-    panels = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
-    for axes, (title, rows) in zip(panels, scores.items(), strict=True):
-        spreads = [spread or float("nan") for _, spread in rows.values()]
-        whiskers = spreads if any(spread for _, spread in rows.values()) else None
-        _bars(axes, title, {name: mean for name, (mean, _) in rows.items()}, "{:.3f}", whiskers)
-        if floors and title in floors:
-            axes.axhline(floors[title], color="black", linestyle=":", linewidth=1.2)
-        axes.set_ylim(0, 1.12)
-    return figure
-
-
 def cost_curve(curves: dict[str, "Curve"], chosen: "Point | None" = None) -> Figure:
     """Draw what cascades score against what they cost, and the two members alone.
 
@@ -92,11 +73,9 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(path, metadata=undated.get(Path(path).suffix.lower()))
 
 
-def _bars(axes: Axes, title: str, heights: dict[str, float], form: str, whiskers: list[float] | None = None) -> None:
-    colours = [COLOURS.get(name, COLOURS["other"]) for name in heights]
-    hatches = [HATCHES.get(name, "xx") for name in heights]
-    look = {"color": colours, "hatch": hatches, "edgecolor": "white", "yerr": whiskers, "capsize": 3}
-    bars = axes.bar(list(heights), list(heights.values()), **look)
+def _bars(axes: Axes, title: str, heights: dict[str, float], form: str) -> None:
+    look = {"color": [COLOURS[name] for name in heights], "hatch": [HATCHES[name] for name in heights]}
+    bars = axes.bar(list(heights), list(heights.values()), edgecolor="white", **look)
     axes.bar_label(bars, [form.format(height) for height in heights.values()], padding=3)
     axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)

@@ -17,7 +17,7 @@ def test_exercise_1_two_shares(work):
 def test_exercise_1_ten_times_as_many_strangers(work):
     customers, strangers = np.array([0.9, 0.6, 0.6, 0.4]), np.repeat([0.7, 0.5, 0.3, 0.2], 10)
     hints = {
-        "messages were counted, not shares: whoever writes more has more weight": 0.9,
+        "messages were counted, not shares: a person who writes more has more weight": 0.9,
         "a message at the threshold is answered, too": 0.5,
     }
     expect(work.best_threshold(customers, strangers), 0.6, hints, "the threshold, strangers writing ten times,")

@@ -1,7 +1,7 @@
 import numpy as np
 
 
-# %% exercise 1: messages were counted, not shares: whoever writes more has more weight
+# %% exercise 1: messages were counted, not shares: a person who writes more has more weight
 def best_threshold(customers, strangers):
     tried = sorted({*customers.tolist(), *strangers.tolist()}, reverse=True)
     return max(tried, key=lambda t: (customers >= t).sum() + (strangers < t).sum())

@@ -28,7 +28,7 @@ def chance(shop: Shop) -> Scores:
 
 
 def recent(shop: Shop) -> Scores:
-    """Score an item by the number of those who liked it of late."""
+    """Score an item by the number of those who liked it recently."""
     return lambda case: shop.recent
 
 

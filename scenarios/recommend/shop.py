@@ -65,7 +65,7 @@ class Shop:
 
         Args:
             who: the id of a user, or the ids of items that somebody liked, the oldest first. With none of them the
-                most liked of late are returned, and the reason says so.
+                most liked recently are returned, and the reason says so.
 
         Raises:
             DataError: a user or an item that the shop does not know.
@@ -116,7 +116,7 @@ class Shop:
         return found[best], scores[best]
 
     def shortlist(self, history: Sequence[int], among: np.ndarray | None = None) -> np.ndarray:
-        """Return the places of what the ranker looks at: nearest by text, liked by the same people, liked of late.
+        """Return the places of what the ranker looks at: nearest by text, liked by the same people, liked recently.
 
         Where nobody has liked anything yet, all are equals in the last two, and each history draws its own.
         """

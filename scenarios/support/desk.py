@@ -10,7 +10,7 @@ from scenarios.support.retrieval import KnowledgeBase
 from tinykd.deploy.predictor import Predictor
 from tinykd.fusion import confidence_of_row
 
-LONGEST = 1000  #: characters that the student is asked to read; whoever writes more has more than one matter
+LONGEST = 1000  #: characters that the student is asked to read; a longer message has more than one matter
 PATIENCE = 2  #: times that the desk asks back before it calls a person
 SHORT = 8  #: words; a longer message is no mere answer to the desk's question
 REPHRASE = "I can read only words. Please tell me in a sentence what you need."

@@ -10,7 +10,7 @@ from . import reference
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "experiments" / "results"
 MINUTES = ROOT / "notebooks" / "minutes.json"
-PIECES = 30  #: word pieces of the sentence that costs are counted for
+PIECES = 30  #: subword tokens of the sentence that costs are counted for
 
 
 def _read(path: Path) -> dict:

@@ -49,7 +49,7 @@ export function confidence(rows, by) {
 }
 
 /**
- * Multiplications of one pass over `length` word pieces, lesson 11; the same sum as `tinykd.fusion.macs`.
+ * Multiplications of one pass over `length` subword tokens, lesson 11; the same sum as `tinykd.fusion.macs`.
  * @param {{width: number, attention: number[], neurons: number[], rank: number, classes: number}} shape  `attention`: the width of all heads of a layer; `rank`: of a factorized table, or 0
  * @param {number} length
  */

@@ -1,6 +1,6 @@
 /**
  * An exported model at work: the twin of `tinykd/deploy/runtime.py`. It knows no page and no network, so that the tests can
- * run it as it is; whoever makes one brings ONNX Runtime and the files of the folder.
+ * run it as it is; its caller brings ONNX Runtime and the files of the folder.
  */
 
 import { cut, words } from "./text.js";
