@@ -29,6 +29,9 @@ SERIOUS = """(await %s).violations.filter((fault) => ["serious", "critical"].inc
 #: what of a page's pictures and formulas was not drawn
 NOT_DRAWN = """() => [
   ...[...document.images].filter((i) => i.complete && !i.naturalWidth).map((i) => "image " + i.src),
+  ...[...document.images]
+    .filter((i) => Math.abs((i.width * i.naturalHeight) / (i.height * i.naturalWidth) - 1) > 0.02)
+    .map((i) => "distorted: " + i.alt),
   ...[...document.images].filter((i) => !i.hasAttribute("alt")).map((i) => "no alt text: " + i.src),
   ...[...document.querySelectorAll("main svg[role=img]:not(.svg-inline--fa)")]
     .filter((s) => s.getBoundingClientRect().height < 40).map((s) => "picture " + s.getAttribute("class")),
@@ -46,7 +49,7 @@ NO_CAPTION = """() => [...document.querySelectorAll(".bd-article table:not(.inde
 #: on a phone: pictures so small that their words cannot be read
 TOO_SMALL = """() => [
   ...[...document.querySelectorAll(".cell_output img")]
-    .filter((i) => i.getBoundingClientRect().width < 0.8 * i.naturalWidth).map((i) => "figure " + i.alt.slice(0, 60)),
+    .filter((i) => i.getBoundingClientRect().width < 0.8 * (parseFloat(i.style.width) || i.naturalWidth)).map((i) => "figure " + i.alt.slice(0, 60)),
   ...[...document.querySelectorAll("main svg[role=img]:not(.svg-inline--fa)")].flatMap((s) => [
     ...s.querySelectorAll("text")]
     .filter((t) => parseFloat(getComputedStyle(t).fontSize) * s.getScreenCTM().a < 9)
