@@ -49,7 +49,8 @@ NO_CAPTION = """() => [...document.querySelectorAll(".bd-article table:not(.inde
 #: on a phone: pictures so small that their words cannot be read
 TOO_SMALL = """() => [
   ...[...document.querySelectorAll(".cell_output img")]
-    .filter((i) => i.getBoundingClientRect().width < 0.8 * (parseFloat(i.style.width) || i.naturalWidth)).map((i) => "figure " + i.alt.slice(0, 60)),
+    .filter((i) => i.getBoundingClientRect().width < 0.8 * (parseFloat(i.style.width) || i.naturalWidth))
+    .map((i) => "figure " + i.alt.slice(0, 60)),
   ...[...document.querySelectorAll("main svg[role=img]:not(.svg-inline--fa)")].flatMap((s) => [
     ...s.querySelectorAll("text")]
     .filter((t) => parseFloat(getComputedStyle(t).fontSize) * s.getScreenCTM().a < 9)
