@@ -49,20 +49,18 @@ start-up and checkpoints.
 
 The store explains only a part of each ratio. tinykd, *by hand* and the Trainers group sentences of similar length, or
 compute in bf16 where that is faster; the peers as published do neither. With few sentences, few have similar lengths,
-and the ratio is smaller. On a CPU tinykd also draws the random numbers of dropout faster than PyTorch; *by hand* uses
-PyTorch's own dropout.
+and the ratio is smaller.
 """,
     ),
     "earlier": (
         "The same on other machines",
         """\
-Our targets were 4.5 times TextBrewer and 0.95 of plain fine-tuning. This table has the ratios of the table above and of
+Our targets are 5 times TextBrewer and 0.97 of plain fine-tuning. This table has the ratios of the table above and of
 earlier measurements with the same bench, each with its commit. Only times of the same round are compared.
 
-The first target is reached on the one machine where bf16 is fast and TextBrewer computes in fp32. It is missed on the
-two others, and on all three when TextBrewer's calls are wrapped in bf16. The second is within the noise of a round:
-two of the four medians reach it. Reading the store's columns and a second softmax make distillation slower than
-training on labels alone.
+The first target is reached where bf16 is fast and TextBrewer computes in fp32. It is missed on the two Intel machines,
+and wherever TextBrewer's calls are wrapped in bf16. The second is within the noise of a round: two of the five medians
+reach it. Reading the store's columns and a second softmax cost a few percent; a round's spread is larger.
 """,
     ),
     "distilling-newswire": (

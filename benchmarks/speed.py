@@ -3,9 +3,8 @@
 The demo's student (``cut:3`` of the embedded teacher, stored logits, *newswire*, batches of 16) is distilled for some
 epochs. A trick that is left out does nothing; everything else is as ``tinykd distill`` runs it:
 
-* ``only_used``            train only the rows of the embedding matrix that the corpus uses
-* ``without_old_garbage``  the garbage collector leaves alone what existed before
-* ``short_attention``      PyTorch's plain kernel for short sentences in bf16; in fp32 it is never chosen
+* ``only_used``        train only the rows of the embedding matrix that the corpus uses
+* ``short_attention``  PyTorch's plain kernel for short sentences in bf16; in fp32 it is never chosen
 
 python benchmarks/speed.py [--rows 640] [--epochs 2] [--threads 1 2] [--rounds 3] [--contestants NAME …]
 """
@@ -21,7 +20,6 @@ import turns
 #: The name in ``tinykd.training.speed`` that is replaced when a trick is left out
 TRICKS = {
     "only_used": "only_used",
-    "without_old_garbage": "without_old_garbage",
     "short_attention": "sdpa_kernel",
 }
 VARIANTS = ("all", *(f"without {trick}" for trick in TRICKS), "none")

@@ -13,7 +13,7 @@ SOURCES = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "t
 APPLICATIONS = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "scenarios").rglob("*.py"))}
 #: what a reader must understand to understand distillation
 IDEA = ("losses/", "training/objective.py", "training/methods.py", "training/trainer.py", "models/hooks.py")
-LINES, LINES_OF_THE_IDEA, LINES_OF_A_FUNCTION, PARAMETERS = 7950, 900, 40, 6
+LINES, LINES_OF_THE_IDEA, LINES_OF_A_FUNCTION, PARAMETERS = 7500, 900, 40, 6
 
 
 def lines(path: Path) -> int:

@@ -68,6 +68,8 @@ def run(path: Path, folder: Path | None = None) -> dict[str, float]:
     seconds, after = time.perf_counter() - start, os.times()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # time stamps would change the file at every run
+        for output in cell.get("outputs", []):  # a widget is dead without its kernel; its HTML is kept
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

@@ -10,6 +10,7 @@ from site_fixtures import ROOT
 from tinykd import losses, models
 
 FIGURES = ["temperature", "layers", "cost"]
+DIALS = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if "Dial(" in path.read_text("utf-8")]
 
 
 @pytest.fixture
@@ -106,3 +107,19 @@ def test_without_a_script_a_text_stands_for_each_figure(browser, address):
     for figure in FIGURES:
         assert "Without it" in page.locator(f"#explore-{figure}").inner_text()
     context.close()
+
+
+@pytest.mark.parametrize("lesson", DIALS)
+def test_a_lessons_dials_turn_without_a_kernel(open_page, lesson):
+    visit = open_page(f"notebooks/{lesson}.html")
+    form = visit.page.locator("form.dial")
+    before, sliders = form.locator(".dial-view").inner_html(), form.locator("input")
+    assert before
+    for slider in sliders.all():
+        slider.focus()
+        visit.page.keyboard.press("Home")
+    first = form.locator(".dial-view").inner_html()
+    assert first != before and [slider.input_value() for slider in sliders.all()] == ["0"] * sliders.count()
+    values = [json.loads(slider.get_attribute("data-values"))[0] for slider in sliders.all()]
+    assert form.locator("output").all_inner_texts() == values
+    assert not visit.faults

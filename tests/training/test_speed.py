@@ -1,7 +1,6 @@
 """What makes training faster changes nothing but the time, and only where it is switched on."""
 
 import contextlib
-import gc
 from dataclasses import replace
 
 import pytest
@@ -66,22 +65,10 @@ def test_without_the_switch_nothing_of_the_process_or_the_model_is_changed(room,
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(DistillationTrainer, "compute_loss", look)
-    for trick in ("without_old_garbage", "only_used"):
-        monkeypatch.setattr(speed, trick, None)  # would fail if it were called
+    monkeypatch.setattr(speed, "only_used", None)  # would fail if it were called
     assert Settings().speed is False
     fine_tune(model, room[1], room[2], tmp_path / "out", replace(SETTINGS, epochs=1, speed=False))
     assert set(seen) == {True}
-
-
-@pytest.mark.parametrize("frozen", [False, True])
-def test_the_garbage_collector_is_as_it_was(room, tmp_path, frozen):
-    (gc.freeze if frozen else gc.unfreeze)()
-    with speed.without_old_garbage():
-        assert gc.get_freeze_count() > 0
-    assert (gc.get_freeze_count() > 0) == frozen
-    fine_tune(fresh(room), room[1], room[2], tmp_path / "out", replace(SETTINGS, epochs=1))
-    assert (gc.get_freeze_count() > 0) == frozen
-    gc.freeze()  # as conftest.py did
 
 
 def test_the_trained_weights_are_those_of_the_whole_matrix_to_the_bit(room, tmp_path, monkeypatch):
