@@ -62,12 +62,12 @@ def pruned(setup: recipes.Run, out: Path, tokens: int | None, share: float) -> t
         texts = samples.labelled_by(*teacher, data.texts(setup.texts, corpus), **how)
         transfer = concatenate_datasets([transfer.select_columns(texts.column_names), texts])
     small, tokenizer = pruning.prune_vocabulary(*student, [transfer], tokens)
-    folder = out / f"rounds-{tokens or 'used'}-{share}"
-    transfer = samples.with_teacher(transfer, *teacher, folder / "signals-train", **how)
-    validation = samples.with_teacher(corpus["valid"], *teacher, folder / "signals-valid", **how)
+    folder = out / f"plan-{tokens or 'used'}-{share}"
+    transfer = samples.with_teacher(transfer, *teacher, folder / "train", **how)
+    validation = samples.with_teacher(corpus["valid"], *teacher, folder / "valid", **how)
     again = replace(recipes.suited(len(corpus["train"]))[1], seed=setup.seed, speed=True, **how)
     plan = pruning.Plan(again, rounds=2, heads=share, neurons=share)
-    return pruning.gradually(small, tokenizer, transfer, validation, folder, plan), tokenizer
+    return pruning.gradually(small, tokenizer, transfer, validation, folder / "rounds", plan), tokenizer
 
 
 def on_valid(seed: int) -> dict:
