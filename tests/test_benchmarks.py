@@ -165,6 +165,7 @@ def test_a_trick_that_is_left_out_is_left_out_and_the_others_are_not(small, tmp_
     used = []
     tricks = importlib.import_module("tinykd.training.speed")  # `speed` is the bench
     made = tricks.only_used
+    monkeypatch.setattr(tricks, "sdpa_kernel", tricks.sdpa_kernel)  # the bench replaces it for good; put it back
     monkeypatch.setattr(tricks, "only_used", lambda *a: used.append("only_used") or made(*a))
     chosen = argparse.Namespace(rows=40, epochs=1, threads=[1], base=str(base), student="cut:1", work=tmp_path)
     chosen.precision = "fp32"
