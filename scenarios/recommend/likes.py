@@ -150,7 +150,7 @@ class Lists(NamedTuple):
 def draw(likes: Likes, size: int, seed: int = 0, length: int = 10, others: int = 5, least: int = 2) -> Lists:
     """Draw moments in the lives of users: what they had liked, what they liked next, what they never liked.
 
-    Whoever liked over half of all items has hardly an item left to dislike: his others are any but the answer.
+    A person who liked over half of all items has hardly one left to dislike: their others are any but the answer.
     Every user is drawn as often as any other. Of the others the first, the third, … are drawn from all likes, so that
     popularity alone does not give the answer away; the rest from all items that anybody liked.
 

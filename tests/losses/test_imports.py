@@ -1,4 +1,4 @@
-"""The losses are functions of tensors: whoever imports them gets torch, and no other room of the package."""
+"""The losses are functions of tensors: importing them loads torch, and no other room of the package."""
 
 import subprocess
 import sys
