@@ -99,7 +99,7 @@ def signals(base, corpus, store, told, die=None) -> str:
 
     Args:
         told: a line is added to this file each time that the teacher is really asked.
-        die: the process that asks the teacher while this file is there removes it, and dies in the middle of its answers.
+        die: while this file is there, a process that asks the teacher removes it and dies in the middle of its answers.
     """
     from tinykd import data, models, samples
 
