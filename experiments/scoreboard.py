@@ -33,7 +33,7 @@ VARIANTS = ("teacher", "student", "twin", "pruned", "int8", "cascade")
 #: student first
 PLANS = ((None, 0.5), (20_000, 0.5), (None, 0.25), (20_000, 0.25))
 KEPT = 0.95
-PLAN = (20_000, 0.25)
+PLAN = (20_000, 0.5)
 SETUPS = {"newswire": {"max_train": 400, "texts": "transfer"}, "conll2003": {}}  #: those of ``make demo``
 
 

@@ -278,6 +278,9 @@ def test_a_claim_that_was_killed_at_once_is_taken_up(tmp_path):
         (tmp_path / "run" / name).touch()
     with claim(tmp_path / "run", "setup.json", FACTS):
         assert names(tmp_path / "run") == ["setup.json"]
+    (tmp_path / "run" / ".setup.json.lock").touch()  # killed between the two: the note is there, and its lock
+    with claim(tmp_path / "run", "setup.json", FACTS):
+        assert names(tmp_path / "run") == ["setup.json"]
 
 
 def test_a_folder_of_the_user_is_not_claimed(tmp_path):

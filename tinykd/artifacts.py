@@ -122,6 +122,7 @@ def claim(folder: Path, note: str, facts: dict) -> Iterator[None]:
     folder = Path(folder)
     with alone(folder):
         if (check_place(folder, note) / note).exists():
+            _remove(*folder.glob(f".{note}.*"))  # of a claim that was killed as it noted its facts
             check_same(folder, read_json(folder / note, f"; delete {folder}"), facts)
         else:
             write_json(folder / note, facts)

@@ -215,7 +215,7 @@ def table(report: dict) -> str:
     """Return the scoreboard as text, a model a line."""
     main = evaluation.main_score(report["teacher"])
     second = "token_accuracy" if main == "entity_f1" else "macro_f1"
-    titles = (main.replace("_", " "), second.replace("_", " "), "parameters", "on disk", "a sentence")
+    titles = (main.replace("_", " "), second.replace("_", " "), "parameters", "on disk", "per sentence")
     lines = ["{:<10}{:>12}{:>17}{:>13}{:>11}{:>13}".format("", *titles)]
     for name in ("teacher", "student", "twin"):
         s = report[name]
