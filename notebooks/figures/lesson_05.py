@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Callable
-from io import BytesIO
 
 import torch
-from ipywidgets import Image, IntSlider, VBox
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from tinykd.plots import COLOURS
@@ -76,23 +74,6 @@ def head(words: list[str], probabilities: Tensor) -> Figure:
     axes.set(xlabel="is attended to", ylabel="attends")
     _ = figure.colorbar(picture, ax=axes, shrink=0.8, label="probability")
     return figure
-
-
-def dial(words: list[str], attention: Callable[[int], Tensor]) -> VBox:
-    """Show any head of any layer: two sliders and a picture that follows them while a kernel runs."""
-    layer = IntSlider(value=2, min=1, max=6, description="layer")
-    number = IntSlider(value=8, min=0, max=11, description="head")
-    picture = Image(format="png", width=520)
-
-    def show(change: dict | None = None) -> None:
-        png = BytesIO()
-        head(words, attention(layer.value)[number.value]).savefig(png, dpi=200)
-        picture.value = png.getvalue()
-
-    for slider in (layer, number):
-        slider.observe(show, "value")
-    show()
-    return VBox([layer, number, picture])
 
 
 def gradients(of: Callable[[Tensor, Tensor], dict[str, Tensor]]) -> Figure:
