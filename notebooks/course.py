@@ -147,4 +147,4 @@ def _page(shown: Figure | str, alt: str) -> str:
     Image.open(drawn).convert("RGB").quantize(48).save(small, "PNG")
     code = base64.b64encode(small.getvalue()).decode()
     width = round(shown.get_figwidth() * 72)
-    return f'<img alt="{html.escape(alt)}" width="{width}" src="data:image/png;base64,{code}">'
+    return f'<img alt="{html.escape(alt)}" style="width: {width}px" src="data:image/png;base64,{code}">'
