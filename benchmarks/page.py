@@ -58,9 +58,9 @@ and the ratio is smaller.
 Our targets are 5 times TextBrewer and 0.97 of plain fine-tuning. This table has the ratios of the table above and of
 earlier measurements with the same bench, each with its commit. Only times of the same round are compared.
 
-The first target is reached where bf16 is fast and TextBrewer computes in fp32. It is missed on the two Intel machines,
-and wherever TextBrewer's calls are wrapped in bf16. The second is within the noise of a round: two of the five medians
-reach it. Reading the store's columns and a second softmax cost a few percent; a round's spread is larger.
+The first target is reached on AMD processors with bf16, where TextBrewer computes in fp32. It is missed on both Intel
+machines, and wherever TextBrewer's calls are wrapped in bf16. The second is within the noise of a round: two of the five medians
+reach it.
 """,
     ),
     "distilling-newswire": (

@@ -107,7 +107,9 @@ def plans() -> str:
     """How much may be pruned? Chosen on ``valid``."""
     runs = read("pruning_plans")
     assert scoreboard.chosen(runs) == scoreboard.PLAN
-    finding = f"The scoreboard prunes by the first plan that keeps {scoreboard.KEPT:.0%} of the student's F1 on valid"
+    finding = (
+        f"The scoreboard prunes by the first plan that keeps {100 * scoreboard.KEPT:.0f} % of the student's F1 on valid"
+    )
     return section("How much to prune", finding, scoreboard.plans(runs), runs.values(), "scoreboard.py plans 0 1 2")
 
 

@@ -77,7 +77,8 @@ def on_valid(seed: int) -> dict:
     setup = recipes.Run(data="newswire", seed=seed, precision=best_precision(), **SETUPS["newswire"])
     found = {"student": models.load(out / "student")}
     for tokens, share in PLANS:
-        found[f"{share:.0%} of heads and neurons, {tokens or 'used'} tokens"] = pruned(setup, out, tokens, share)
+        name = f"{100 * share:.0f} % of heads and neurons cut, {f'{tokens:,}' if tokens else 'only used'} tokens"
+        found[name] = pruned(setup, out, tokens, share)
     return {
         name: {"valid": evaluation.evaluate(*model, valid)["entity_f1"], "parameters": model[0].num_parameters()}
         for name, model in found.items()
