@@ -59,8 +59,8 @@ Our targets are 5 times TextBrewer and 0.97 of plain fine-tuning. This table has
 earlier measurements with the same bench, each with its commit. Only times of the same round are compared.
 
 The first target is reached on AMD processors with bf16, where TextBrewer computes in fp32. It is missed on both Intel
-machines, and wherever TextBrewer's calls are wrapped in bf16. The second is within the noise of a round: two of the five medians
-reach it.
+machines, and wherever TextBrewer's calls are wrapped in bf16. The second is within the noise of a round: two of the
+five medians reach it.
 """,
     ),
     "distilling-newswire": (
