@@ -1,6 +1,6 @@
 """What makes training on a processor faster; off unless ``Settings.speed`` is set. Taught in lesson 03.
 
-Nothing here changes what is computed, up to rounding. The gains are those of ``benchmarks/speed.py`` (a round's spread: 15 %).
+Nothing here changes what is computed, up to rounding. The gains are those of ``benchmarks/speed.py`` (spread: 15 %).
 """
 
 import contextlib
