@@ -62,11 +62,11 @@ def scoreboard(*variants: str) -> Markdown:
     )
 
 
-def board_f1(variant: str) -> list[float]:
-    """Return the scoreboard's entity F1 of one variant on *newswire*, a value per seed."""
+def board_f1(variant: str, corpus: str = "newswire") -> list[float]:
+    """Return the scoreboard's entity F1 of one variant on a corpus, a value per seed."""
     return [
         row["entity_f1"]
-        for run in recorded("scoreboard")["newswire"].values()
+        for run in recorded("scoreboard")[corpus].values()
         for row in run["variants"]
         if row["name"] == variant
     ]
