@@ -57,8 +57,8 @@ figure of the section above.
 OTHERS = "## Other corpora\n"
 
 SEEN_ON_TEST = """
-One choice of this table is an exception: the number of *newswire*'s labels was one of two that we tried, with scores of the
-test split in view. Read that lead over the twin as optimistic. The latencies are those of one round.
+One choice of this table is an exception: the number of *newswire*'s labels was one of two that we tried, with scores of
+the test split in view. Read that lead over the twin as optimistic. The latencies are those of one round.
 """
 
 
