@@ -127,7 +127,8 @@ def test_headings_go_down_one_step_at_a_time(path):
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_picture_comes_before_the_first_equation(path):
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+        outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
+        if any("image/png" in data or "<img " in "".join(data.get("text/html", "")) for data in outputs):
             break
         assert cell["cell_type"] == "code" or "$$" not in "".join(cell["source"])
 

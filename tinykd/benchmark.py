@@ -45,7 +45,7 @@ def benchmark(
             raise SettingError(f"{what} is {number}; it must be a whole number, at least 1")
     for name, folder in variants.items():
         models.check_labels(tinykd.open(folder).labels, data.label_names(dataset), name, "the corpus")
-    runs = _in_turns(variants, {"rows": evaluation.rows_of(dataset), "max_length": max_length}, threads, rounds)
+    runs = _in_turns(variants, {"rows": evaluation.rows_of(dataset)[:], "max_length": max_length}, threads, rounds)
     task, gold = data.task(dataset), evaluation.gold(dataset)
     return [_summary(name, of, evaluation.scores(task, gold, of[0]["predicted"])) for name, of in runs.items()]
 

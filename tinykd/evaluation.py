@@ -51,8 +51,8 @@ def gold(dataset: Dataset) -> Names:
 
 
 def rows_of(dataset: Dataset) -> Rows:
-    """Return what a predictor takes: the lists of words of a corpus split, or its texts."""
-    return dataset["tokens" if data.task(dataset) == "tagging" else "text"][:]
+    """Return what a predictor takes: the lists of words of a corpus split, or its texts; read as they are needed."""
+    return dataset["tokens" if data.task(dataset) == "tagging" else "text"]
 
 
 def decoded(logits: np.ndarray, labels: list[str]) -> list[str]:

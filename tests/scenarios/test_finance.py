@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from scenarios import finance
 from scenarios.__main__ import main
 from scenarios.finance import Cusum, Mark, Opinion, Quiet, Share, State
-from scenarios.finance.panel import as_html, panel
 from tests import tiny
 from tests.faults.conftest import slow
 from tinykd import data, losses, models
@@ -499,16 +498,6 @@ def test_with_opinions_that_make_no_mistake_every_planted_crisis_is_found(tmp_pa
         found = finance.measure(alerts, finance.crises(), 60)
         assert found["found"] == found["right_topic"] == 1.0
         assert all(by_text[monitor.text(id)].sentiment == "negative" for alert in alerts for id in alert.texts)
-        assert "Tarnwick" in as_html(monitor, "Tarnwick Bank")
-        window = panel(monitor)
-        window.children[0].value = "Corvane Pharma"
-        assert "law_and_regulation" in window.children[1].value
-
-
-def test_what_others_wrote_is_shown_and_never_run(monitor):
-    monitor.feed([line(f"t{i}", 0, f"<script>{i}</script> bad deals", "<b>A") for i in range(3)])
-    shown = as_html(monitor, "<b>A")
-    assert "&lt;script&gt;" in shown and "<script>" not in shown
 
 
 # the command

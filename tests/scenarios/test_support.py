@@ -15,7 +15,6 @@ from scenarios.__main__ import main
 from scenarios.shared import encoder
 from scenarios.support import Article, Conversation, Desk, KnowledgeBase, Question, retrieval, slots, work
 from scenarios.support.desk import HANDED_OVER, LONGEST, REPHRASE
-from scenarios.support.panel import as_html, panel
 from tests import tiny, untrained
 from tinykd import data, models
 from tinykd.deploy import export
@@ -407,16 +406,3 @@ def test_the_command_line_has_the_command(capsys):
     with pytest.raises(SystemExit) as done:
         main(["support", "--help"])
     assert done.value.code == 0 and "chat" in capsys.readouterr().out
-
-
-def test_the_panel_shows_and_escapes_what_was_said(desk):
-    shown = as_html("<script>", desk.answer("where is it"))
-    assert "<script>" not in shown and "&lt;script&gt;" in shown and "confidence 0.90" in shown
-    box = panel(desk)
-    (line, new), output = box.children[0].children, box.children[1]
-    line.value = "where is it"
-    assert "order number" in output.value and line.value == ""
-    line.value = "HS-40817"
-    assert "Order HS-40817" in output.value
-    new.click()
-    assert output.value == ""

@@ -24,11 +24,13 @@ class PlainPredictor(Predictor):
             yield row["logits"]
 
 
-def columns_of(rows: Rows, task: str) -> dict[str, list]:
+def columns_of(rows: Rows, task: str) -> dict[str, Rows]:
     """Return texts, or lists of words, as the columns of a corpus split without labels: ``tokens`` or ``text``."""
     if task == "classification":
-        return {"text": list(rows)}
-    return {"tokens": [[word.text for word in data.words(row)] if isinstance(row, str) else row for row in rows]}
+        return {"text": rows}
+    if len(rows) and isinstance(rows[0], str):
+        rows = [[word.text for word in data.words(row)] for row in rows]
+    return {"tokens": rows}
 
 
 def load(folder: str | Path, max_length: int = 128) -> PlainPredictor:

@@ -56,7 +56,7 @@ class Fusion(Predictor):
 
     def row_costs(self, rows: Rows) -> list[np.ndarray]:
         """Return the multiply-accumulate operations of each row, (rows,), for every member."""
-        dataset = Dataset.from_dict(columns_of(rows, self.task))
+        dataset = Dataset.from_dict(columns_of(rows[:], self.task))
         return [row_macs(member, dataset, self.max_length) for member in self.members.values()]
 
     def check_names(self, what: str, values: dict[str, float]) -> None:

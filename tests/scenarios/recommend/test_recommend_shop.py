@@ -12,7 +12,6 @@ from sklearn.metrics import ndcg_score
 
 from scenarios import recommend
 from scenarios.recommend import Case, Item, Likes, Shop, baselines, measuring, ranking
-from scenarios.recommend.panel import as_html, panel
 from scenarios.recommend.shop import EMPTY, load_shop
 from tinykd.errors import DataError, ModelError
 
@@ -545,16 +544,3 @@ def test_item_knn_and_bpr_follow_the_crowd_and_know_nothing_of_what_is_cold(worl
     assert baselines.item_knn(then, 41)(Case("x", [a], []))[b] == pytest.approx(expected, abs=1e-5)
     stranger = Case("stranger", [int(np.flatnonzero(cold)[0])], [0])
     assert not baselines.bpr(then, [stranger], factors=4, rounds=2)(stranger).any()
-
-
-# the window
-
-
-def test_the_window_shows_and_escapes(shop):
-    box = panel(shop, 3)
-    liked, shown = box.children
-    assert shown.value.count("<li>") == 3 and "nothing is known of you" in shown.value
-    liked.value = ("b01",)
-    assert "nothing is known of you" not in shown.value and "Title" in shown.value
-    evil = recommend.Suggestion("x", "<script>", 0.0, ("<b>",))
-    assert "<script>" not in as_html([evil]) and "nothing is left" in as_html([])
