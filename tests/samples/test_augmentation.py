@@ -144,6 +144,19 @@ def test_the_seed_decides(replace):
     assert samples.swap_entities(corpus)["tokens"][:] == []  # no entity, no copy
 
 
+def test_names_come_from_the_gazetteer_and_others_from_the_corpus():
+    corpus = sentence(("Mara", "B-PER"), ("left", "O"), ("Oslo", "B-LOC"))
+    drawn = samples.swap_entities(corpus, copies=200, gazetteer={"PER": ["Ana de la Cruz", "Mara", "O'Neill"]})
+    assert Counter(" ".join(row["tokens"]) for row in drawn).keys() == {"Ana de la Cruz left Oslo", "O'Neill left Oslo"}
+    assert tags(drawn[0])[0] == "B-PER" and tags(drawn[0])[-1] == "B-LOC"
+
+
+@pytest.mark.parametrize("gazetteer", [{"TIME": ["noon"]}, {"PER": []}, {"PER": [" "]}])
+def test_a_gazetteer_that_cannot_be_used_is_refused(gazetteer):
+    with pytest.raises(SettingError, match="gazetteer"):
+        samples.swap_entities(sentence(("Mara", "B-PER")), gazetteer=gazetteer)
+
+
 def test_names_are_never_proposed(tokenizer, monkeypatch):
     """Even if nearly nothing else is left."""
     model = untrained.tagger(tokenizer)

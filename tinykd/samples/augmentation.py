@@ -21,24 +21,31 @@ SIMILAR = 10  #: words among which :func:`replace_words` draws
 SIMILAR_NAMES = 15  #: words among which :func:`new_names` draws
 
 
-def swap_entities(dataset: Dataset, copies: int = 1, seed: int = 0) -> Dataset:
+def swap_entities(
+    dataset: Dataset, copies: int = 1, seed: int = 0, gazetteer: dict[str, list[str]] | None = None
+) -> Dataset:
     """Replace every entity by another of its type: mention replacement (Dai & Adel 2020). Taught in lesson 04.
 
-    The other is drawn among the distinct entities of ``dataset``; it may have more words or fewer, and has labels of
-    its own: one B-, then I-. An entity stays only where its type has no other.
+    The other may have more words or fewer, and has labels of its own: one B-, then I-. An entity stays only where its
+    type has no other.
 
     Args:
         copies: new sentences per sentence with an entity.
+        gazetteer: names by type to draw from; for other types, and without it, the distinct entities of ``dataset``.
 
     Returns:
         The new sentences alone, with the same columns.
 
     Raises:
         DataError: the corpus has no tags.
-        SettingError: ``copies`` is below 1.
+        SettingError: ``copies`` is below 1, or the gazetteer has an unknown type or no name of a type.
     """
     _check(copies)
     names, pool = _tag_names(dataset), entities_by_type(dataset)
+    for type_, listed in (gazetteer or {}).items():
+        if f"B-{type_}" not in names or not all(map(words, listed)) or not listed:
+            raise SettingError(f"gazetteer: {type_!r} is no type of this corpus, or has an empty name or none at all")
+        pool[type_] = list(dict.fromkeys(tuple(word.text for word in words(name)) for name in listed))
 
     def swap(rows: list[dict], numbers: list[int]) -> Iterator[dict]:
         for row, number in zip(rows, numbers, strict=True):
@@ -155,11 +162,11 @@ def _swapped(row: dict, names: list[str], pool: dict[str, list[tuple]], rng: np.
 
 
 def _another(pool: list[tuple], own: tuple, rng: np.random.Generator) -> tuple:
-    """Draw another entity: from all but the last, which replaces ``own``."""
-    if len(pool) == 1:
-        return own
-    drawn = pool[rng.integers(len(pool) - 1)]
-    return pool[-1] if drawn == own else drawn
+    """Draw another entity, if there is one."""
+    drawn = own
+    while drawn == own and pool != [own]:
+        drawn = pool[rng.integers(len(pool))]
+    return drawn
 
 
 def _with_words(row: dict, drawn: dict[int, str]) -> dict:
