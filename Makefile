@@ -42,6 +42,10 @@ notebooks: $(READY) ## run every lesson without trained models; keep its outputs
 book: $(READY) ## build the site from the committed outputs; the first time trains the microscope's models, ten minutes or more
 	$(BIN)/python tools/build_book.py --microscope
 
+.PHONY: pdf
+pdf: $(READY) ## the built site in one PDF, by headless Chromium
+	$(BIN)/python tools/build_pdf.py
+
 .PHONY: labs
 labs: $(READY) ## exercises for a class: students' archive, answers, timed plan
 	$(BIN)/python tools/build_labs.py

@@ -42,9 +42,6 @@ def run(
     Raises:
         SystemExit: a contestant failed; its last lines. Or the file of results has contestants that take no part now.
     """
-    from tinykd.artifacts import write_json
-    from tinykd.models import best_precision
-
     names = list(contestants)
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     for flag, settings in (options or {}).items():
@@ -61,6 +58,9 @@ def run(
     if chosen.only:
         print(json.dumps(measure(chosen.only, chosen)))
         return None
+    from tinykd.artifacts import write_json  # only here: a contestant's process starts without torch
+    from tinykd.models import best_precision
+
     unknown = set(chosen.contestants) - set(names)
     if unknown:
         parser.error(f"no contestant is called {', '.join(sorted(unknown))}")

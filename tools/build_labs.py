@@ -68,6 +68,11 @@ class Lab(NamedTuple):
         """Two digits, as in the lesson's file name."""
         return self.name[:2]
 
+    @property
+    def minutes(self) -> int:
+        """How long all its exercises take."""
+        return sum(exercise.minutes for exercise in self.exercises)
+
 
 def read(path: Path) -> Lab:
     """Read a solution.
@@ -202,11 +207,7 @@ def table(labs: list[Lab]) -> str:
     ]
     for lab in labs:
         titles = "; ".join(exercise.title.rstrip("?") for exercise in lab.exercises)
-        minutes = sum(exercise.minutes for exercise in lab.exercises)
-        name = f"{int(lab.number)}. {lab.title}"
-        if (ROOT / "notebooks" / f"{lab.name}.ipynb").exists():
-            name = f"[{name}](../notebooks/{lab.name}.ipynb)"
-        rows.append(f"| {name} | {titles} | {minutes} |")
+        rows.append(f"| [{int(lab.number)}. {lab.title}](labs/{lab.number}.md) | {titles} | {lab.minutes} |")
     return "\n".join([*rows, "```"]) + "\n"
 
 

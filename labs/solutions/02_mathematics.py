@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lab 2. What the mean is over
 #
-# It goes with lesson 02, *The mathematics of soft labels*. You need `softmax`, `log_softmax` and a mean over the
+# It goes with lesson 02, *Soft labels and temperature*. You need `softmax`, `log_softmax` and a mean over the
 # words that count.
 
 # %% [markdown]

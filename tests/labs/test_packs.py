@@ -1,5 +1,6 @@
 """What goes to the students holds no answer, and works in an empty folder; what goes to the teacher holds all."""
 
+import html
 import json
 import math
 import os
@@ -7,6 +8,8 @@ import re
 import subprocess
 import sys
 import zipfile
+from urllib.parse import urljoin
+from urllib.request import urlopen
 
 import nbformat
 import numpy as np
@@ -73,13 +76,16 @@ def leaks(answers, files):
     return {line for line in wanted if line in handed_out or (len(line) >= 12 and line in everything)}
 
 
+def kept_back(lab):
+    """What the teacher alone gets: the answers to the exercises and to the guesses."""
+    answers = [answer for _, _, answer in build_labs.ANSWER.findall(lab.text)]
+    return answers + [c.source for c in build_labs.notebook_of(lab.text).cells if "To the guess." in c.source]
+
+
 def test_no_line_of_a_solution_is_handed_out(handed_out):
     files = [path for path in handed_out.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     for lab in ALL.values():
-        answers = [answer for _, _, answer in build_labs.ANSWER.findall(lab.text)]
-        assert leaks(answers, files) == set()
-        cells = build_labs.notebook_of(lab.text).cells
-        assert leaks([cell.source for cell in cells if "To the guess." in cell.source], files) == set()
+        assert leaks(kept_back(lab), files) == set()
     names = {path.name for path in handed_out.rglob("*")}
     assert not names & {"solutions", "wrong"}
     assert not any("SOLUTION" in line for path in handed_out.rglob("*.*") for line in lines_of(path))
@@ -171,6 +177,26 @@ def test_the_plan_holds_every_exercise_and_measured_minutes(pack):
 
 def test_the_page_has_the_table_of_the_labs_that_are_there():
     assert build_labs.page(list(ALL.values())) == build_labs.PAGE.read_text(encoding="utf-8"), "run make labs"
+
+
+def test_the_site_has_a_page_for_each_lab_without_its_answers(site, tmp_path):
+    for lab in ALL.values():
+        page = build_labs.PAGE.parent / "labs" / f"{lab.number}.md"
+        title = f"# Lab {int(lab.number)}. {lab.title}"
+        assert page.read_text(encoding="utf-8") == f"{title}\n\n<!-- tinykd: lab {lab.number} -->\n"
+        built = (site / "book" / "labs" / f"{lab.number}.html").read_text(encoding="utf-8")
+        shown = tmp_path / f"{lab.number}.txt"
+        shown.write_text(html.unescape(re.sub(r"<[^>]+>", "", built)), encoding="utf-8")
+        assert shown.read_text(encoding="utf-8").count("raise NotImplementedError") == len(lab.exercises)
+        assert leaks(kept_back(lab), [shown]) == set()
+
+
+def test_the_site_offers_the_archive(address, pack):
+    for page in ("labs.html", "labs/01.html"):
+        with urlopen(f"{address}/book/{page}") as answer:
+            link = re.search(r'href="([^"]*student\.zip)" download', answer.read().decode())[1]
+        with urlopen(urljoin(f"{address}/book/{page}", link)) as answer:
+            assert answer.read() == (pack / "student.zip").read_bytes()
 
 
 def test_the_archive_is_the_same_at_every_run(pack, tmp_path):

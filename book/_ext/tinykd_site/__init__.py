@@ -10,13 +10,16 @@ import re
 
 from pybtex.plugin import find_plugin, register_plugin
 
-from . import drawings, pages, recorded, reference
+from . import drawings, front, labs, pages, recorded, reference, weight
 
 GENERATED = {
     "draw": drawings.draw,
+    "result": front.result,
+    "cards": front.cards,
+    "lab": labs.lab,
     "room": reference.room,
     "lessons": reference.table,
-    "costs": recorded.costs,
+    "figure": front.figure,
     "minutes": recorded.minutes,
     "builds": recorded.builds,
 }
@@ -36,6 +39,7 @@ def read(app, name: str, source: list[str]) -> None:
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":
                 cell["source"] = _filled("".join(cell["source"]))
+        notebook["cells"][0]["source"] += f"\n\n{front.try_live(name)}"
         cell = {"cell_type": "markdown", "metadata": {}, "source": reference.calls(name)}
         if notebook["nbformat_minor"] >= 5:
             cell["id"] = "calls"
@@ -56,12 +60,19 @@ def setup(app) -> dict:
     gc.set_threshold(200_000, 20, 100)  # millions of nodes that all stay: looking for garbage takes a sixth of the time
     remember_plugins()
     app.connect("config-inited", pages.buttons)
+    app.connect("config-inited", weight.formulas)
     app.connect("source-read", read)
     app.connect("autodoc-process-docstring", reference.link, priority=400)
     app.connect("autodoc-skip-member", reference.skip)
     app.connect("object-description-transform", reference.brief)
     app.connect("missing-reference", reference.resolve)
     app.connect("doctree-read", pages.caption)
+    app.connect("doctree-read", pages.sources)
+    app.connect("doctree-read", pages.link_terms)
+    app.connect("doctree-read", pages.typography)
+    app.connect("build-finished", front.pictures)
+    app.connect("build-finished", weight.lighten)
+    app.connect("build-finished", labs.archive)
     app.connect("html-page-context", pages.describe)
     app.connect("html-page-context", pages.fold, priority=400)  # before the theme makes them its own
     app.connect("html-page-context", pages.mend, priority=900)  # after the theme, which makes the contents

@@ -1,8 +1,14 @@
-"""What every page gets: a description, names for screen readers, buttons only where they lead somewhere."""
+"""What every page gets: a description, typography, links to the glossary and to sources, names for screen readers."""
 
 import re
+from collections.abc import Callable
+from functools import cache
+from html import escape
 
 from docutils import nodes
+from sphinx.addnodes import pending_xref
+
+from . import reference
 
 #: where a reader without an installation can run a lesson; both open a repository on GitHub
 LAUNCH = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
@@ -10,6 +16,11 @@ LENGTH = 200  #: characters of a description
 #: the arguments of a long signature, which Sphinx makes a list of definitions without terms
 _ARGUMENTS = re.compile(r"<dl>\n((?:<dd>.*?</dd>\n)+)</dl>", re.DOTALL)
 _LINES = re.compile(r"<dd>(.*?)</dd>", re.DOTALL)
+_CHINESE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+")
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|MB|GB|ms|nats)(?!\w))")
+_SOURCE = re.compile(r"getsource\(([\w.]+)\)")
+#: in them nothing is a term, and nothing is written otherwise
+VERBATIM = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.comment)
 
 
 def buttons(app, config) -> None:
@@ -29,8 +40,13 @@ def describe(app, name: str, template: str, context: dict, doctree: nodes.docume
     """Give a page its description: its first paragraph of running text, cut at a word."""
     text = description(doctree) if doctree else ""
     if text:
-        safe = text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
-        context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{safe}" />'
+        title = re.sub(r"<.*?>", "", context["title"])
+        card = {"og:type": "article", "og:site_name": "tinykd", "og:title": title, "og:description": text}
+        if app.config.html_baseurl:  # a card's picture needs a whole address
+            card["og:image"] = f"{app.config.html_baseurl.rstrip('/')}/_static/scoreboard.png"
+        tags = [f'<meta name="description" content="{escape(text)}" />']
+        tags += [f'<meta property="{key}" content="{escape(value)}" />' for key, value in card.items()]
+        context["metatags"] = "\n".join([context.get("metatags", ""), *tags])
 
 
 def caption(app, doctree: nodes.document) -> None:
@@ -41,6 +57,80 @@ def caption(app, doctree: nodes.document) -> None:
             for table in cell.findall(nodes.table):
                 table.insert(0, nodes.title("", captions[cell["cell_index"]]))
                 doctree.set_id(table)
+
+
+def typography(app, doctree: nodes.document) -> None:
+    """Keep a number and its unit in one line, and say which words are Chinese."""
+    for text in list(doctree.findall(nodes.Text)):
+        if not _within(text, VERBATIM):
+            whole = nodes.Text(_UNIT.sub("\N{NO-BREAK SPACE}", text))
+            text.parent.replace(text, whole)
+            _split(whole, _CHINESE, lambda found: nodes.inline("", found[0], classes=["language-zh"]))
+
+
+def link_terms(app, doctree: nodes.document) -> None:
+    """Link the first mention of each glossary term in a lesson."""
+    if not app.env.docname.startswith("notebooks/"):
+        return
+    known = {term.lower(): term for term in terms()}
+    longest_first = "|".join(map(re.escape, sorted(known, key=len, reverse=True)))
+    any_term = re.compile(rf"(?<![\w-])({longest_first})(?![\w-])", re.IGNORECASE)
+
+    def linked(found: re.Match) -> nodes.Node | None:
+        term = known.pop(found[0].lower(), None)
+        if not term:
+            return None
+        shown = nodes.inline("", found[0], classes=["term"])
+        of = {"refdomain": "std", "reftype": "term", "reftarget": term, "refdoc": app.env.docname, "refexplicit": True}
+        return pending_xref("", shown, **of)
+
+    for paragraph in doctree.findall(nodes.paragraph):
+        for text in list(paragraph.findall(nodes.Text)):
+            if not _within(text, (*VERBATIM, nodes.reference, pending_xref, nodes.caption)):
+                _split(text, any_term, linked)
+
+
+@cache
+def terms() -> list[str]:
+    """Return the terms of the glossary that stand in a text as they are."""
+    text = (reference.ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+    inside = text.split("```{glossary}", 1)[1].split("```", 1)[0]
+    return [line for line in inside.splitlines() if line[:1].isalnum() and "," not in line]
+
+
+def sources(app, doctree: nodes.document) -> None:
+    """Highlight the source of ours that a cell prints, and link it to the reference."""
+    if not app.env.docname.startswith("notebooks/"):
+        return
+    places = {written: place for place, written in reference.called(app.env.docname).items()}
+    for cell in doctree.findall(nodes.container):
+        shown = _SOURCE.findall(cell.astext()) if cell.get("nb_element") == "cell_code" else []
+        for block in cell.findall(nodes.literal_block) if shown else ():
+            if "output" in block["classes"]:
+                block["language"] = "python"
+        for name in filter(places.__contains__, shown):
+            of = {"refdomain": "py", "reftype": "obj", "reftarget": places[name], "refdoc": app.env.docname}
+            link = pending_xref("", nodes.literal("", name), **of)
+            cell += nodes.paragraph("", "In the reference: ", link, classes=["source-link"])
+
+
+def _within(node: nodes.Node, kinds: tuple[type, ...]) -> bool:
+    while node.parent is not None:
+        node = node.parent
+        if isinstance(node, kinds):
+            return True
+    return False
+
+
+def _split(text: nodes.Text, pattern: re.Pattern, make: Callable[[re.Match], nodes.Node | None]) -> None:
+    """Replace what the pattern finds in a text by nodes; what ``make`` gives no node for stays."""
+    parts, done = [], 0
+    for found in pattern.finditer(text):
+        if new := make(found):
+            parts += [nodes.Text(text[done : found.start()]), new]
+            done = found.end()
+    if parts:
+        text.parent.replace(text, [*parts, nodes.Text(text[done:])])
 
 
 def fold(app, name: str, template: str, context: dict, doctree: nodes.document | None) -> None:

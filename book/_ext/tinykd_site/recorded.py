@@ -1,4 +1,4 @@
-"""What pages show of recorded runs: the cost explorer's data, the lessons' minutes, the microscope's builds."""
+"""What pages show of recorded runs: the cost figure's data, the lessons' minutes, the microscope's builds."""
 
 import json
 import statistics
@@ -10,78 +10,31 @@ from . import reference
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "experiments" / "results"
 MINUTES = ROOT / "notebooks" / "minutes.json"
-PIECES = 30  #: subword tokens of the sentence that costs are counted for
+#: run of experiments/results/fusion.json → its student, as the cost figure names it
+PAIRS = {
+    "cut:3, hidden, long, augmented, deeper, seed 0": "three of six layers, most heads and neurons pruned",
+    "cut:3, hidden, long, augmented, ladder, seed 0": "three of six layers, half pruned",
+    "cut:2, hidden, long, augmented, seed 2": "two of six layers",
+    "cut:3, hidden, long, augmented, seed 0": "three of six layers",
+}
 
 
 def _read(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def costs(*_: str) -> str:
-    """Return the data of the cost explorer, as a block that its script reads, and the same as a table for readers."""
-    pairs, alone = cascades(), students()
-    data = json.dumps({"pairs": pairs, "students": alone}, ensure_ascii=False, separators=(",", ":")).replace(
-        "<", r"\u003c"
-    )
-    rows = ["```{list-table} Recorded on CoNLL-2003, test: each student alone", ":header-rows: 1", ""]
-    rows += ["* - student", "  - cost", "  - entity F1", "  - seeds"]
-    for row in alone:
-        spread = f" ± {row['spread']:.3f}" if row["seeds"] > 1 else ""
-        rows += [f"* - {row['name']}", f"  - {row['cost']:.2f}", f"  - {row['score']:.3f}{spread}"]
-        rows += [f"  - {row['seeds']}"]
-    block = f'<script type="application/json" id="cost-data">{data}</script>'
-    return "\n".join(["```{raw} html", block, "```", "", *rows, "```"])
-
-
 def cascades() -> list[dict]:
-    """Return every recorded pair, with its cascades: [threshold, deferral rate, cost, F1] each."""
+    """Return the recorded pairs of the cost figure, with their cascades: [threshold, deferral rate, cost, F1] each."""
     found = []
-    for name, run in _read(RESULTS / "fusion.json").items():
-        ways = {}
+    for key, name in PAIRS.items():
+        run, ways = _read(RESULTS / "fusion.json")[key], {}
         for by, way in run["cascade"].items():
             curve = way["curve"]
             points = zip(curve["thresholds"], curve["deferral_rates"], curve["costs"], curve["scores"], strict=True)
             ways[by] = [[round(number, 4) for number in point] for point in points]
         ends = {who: {key: run["members"][who][key] for key in ("test", "cost")} for who in ("teacher", "student")}
-        found.append({"name": name, "ways": ways} | ends)
+        found.append({"key": key, "name": name, "ways": ways} | ends)
     return found
-
-
-def students() -> list[dict]:
-    """Return every student that was recorded alone: name, cost (the teacher is 1), mean F1, spread, seeds."""
-    scores: dict[str, dict[int, float]] = defaultdict(dict)  # name → seed → F1; a run stands in one file or in both
-    for run in _read(RESULTS / "conll2003.json").values():
-        scores["teacher"][run["seed"]] = run["teacher"]["word_by_word"]["test"]
-        scores["cut:3, logits"][run["seed"]] = run["student"]["word_by_word"]["test"]
-        scores["cut:3, labels only, cut before fine-tuning"][run["seed"]] = run["baseline"]["word_by_word"]["test"]
-    for run in _read(RESULTS / "distillation.json").get("students", {}).values():
-        if "rule" not in run:  # word by word, as the cascades
-            scores[run["row"]][run["seed"]] = run["test"]
-    if not scores:
-        return []
-    price = prices({name.split(",")[0] for name in scores} - {"teacher"}) | {"teacher": 1.0}
-    rows = [
-        {
-            "name": name,
-            "cost": round(price[name.split(",")[0]], 4),
-            "score": round(statistics.mean(runs.values()), 4),
-            "spread": round(statistics.stdev(runs.values()), 4) if len(runs) > 1 else 0,
-            "seeds": len(runs),
-        }
-        for name, runs in scores.items()
-    ]
-    return sorted(rows, key=lambda row: (-row["cost"], -row["score"]))
-
-
-def prices(specs: set[str]) -> dict[str, float]:
-    """Return what each student costs, in multiply-accumulate operations of the MiniLM teacher."""
-    from tinykd import fusion, models
-
-    teacher, _ = models.teacher(
-        "minilm", ["O", *(f"{b}-{name}" for name in ("PER", "ORG", "LOC", "MISC") for b in "BI")]
-    )
-    whole = fusion.macs(teacher.config, PIECES)
-    return {spec: fusion.macs(models.student(spec, teacher).config, PIECES) / whole for spec in sorted(specs)}
 
 
 def minutes(*_: str) -> str:

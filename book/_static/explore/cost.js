@@ -1,49 +1,38 @@
-// Cost against F1: the recorded cascades of experiments/results/fusion.json; the page brings the figures along.
+// Cost against F1: the recorded cascades of experiments/results/fusion.json; the page brings them along.
 (function () {
   const NAMES = {
-    entropy: "by its mean entropy",
-    lowest: "by its least sure word",
-    product: "by its whole answer",
-    word: "word by word",
+    product: "the whole sentence",
+    lowest: "its least sure word",
+    entropy: "the mean entropy",
+    word: "each word alone",
   };
 
   function start() {
-    const data = JSON.parse(document.getElementById("cost-data").textContent);
+    const pairs = JSON.parse(document.getElementById("cost-data").textContent);
     const { place, controls, said } = tinykd.figure("explore-cost");
-    if (!data.pairs.length) {
-      place.textContent = "Nothing is recorded yet; `make experiments` does it.";
-      return;
-    }
-    const pairs = data.pairs.map((pair, i) => [i, pair.name]);
-    const named = new Set(data.pairs.flatMap((pair) => Object.keys(pair.ways)));
-    const ways = [...named].map((way) => [way, NAMES[way] ?? way]);
-    const pair = tinykd.control(controls, "student", tinykd.select(pairs, 0), show);
-    const way = tinykd.control(controls, "unsure of a sentence", tinykd.select(ways, "entropy"), show);
-    const asked = tinykd.control(controls, "handed to the teacher", tinykd.slider(0, 100, 1, 30), show);
+    const names = pairs.map((pair, i) => [i, pair.name]);
+    const pair = tinykd.control(controls, "student", tinykd.select(names, 0), show);
+    const way = tinykd.control(controls, "confidence of", tinykd.select(Object.entries(NAMES), "product"), show);
+    const asked = tinykd.control(controls, "deferred to the teacher", tinykd.slider(0, 100, 1, 30), show);
     const picture = tinykd.picture(place, "explore-cost", 360, 260);
     place.append(said);
 
+    const x = (cost) => 50 + 190 * cost;
+
     function show() {
-      const { teacher, student, ways } = data.pairs[pair.value];
-      // Older pairs were recorded with fewer ways.
-      for (const option of way.options) option.disabled = !ways[option.value];
-      if (!ways[way.value]) way.value = "entropy";
+      const { teacher, student, ways } = pairs[pair.value];
       const points = ways[way.value]; // [threshold, deferral rate, cost, F1]
       const distance = (point) => Math.abs(100 * point[1] - asked.value);
       const at = points.reduce((best, point) => (distance(point) < distance(best) ? point : best));
-      const scores = [...Object.values(ways).flat().map((point) => point[3]), ...data.students.map((row) => row.score)];
-      const [low, high] = [Math.min(...scores) - 0.005, Math.max(...scores, teacher.test) + 0.005];
-      const x = (cost) => 50 + 190 * cost;
+      const scores = Object.values(ways).flat().map((point) => point[3]);
+      const [low, high] = [Math.min(...scores) - 0.003, Math.max(...scores, teacher.test) + 0.003];
       const y = (score) => 220 - (200 * (score - low)) / (high - low);
       const line = (list) => "M" + list.map((point) => `${x(point[2]).toFixed(1)} ${y(point[3]).toFixed(1)}`).join("L");
-      const marks = ['<path class="axis" d="M50 10V220H350"/>', tinykd.text(200, 256, "cost (1 = the teacher alone)")];
+      const marks = ['<path class="axis" d="M50 10V220H350"/>', tinykd.text(60, 20, "entity F1", "start"), tinykd.text(200, 256, "cost (1: the teacher alone)")];
       for (const cost of [0, 0.5, 1, 1.5]) marks.push(tinykd.text(x(cost), 237, cost));
       for (let step = 0; step <= 4; step++) {
         const score = low + ((high - low) * step) / 4;
         marks.push(tinykd.text(26, y(score) + 4, score.toFixed(3)));
-      }
-      for (const row of data.students.filter((row) => row.name !== "teacher")) {
-        marks.push(`<circle class="alone" cx="${x(row.cost)}" cy="${y(row.score)}" r="3"><title>${row.name}</title></circle>`);
       }
       for (const [name, list] of Object.entries(ways)) {
         marks.push(`<path class="curve ${name === way.value ? "now" : ""}" d="${line(list)}"/>`);
@@ -66,7 +55,7 @@
     picture.addEventListener("click", (event) => {
       const box = picture.getBoundingClientRect();
       const cost = ((event.clientX - box.left) * (360 / box.width) - 50) / 190;
-      const points = data.pairs[pair.value].ways[way.value];
+      const points = pairs[pair.value].ways[way.value];
       const near = points.reduce((a, b) => (Math.abs(b[2] - cost) < Math.abs(a[2] - cost) ? b : a));
       asked.value = Math.round(100 * near[1]);
       show();

@@ -1,4 +1,4 @@
-// What the three figures of explore.md share: rows of controls, and SVG written as text.
+// What the figures of lessons 02, 03 and 11 share: rows of controls, and SVG written as text.
 window.tinykd = {
   // One control with its label; `show` is called at every change.
   control(parent, label, input, show) {

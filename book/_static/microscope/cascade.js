@@ -1,6 +1,6 @@
 /** Which sentences would go up to the teacher, and what that costs: lesson 11 on the sentences of this page. */
 
-import { at, make, percent, tags } from "./draw.js";
+import { at, make, percent, tags, wrapped } from "./draw.js";
 import { confidence, multiplications, softmax } from "./maths.js";
 
 /** @typedef {import("./tagger.js").Answer} Answer */
@@ -52,11 +52,11 @@ export function showCascade(sentences, teacher, student, threshold, by, labels) 
   const { seen, cost, agreement } = weigh(sentences, teacher, student, threshold, by, labels);
   const up = seen.filter((one) => one.up).length;
   const bill =
-    `${up} of ${seen.length} sentences go up. The bill: ${cost.student.toFixed(2)} for the student, who reads everything, ` +
-    `and ${cost.teacher.toFixed(2)} for the teacher: ${(cost.student + cost.teacher).toFixed(2)}, where 1 is the teacher alone.`;
+    `${up} of ${seen.length} sentences go to the teacher. Cost: ${cost.student.toFixed(2)} for the student + ` +
+    `${cost.teacher.toFixed(2)} for the teacher = ${(cost.student + cost.teacher).toFixed(2)}; the teacher alone costs 1.`;
   const words = agreement
-    ? ` ${percent(agreement.cascade, 1)} of ${agreement.words} words get the teacher's label; from the student alone ` +
-      `${percent(agreement.student, 1)} do.`
+    ? ` ${percent(agreement.cascade, 1)} of ${agreement.words} words get the teacher's label, ` +
+      `${percent(agreement.student, 1)} from the student alone.`
     : "";
   at("ms-bill").textContent = bill + words;
   at("ms-sentences").replaceChildren(
@@ -64,7 +64,7 @@ export function showCascade(sentences, teacher, student, threshold, by, labels) 
       make(
         seen[i].up ? "li.ms-up" : "li",
         [
-          make("span.ms-read", doubtful(text, said, threshold)),
+          make("span.ms-read", wrapped(text, said.words, doubtful(said, threshold), (word) => make("u", [word]))),
           make("span.ms-sure", [`${seen[i].sure.toFixed(2)} ${seen[i].up ? "→ teacher" : "student"}`]),
         ],
       ),
@@ -73,19 +73,8 @@ export function showCascade(sentences, teacher, student, threshold, by, labels) 
 }
 
 /**
- * The text, each word underlined that the student is less sure of than the threshold.
- * @param {string} text
+ * Which words the student is less sure of than the threshold.
  * @param {Answer} said
  * @param {number} threshold
  */
-function doubtful(text, said, threshold) {
-  /** @type {(Node | string)[]} */
-  const parts = [];
-  let done = 0;
-  said.words.forEach(({ start, end }, i) => {
-    if (Math.max(...softmax(said.logits[i])) >= threshold) return;
-    parts.push(text.slice(done, start), make("u", [text.slice(start, end)]));
-    done = end;
-  });
-  return [...parts, text.slice(done)];
-}
+const doubtful = (said, threshold) => said.logits.map((row) => Math.max(...softmax(row)) < threshold);

@@ -1,7 +1,7 @@
 /** Small pieces of the page. Text is always set as text: what a reader types is never read as HTML. */
 
 import { softmax } from "./maths.js";
-import { decode, entities, slice } from "./text.js";
+import { decode, entities } from "./text.js";
 
 /** @typedef {import("./tagger.js").Answer} Answer */
 
@@ -47,23 +47,47 @@ export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} 
 export const tags = (answer, labels) => decode(answer.logits, labels).map((k) => labels[k]);
 
 /**
- * The text with its names marked, each with its type beside it.
+ * The text from `start` to `end`, with some of its words wrapped.
+ * @param {string} text
+ * @param {Answer["words"]} words
+ * @param {boolean[]} chosen  which of the words
+ * @param {(word: string) => Node} wrap
+ * @returns {(Node | string)[]}
+ */
+export function wrapped(text, words, chosen, wrap, start = 0, end = Infinity) {
+  /** @type {(Node | string)[]} */
+  const parts = [];
+  const letters = [...text];
+  let done = start;
+  words.forEach((word, i) => {
+    if (!chosen[i] || word.start < start || word.end > end) return;
+    parts.push(letters.slice(done, word.start).join(""), wrap(word.text));
+    done = word.end;
+  });
+  return [...parts, letters.slice(done, end).join("")];
+}
+
+/**
+ * The text with its names marked, each with its type beside it, and the words on which the models differ.
  * @param {string} text
  * @param {Answer["words"]} words
  * @param {string[]} tags
+ * @param {boolean[]} differs  a flag for each word
  * @returns {(Node | string)[]}
  */
-export function marked(text, words, tags) {
+export function marked(text, words, tags, differs = []) {
+  const wrap = (/** @type {string} */ word) =>
+    make("span.ms-differs", [word, make("span.visually-hidden", [" (differs)"])]);
+  const stretch = (/** @type {number} */ start, /** @type {number} */ end) => wrapped(text, words, differs, wrap, start, end);
   /** @type {(Node | string)[]} */
   const parts = [];
   let done = 0;
   for (const [type, first, last] of entities(tags)) {
     const [start, end] = [words[first].start, words[last - 1].end];
-    parts.push(slice(text, done, start));
-    parts.push(make("span.ms-name", [slice(text, start, end), make("b", [type])], { "data-type": type }));
+    parts.push(...stretch(done, start), make("span.ms-name", [...stretch(start, end), make("b", [type])], { "data-type": type }));
     done = end;
   }
-  return [...parts, slice(text, done)];
+  return [...parts, ...stretch(done, Infinity)];
 }
 
 /**

@@ -16,7 +16,7 @@ const REST = 1000; // milliseconds without a key until the sentence counts as wr
 const KEPT = 20; // sentences of the reader that the cascade remembers
 
 const facts = await read();
-const { variants, labels, sentences } = facts;
+const { variants, labels, examples, sentences } = facts;
 const teacher = variants[0];
 const source = new Source(facts);
 const box = /** @type {HTMLTextAreaElement} */ (at("ms-text"));
@@ -54,9 +54,9 @@ async function update() {
 async function answer(text) {
   if (source.lost.has(chosen.key)) await load(chosen);
   student = await source.answer(chosen, text);
-  if (!student) return;
-  drawNames(text, student);
   everybody = [];
+  if (!student) return;
+  drawNames(text, student, await source.answer(teacher, text));
   for (const variant of variants) {
     if (late) return;
     everybody.push(variant === chosen ? student : await source.answer(variant, text));
@@ -65,18 +65,33 @@ async function answer(text) {
 }
 
 /**
+ * Both models' names, and where the models differ.
  * @param {string} text
- * @param {Answer} answer
+ * @param {Answer} mine
+ * @param {Answer | null} theirs
  */
-function drawNames(text, answer) {
-  at("ms-names").replaceChildren(...marked(text, answer.words, tags(answer, labels)));
-  const pace = source.pace(chosen);
-  const device = [`${navigator.hardwareConcurrency ?? "?"} cores, one of them used`];
-  const memory = /** @type {any} */ (navigator).deviceMemory;
-  if (memory) device.push(`${memory} GB or more of memory`);
-  at("ms-numbers").textContent = pace
-    ? `${chosen.name}: ${megabytes(chosen.bytes)}, ${pace.toFixed(1)} ms a sentence (median of the last ones). This device: ${device.join(", ")}.`
-    : `${chosen.name}: ${megabytes(chosen.bytes)}. This answer was recorded when the page was built.`;
+function drawNames(text, mine, theirs) {
+  const [said, right] = [mine, theirs ?? mine].map((answer) => tags(answer, labels));
+  const differs = said.map((tag, i) => tag !== right[i]);
+  const count = differs.filter(Boolean).length;
+  at("ms-names").replaceChildren(...marked(text, mine.words, said, differs));
+  at("ms-teacher-names").replaceChildren(...(theirs ? marked(text, theirs.words, right, differs) : []));
+  at("ms-teacher-line").hidden = Boolean(theirs);
+  at("ms-teacher-numbers").textContent = numbers(teacher, theirs);
+  at("ms-numbers").textContent = numbers(chosen, mine);
+  const result = count ? `They differ on ${count} of ${said.length} words.` : `They agree on all ${said.length} words.`;
+  at("ms-agree").textContent = theirs && said.length ? result : "";
+}
+
+/**
+ * @param {Variant} variant
+ * @param {Answer | null} answer
+ */
+function numbers(variant, answer) {
+  const pace = source.pace(variant);
+  const live = pace ? `, ${pace.toFixed(1)} ms per sentence` : "";
+  const how = source.loaded.has(variant.key) ? live : answer ? ", recorded" : "";
+  return `${variant.name}: ${megabytes(variant.bytes)}${how}`;
 }
 
 function drawRest() {
@@ -89,13 +104,12 @@ function drawRest() {
 
 function drawVariants() {
   showVariants(source, wanted.key, choose, bring);
-  at("ms-teacher-line").hidden = !facts.here || source.loaded.has(teacher.key);
 }
 
 function drawSoftly() {
   const temperature = Number(slider("ms-temperature").value);
   at("ms-temperature-said").textContent = temperature.toFixed(1);
-  if (student) showSoftly(everybody[0] ?? null, student, labels, temperature);
+  if (student) showSoftly(everybody[0] ?? null, student, labels, temperature, slider("ms-all").checked);
 }
 
 function drawCascade() {
@@ -129,7 +143,7 @@ function rest() {
     return `${slice(box.value, words[first].start, words[last - 1].end)}, ${KINDS[/** @type {keyof typeof KINDS} */ (type)] ?? type}`;
   });
   const said = `${found.length || "No"} ${found.length === 1 ? "name" : "names"}${found.length ? `: ${found.join("; ")}` : ""}.`;
-  say("ms-told", said);
+  say("ms-told", `${said} ${at("ms-agree").textContent}`.trim());
   if (!written.includes(text) && !source.recorded.has(text)) written = [text, ...written].slice(0, KEPT);
 }
 
@@ -220,23 +234,34 @@ function complain(error) {
 /** @param {string} text */
 function pick(text) {
   box.value = text;
+  update();
+}
+
+/** @param {string} text */
+function pickFromBelow(text) {
+  pick(text);
   at("microscope").scrollIntoView();
   box.focus({ preventScroll: true });
-  update();
 }
 
 function begin() {
   at("ms-static").hidden = true;
   at("microscope").hidden = false;
   for (const part of document.querySelectorAll(".ms-part")) /** @type {HTMLElement} */ (part).hidden = false;
-  const examples = /** @type {HTMLSelectElement} */ (at("ms-examples"));
-  for (const { text, broken } of sentences) if (!broken) examples.append(make("option", [text], { value: text }));
-  examples.addEventListener("change", () => examples.value && pick(examples.value));
+  examples.forEach(({ text }, i) => {
+    const button = make("button", [i < examples.length - 1 ? text : `A trap, each name is two things: ${text}`], { type: "button" });
+    button.addEventListener("click", () => pick(text));
+    at("ms-examples").append(button);
+  });
+  const select = /** @type {HTMLSelectElement} */ (at("ms-test"));
+  for (const { text, broken } of sentences) if (!broken) select.append(make("option", [text], { value: text }));
+  select.addEventListener("change", () => select.value && pick(select.value));
   box.addEventListener("input", update);
   slider("ms-temperature").addEventListener("input", drawSoftly);
+  slider("ms-all").addEventListener("change", drawSoftly);
   slider("ms-threshold").addEventListener("input", drawCascade);
   at("ms-by").addEventListener("change", drawCascade);
-  showBroken(source, pick);
+  showBroken(source, pickFromBelow);
   drawVariants();
   const button = at("ms-teacher");
   button.textContent = `Load the teacher (${megabytes(teacher.bytes)})`;
@@ -244,15 +269,14 @@ function begin() {
 }
 
 begin();
-if (facts.here) {
-  await bring(chosen);
-} else {
+if (!facts.here) {
   box.readOnly = true;
   at("ms-notice").hidden = false;
   at("ms-notice").textContent =
-    "This site was built without the models. What you see are their recorded answers to sentences of the test split: " +
-    "pick one. To type your own, run “make book” where you have the course, and open the site that it builds.";
-  box.value = sentences[0].text;
-  await update();
+    "This site was built without the models, so it shows recorded answers: pick a sentence. To type your own, run " +
+    "“make book” where you have the course, and open the site that it builds.";
 }
+box.value = examples[0].text;
+await update();
+if (facts.here) await bring(chosen);
 document.documentElement.dataset.microscope = "ready";

@@ -1,33 +1,39 @@
 /** Teacher and student, word by word, at the reader's temperature: lesson 02 on the reader's own sentence. */
 
 import { at, fill, soft } from "./draw.js";
-import { divergence } from "./maths.js";
+import { divergence, softmax } from "./maths.js";
 
 /** @typedef {import("./tagger.js").Answer} Answer */
+
+const SURE = 0.99; // a word of which each model gives more to O is folded away
 
 /**
  * @param {Answer | null} teacher
  * @param {Answer} student
  * @param {string[]} labels
  * @param {number} temperature
+ * @param {boolean} all  also the words that are surely no name
  */
-export function showSoftly(teacher, student, labels, temperature) {
-  let sum = 0;
-  const rows = student.words.map((word, i) => {
-    const said = soft("student", student.logits[i], labels, temperature);
-    if (!teacher) return [word.text, said, "–"];
-    const apart = divergence(teacher.logits[i], student.logits[i], temperature);
-    sum += apart;
+export function showSoftly(teacher, student, labels, temperature, all) {
+  const isSure = (/** @type {ArrayLike<number>} */ row) => softmax(row)[labels.indexOf("O")] > SURE;
+  const places = student.words.map((_, i) => i);
+  const open = places.filter((i) => !isSure(student.logits[i]) || (teacher && !isSure(teacher.logits[i])));
+  const apart = places.map((i) => (teacher ? divergence(teacher.logits[i], student.logits[i], temperature) : 0));
+  const rows = (all ? places : open).map((i) => {
     const both = document.createDocumentFragment();
-    both.append(soft("teacher", teacher.logits[i], labels, temperature), said);
-    return [word.text, both, apart.toFixed(3)];
+    if (teacher) both.append(soft("teacher", teacher.logits[i], labels, temperature));
+    both.append(soft("student", student.logits[i], labels, temperature));
+    return [student.words[i].text, both, teacher ? apart[i].toFixed(3) : "–"];
   });
   fill(at("ms-soft-rows"), rows);
-  const count = student.words.length;
-  at("ms-kl").textContent = !count
+  const folded = places.length - open.length;
+  at("ms-all-line").hidden = !folded;
+  at("ms-all-said").textContent = `show all words (${folded} more, surely O)`;
+  const mean = apart.reduce((sum, one) => sum + one, 0) / places.length;
+  at("ms-kl").textContent = !places.length
     ? "No words yet."
     : teacher
-      ? `Sum of the KL over ${count} words: ${sum.toFixed(3)} nats. Mean a word: ${(sum / count).toFixed(4)}. ` +
-        `Times T² = ${(temperature ** 2).toFixed(1)}: ${((temperature ** 2 * sum) / count).toFixed(4)}, the loss of lesson 02.`
-      : "The teacher has not read this sentence. Load it, and the KL of each word appears.";
+      ? `The mean KL per word, over all ${places.length} words: ${mean.toFixed(4)} nats. ` +
+        `The mean times T² = ${(temperature ** 2).toFixed(1)}: ${(temperature ** 2 * mean).toFixed(4)}, the loss of lesson 02.`
+      : "The teacher has not read this sentence. Load it at the top of the page, and the KL of each word appears.";
 }

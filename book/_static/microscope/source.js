@@ -13,7 +13,7 @@ export class Source {
   /** @param {Facts} facts */
   constructor(facts) {
     this.facts = facts;
-    this.recorded = new Map(facts.sentences.map((sentence) => [sentence.text, sentence]));
+    this.recorded = new Map([...facts.examples, ...facts.sentences].map((sentence) => [sentence.text, sentence]));
     /** @type {Map<number, {resolve: Function, reject: Function, seen: Function}>} */
     this.waiting = new Map();
     /** @type {Set<string>} */

@@ -16,6 +16,8 @@ import { at, fill, make, megabytes, percent, tags } from "./draw.js";
 export function showVariants(source, chosen, choose, load) {
   const { variants, here } = source.facts;
   const focused = document.activeElement?.id;
+  const [teacher] = variants;
+  const whole = ["teacher, 32 bits (not on this page)", megabytes(4 * teacher.parameters), "–", "–", "–", "–"];
   const rows = variants.map((variant) => {
     const input = make("input", [], { type: "radio", name: "ms-variant", id: `ms-variant-${variant.key}`, value: variant.key });
     /** @type {HTMLInputElement} */ (input).checked = variant.key === chosen;
@@ -29,12 +31,12 @@ export function showVariants(source, chosen, choose, load) {
       make("label", [input, ` ${variant.name}`]),
       megabytes(variant.bytes),
       variant.entity_f1.toFixed(3),
-      percent(variant.entity_f1 / variants[0].entity_f1, 1),
+      percent(variant.entity_f1 / teacher.entity_f1, 1),
       percent(variant.differs, 1),
       speed,
     ];
   });
-  fill(at("ms-variants"), rows);
+  fill(at("ms-variants"), [whole, ...rows]);
   if (focused?.startsWith("ms-variant-") || focused?.startsWith("ms-load-")) document.getElementById(focused)?.focus();
 }
 

@@ -1,0 +1,38 @@
+"""What a page need not load is taken out of the built site: half of its weight."""
+
+import re
+from pathlib import Path
+
+#: icons drawn a second time, as the font draws them; the search, which has a page of its own
+_UNUSED = re.compile(
+    r'\s*<(?:script|link)[^>]*"[^"]*(?:fontawesome|searchtools|language_data|searchindex)\.js[^>]*>(?:</script>)?'
+)
+_ICON = re.compile(r'(?:\.fa-[a-z0-9-]+(?::before)?,?)+\{(?:--fa|content):"[^"]*"\}')
+
+
+#: of MathJax: two thirds of the bytes of its bundle
+PARTS = ["input/tex-base", "[tex]/ams", "output/chtml", "a11y/assistive-mml"]
+
+
+def formulas(app, config) -> None:
+    """Load MathJax in parts; the extension that brings it along has set its bundle."""
+    config.mathjax_path = "mathjax/startup.js"
+    config.mathjax3_config = {"loader": {"load": PARTS}, "tex": {"packages": {"[+]": ["ams"]}}}
+
+
+def lighten(app, error: Exception | None) -> None:
+    """Take scripts that no page needs out of every page, and icons that none shows out of the theme's style."""
+    if error or app.builder.format != "html":
+        return
+    site, used = Path(app.outdir), {"xmark"}
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        used |= set(re.findall(r"\bfa-([a-z0-9-]+)", text))
+        if path.name != "search.html":
+            path.write_text(_UNUSED.sub("", text), encoding="utf-8")
+    style = site / "_static" / "styles" / "pydata-sphinx-theme.css"
+    kept = _ICON.sub(
+        lambda rule: rule[0] if used & set(re.findall(r"\.fa-([a-z0-9-]+)", rule[0])) else "",
+        style.read_text(encoding="utf-8"),
+    )
+    style.write_text(kept, encoding="utf-8")
