@@ -51,7 +51,7 @@ VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
 # than half is left, so that a sentence takes few milliseconds: they know more than three of which half is left.
 TOKENS, RANK, HEADS, NEURONS = 29_500, 144, 1 / 2, 2 / 3
 BITS = 4  # of the pruned student: what this saves, the rank gets
-COPIES = 3  # of an everyday sentence, with other names; of every other text there is one
+COPIES = 2  # of a sentence, with other names
 SEED = 0  # of three builds, from 0, 1 and 2, the best on both `valid` splits
 WORDS = 0.3  # of a copy's words other than names, how many are drawn anew
 SHOWN, BROKEN = 16, 8  # sentences of the test split that the page offers
@@ -92,19 +92,18 @@ def train(out: Path, seed: int = 0) -> dict:
     # What was written by hand: news, and sentences of every day. Copies of both get names of the whole world.
     news, daily = (part["train"].select_columns(["tokens", "labels"]) for part in (corpus, everyday()))
     gazetteer = names(daily)
-    written = [news, daily, samples.swap_entities(news, gazetteer=gazetteer)]
-    written += [samples.swap_entities(daily, copies=COPIES, gazetteer=gazetteer)]
+    written = concatenate_datasets([news, daily])
+    labelled = concatenate_datasets([written, samples.swap_entities(written, COPIES, gazetteer=gazetteer)])
     teacher, tokenizer = models.teacher("minilm", data.label_names(corpus), seed=seed)
-    teacher = fine_tune(teacher, tokenizer, concatenate_datasets(written), out / "teacher", for_teacher)
+    teacher = fine_tune(teacher, tokenizer, labelled, out / "teacher", for_teacher)
 
     # What the teacher predicts for text that it was not trained on teaches a student most.
     texts = corpus["transfer"].select_columns("tokens")
     others = [[word.text for word in words(text)] for text in other_texts()]
     texts = concatenate_datasets([texts, Dataset.from_dict({"tokens": others}, texts.features)])
-    texts = concatenate_datasets([news, daily, samples.labelled_by(teacher, tokenizer, texts, **how)])
-    copies = [samples.swap_entities(texts, gazetteer=gazetteer)]
-    copies += [samples.swap_entities(daily, copies=COPIES, seed=1, gazetteer=gazetteer)]
-    copies = samples.replace_words(concatenate_datasets(copies), teacher, tokenizer, share=WORDS)
+    texts = concatenate_datasets([written, samples.labelled_by(teacher, tokenizer, texts, **how)])
+    copies = samples.swap_entities(texts, COPIES, seed=1, gazetteer=gazetteer)
+    copies = samples.replace_words(copies, teacher, tokenizer, share=WORDS)
     texts = concatenate_datasets([texts, copies])
     student = models.student("cut:4", teacher)
     layers = teacher_layers("hidden", teacher, student)

