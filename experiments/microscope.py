@@ -86,7 +86,7 @@ def visit(chromium, address: str, texts: list[str], pause: float) -> dict:
     again = _open(context.new_page(), address)
     start = time.perf_counter()
     page.locator("#ms-teacher").click()
-    page.wait_for_selector("#ms-kl:has-text('Sum of the KL')", timeout=120_000)
+    page.wait_for_selector("#ms-kl:has-text('The mean KL per word')", timeout=120_000)
     teacher = time.perf_counter() - start
     context.close()
     return {

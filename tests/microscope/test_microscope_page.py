@@ -1,60 +1,20 @@
 """The page in a browser, with untrained models: what it does, and what it must not do."""
 
-import functools
-import http.server
 import json
 import re
-import shutil
-import threading
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from site_fixtures import Visit, watch
 
 from tests import tiny
-from tests.microscope import node
 from tests.microscope.models import microscope
+from tests.microscope.serving import Server
 from tests.test_experiments import load
 from tinykd.deploy import runtime
 from tinykd.text import decode, words
 
 PLACE = "book/microscope.html"
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; font-src 'self' data:"
-)
-
-
-class Server(http.server.SimpleHTTPRequestHandler):
-    """A server that forbids scripts to be made of strings, on the page and in its worker, and notes what is asked."""
-
-    asked: ClassVar[list[str]] = []
-
-    def end_headers(self):
-        self.send_header("Content-Security-Policy", POLICY)
-        super().end_headers()
-
-    def do_GET(self):
-        self.asked.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def served(site, made, tmp_path_factory):
-    """The address of the site with the untrained models set in."""
-    node.packages()
-    copy = tmp_path_factory.mktemp("served") / "html"
-    shutil.copytree(site, copy)
-    assert microscope.set_in(copy, made)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=str(copy)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture

@@ -125,14 +125,15 @@ def test_minutes_are_read_from_the_record():
 def test_builds_of_the_microscope_are_read_from_the_record(tmp_path, monkeypatch):
     table = recorded.builds()
     assert table.count("* - ") == len(recorded._read(recorded.RESULTS / "microscope_builds.json")) + 2  # head, mean
-    scores = {"valid_f1": 0.5, "entity_f1": 0.8}, {"valid_f1": 0.49, "entity_f1": 0.6}
+    splits = ("valid_f1", "entity_f1", "everyday_f1")
+    scores = (dict(zip(splits, of, strict=True)) for of in ((0.5, 0.8, 1), (0.49, 0.6, 1)))
     variants = dict(zip(("teacher-int8", "pruned-int8"), scores, strict=True))
     build = {"processor": "P", "precision": "fp32", "seed": 3, "minutes": None}
     (tmp_path / "microscope_builds.json").write_text(
         json.dumps({"P": build | {"variants": variants}}), encoding="utf-8"
     )
     monkeypatch.setattr(recorded, "RESULTS", tmp_path)
-    assert recorded.builds().endswith("* - P, fp32\n  - 3\n  - –\n  - 98.0 %\n  - 75.0 %\n```")
+    assert recorded.builds().endswith("* - 3\n  - –\n  - 0.490, 98.0 %\n  - 0.600, 75.0 %\n  - 1.000, 100.0 %\n```")
 
 
 @pytest.mark.parametrize("name", drawings.drawings())

@@ -64,19 +64,17 @@ def builds(*_: str) -> str:
     found = _read(RESULTS / "microscope_builds.json").values()
     if not found:
         return "No builds are recorded yet."
-    rows = ["```{list-table} The models built again: what the smallest variant keeps of its teacher's F1"]
-    rows += [":header-rows: 1", "", "* - built on", "  - seeds from", "  - minutes", "  - on *valid*", "  - on *test*"]
-    shares: dict[str, tuple[list, list]] = defaultdict(lambda: ([], []))  # built on → on valid, on test
+    splits = {"valid_f1": "*valid*", "entity_f1": "*test*", "everyday_f1": "everyday sentences"}
+    rows = ["```{list-table} The models built again: F1 of the smallest variant, and what it keeps of its teacher's"]
+    rows += [":header-rows: 1", "", "* - seed", "  - minutes", *(f"  - {split}" for split in splits.values())]
+    shares: dict[str, list[float]] = defaultdict(list)
     for build in found:
-        built_on = f"{build['processor']}, {build['precision']}"
-        rows += [f"* - {built_on}", f"  - {build['seed']}"]
-        rows += [f"  - {build['minutes']:.1f}" if build["minutes"] else "  - –"]
-        for share, split in zip(shares[built_on], ("valid_f1", "entity_f1"), strict=True):
-            share.append(100 * build["variants"]["pruned-int8"][split] / build["variants"]["teacher-int8"][split])
-            rows += [f"  - {share[-1]:.1f} %"]
-    for built_on, of in shares.items():
-        if len(of[0]) > 1:
-            rows += [f"* - {built_on}: mean", "  -", "  -"]
-            told = (f"  - {statistics.mean(share):.1f}_±_{statistics.stdev(share):.1f}_%" for share in of)
-            rows += [cell.replace("_", "\N{NO-BREAK SPACE}") for cell in told]
+        rows += [f"* - {build['seed']}", f"  - {build['minutes']:.1f}" if build["minutes"] else "  - –"]
+        for split in splits:
+            teacher, smallest = (build["variants"][key][split] for key in ("teacher-int8", "pruned-int8"))
+            shares[split].append(100 * smallest / teacher)
+            rows += [f"  - {smallest:.3f}, {shares[split][-1]:.1f} %"]
+    if len(found) > 1:
+        means = (f"{statistics.mean(of):.1f} ± {statistics.stdev(of):.1f} %" for of in shares.values())
+        rows += ["* - mean", "  -", *(f"  - {mean}" for mean in means)]
     return "\n".join([*rows, "```"])

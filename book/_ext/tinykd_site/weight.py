@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from PIL import Image
+
 _SCRIPT = r'\s*<(?:script|link)[^>]*"[^"]*(?:%s)\.js[^>]*>(?:</script>)?'
 _DRAWN_TWICE = re.compile(_SCRIPT % "fontawesome")  # its icons come as a font, too
 _SEARCH = re.compile(_SCRIPT % "searchtools|language_data|searchindex")  # which has a page of its own
@@ -20,7 +22,7 @@ def formulas(app, config) -> None:
 
 
 def lighten(app, error: Exception | None) -> None:
-    """Take scripts that no page needs out of every page, and icons that none shows out of the theme's style."""
+    """Leave out scripts that no page needs and icons that none shows; keep 256 colours of each figure."""
     if error or app.builder.format != "html":
         return
     site, used = Path(app.outdir), {"xmark"}
@@ -31,6 +33,8 @@ def lighten(app, error: Exception | None) -> None:
         path.write_text(light if path.name == "search.html" else _SEARCH.sub("", light), encoding="utf-8")
     for path in site.glob("_static/scripts/fontawesome.js*"):
         path.unlink()
+    for path in site.glob("_images/*.png"):
+        Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
     style = site / "_static" / "styles" / "pydata-sphinx-theme.css"
     kept = _ICON.sub(
         lambda rule: rule[0] if used & set(re.findall(r"\.fa-([a-z0-9-]+)", rule[0])) else "",

@@ -11,6 +11,7 @@
  * @property {number} download  bytes of all its files; 0 where they are not beside this page
  * @property {number} parameters
  * @property {number} entity_f1  on the test split of newswire
+ * @property {number} everyday_f1  on sentences of every day that no model was trained on
  * @property {number} differs  the share of the test words that it labels otherwise than the first variant
  * @property {{width: number, attention: number[], neurons: number[], rank: number, classes: number}} shape
  *

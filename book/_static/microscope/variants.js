@@ -17,7 +17,7 @@ export function showVariants(source, chosen, choose, load) {
   const { variants, here } = source.facts;
   const focused = document.activeElement?.id;
   const [teacher] = variants;
-  const whole = ["teacher, 32 bits (not on this page)", megabytes(4 * teacher.parameters), "–", "–", "–", "–"];
+  const whole = ["teacher, 32 bits (not on this page)", megabytes(4 * teacher.parameters), "–", "–", "–", "–", "–"];
   const rows = variants.map((variant) => {
     const input = make("input", [], { type: "radio", name: "ms-variant", id: `ms-variant-${variant.key}`, value: variant.key });
     /** @type {HTMLInputElement} */ (input).checked = variant.key === chosen;
@@ -32,6 +32,7 @@ export function showVariants(source, chosen, choose, load) {
       megabytes(variant.bytes),
       variant.entity_f1.toFixed(3),
       percent(variant.entity_f1 / teacher.entity_f1, 1),
+      variant.everyday_f1.toFixed(3),
       percent(variant.differs, 1),
       speed,
     ];
