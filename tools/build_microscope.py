@@ -52,7 +52,7 @@ VENDOR = ("ort.wasm.bundle.min.mjs", ENGINE)
 TOKENS, RANK, HEADS, NEURONS = 29_500, 144, 1 / 2, 2 / 3
 BITS = 4  # of the pruned student: what this saves, the rank gets
 TEACHERS = 2  # of as many seeds: the page shows the first, the students learn the mean of what all say
-SEED = 0  # of three builds, from 0, 10 and 20, the best of the smallest variant on `valid`
+SEED = 20  # of three builds, from 0, 10 and 20, that whose smallest variant scores best on `valid`
 WORDS = 0.3  # of a copy's words other than names, how many are drawn anew
 SHOWN, BROKEN = 16, 8  # sentences of the test split that the page offers
 #: sentences of the first page, in which no model of ours was trained; the last one is a trap: each name is two things
@@ -445,7 +445,7 @@ def compare(facts: dict) -> None:
 
     builds = json.loads(BUILDS.read_text(encoding="utf-8")) if BUILDS.exists() else {}
     made = {key: value for key, value in facts["made"].items() if key != "settings"}
-    made |= {"seed": facts["made"]["settings"]["student"]["seed"]}
+    made |= {key: facts["made"]["settings"]["student"][key] for key in ("seed", "precision")}
     scores = {
         variant["key"]: {key: variant[key] for key in ("valid_f1", "entity_f1", "everyday_f1", "bytes")}
         for variant in facts["variants"]
