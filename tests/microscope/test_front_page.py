@@ -51,7 +51,7 @@ def test_the_slider_heats_the_soft_labels_of_the_chosen_word(front):
 
 def test_type_your_own_tells_its_bytes_beforehand_and_answers(front):
     page, loaded = front.page, []
-    page.on("requestfinished", loaded.append)
+    page.on("requestfinished", lambda request: loaded.append(request))
     told = float(re.search(r"loads ([\d.]+) MB", page.locator("#front-own").inner_text())[1])
     page.locator("#front-own").click()
     page.wait_for_selector("#front-text:not([readonly])")
