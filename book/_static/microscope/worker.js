@@ -17,7 +17,19 @@ import { Tagger } from "./tagger.js";
 const ort = runtime;
 /** @type {Map<string, Promise<Tagger>>} */
 const taggers = new Map();
-let begun = false;
+/** @type {Promise<void> | undefined} ONNX Runtime, fetched once for all variants */
+let begun;
+
+/** @param {NonNullable<Facts["runtime"]>} engine */
+async function begin(engine) {
+  try {
+    ort.env.wasm.wasmBinary = await file(new URL(engine.file, import.meta.url).href, engine.sha256);
+    ort.env.wasm.numThreads = 1; // more would need a server that sends special headers
+  } catch (error) {
+    begun = undefined; // the next variant tries again
+    throw error;
+  }
+}
 
 /**
  * @param {Variant} variant
@@ -28,17 +40,13 @@ async function open(variant, engine, seen) {
   const of = (/** @type {string} */ name) => file(new URL(`${variant.folder}/${name}`, import.meta.url).href, variant.files[name]);
   const json = async (/** @type {string} */ name) => JSON.parse(new TextDecoder().decode(await of(name)));
   const graphAt = new URL(`${variant.folder}/${variant.graph}`, import.meta.url).href;
-  const [wasm, graph, tokenizer, facts] = await Promise.all([
-    begun ? null : file(new URL(engine.file, import.meta.url).href, engine.sha256),
+  begun ??= begin(engine);
+  const [, graph, tokenizer, facts] = await Promise.all([
+    begun,
     file(graphAt, variant.files[variant.graph], seen),
     json("tokenizer.json"),
     json("export.json"),
   ]);
-  if (wasm) {
-    ort.env.wasm.wasmBinary = wasm;
-    ort.env.wasm.numThreads = 1; // more would need a server that sends special headers
-    begun = true;
-  }
   const tagger = await Tagger.open(ort, graph, tokenizer, facts);
   await tagger.answer("A first sentence, so that the next one finds everything in its place."); // the slowest
   return tagger;
