@@ -7,7 +7,7 @@ import pytest
 
 from tests.microscope import node
 from tests.microscope.models import microscope, untrained
-from tests.microscope.serving import Server
+from tests.microscope.server import Server
 
 
 @pytest.fixture(scope="session")

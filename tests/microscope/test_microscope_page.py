@@ -9,7 +9,7 @@ from site_fixtures import Visit, watch
 
 from tests import tiny
 from tests.microscope.models import microscope
-from tests.microscope.serving import Server
+from tests.microscope.server import Server
 from tests.test_experiments import load
 from tinykd.deploy import runtime
 from tinykd.text import decode, words

@@ -68,7 +68,7 @@ def cards(*numbers: str) -> str:
         page = reference.lessons()[number]
         title, taught, takes = opening(page)
         text += [f":::{{grid-item-card}} {number} {title}", f":link: ../{page}", ":link-type: doc", ""]
-        image = f'<img class="card-picture" src="../_static/cards/{number}.png" alt="" loading="lazy">'
+        image = f'<div class="card-picture"><img src="../_static/cards/{number}.png" alt="" loading="lazy"></div>'
         text += ["```{raw} html", image, "```", "", f"{_sentence(taught.rstrip('.'))} *{takes}.*", ":::", ""]
     return "\n".join([*text, "::::"])
 

@@ -79,7 +79,7 @@ function drawNames(text, mine, theirs) {
   at("ms-teacher-line").hidden = Boolean(theirs);
   at("ms-teacher-numbers").textContent = numbers(teacher, theirs);
   at("ms-numbers").textContent = numbers(chosen, mine);
-  const result = count ? `They differ on ${count} of ${said.length} words.` : `They agree on all ${said.length} words.`;
+  const result = count ? `They differ on ${count} of ${said.length} words.` : "They agree on every word.";
   at("ms-agree").textContent = theirs && said.length ? result : "";
 }
 
