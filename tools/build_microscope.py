@@ -55,9 +55,9 @@ TEACHERS = 2  # of as many seeds: the page shows the first, the students learn t
 SEED = 20  # of three builds, from 0, 10 and 20, that whose smallest variant scores best on `valid`
 WORDS = 0.3  # of a copy's words other than names, how many are drawn anew
 SHOWN, BROKEN = 16, 8  # sentences of the test split that the page offers
-#: sentences of the first page, in which no model of ours was trained; the last one is a trap: each name is two things
+#: sentences of the first page, on which no model was trained; the last one is a trap: each name is two things
 EXAMPLES = (
-    "Tim Cook opened an Apple store in Berlin.",
+    "Tim Cook runs Apple, and Samsung sells more phones in India.",
     "Real Madrid signed Ana Souza from Ajax.",
     "Mara Hope left Jordan for Nice.",
 )
