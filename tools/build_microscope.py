@@ -88,7 +88,7 @@ def train(out: Path, seed: int = 0) -> dict:
     for_student = replace(for_student, epochs=1, learning_rate=4e-4, alpha=0.1, seed=seed)
     again = replace(for_student, epochs=3, learning_rate=8e-4, alpha=0.0, temperature=1.0, batch_size=32)
 
-    # What was written by hand: news, and sentences of every day. Copies of both get names of the whole world.
+    # What has labels: news, and sentences of every day. Copies of both get names of the whole world.
     news, daily = (part["train"].select_columns(["tokens", "labels"]) for part in (corpus, everyday()))
     gazetteer = names(daily)
     written = concatenate_datasets([news, daily])
@@ -145,7 +145,7 @@ def train(out: Path, seed: int = 0) -> dict:
 
 
 def everyday():
-    """Return the sentences of every day, written by hand for this page: train, valid and test."""
+    """Return the sentences of every day, which a language model wrote for this page: train, valid and test."""
     from tinykd import data
 
     return data.load(str(NPM / "everyday"))
@@ -196,6 +196,7 @@ def describe(out: Path) -> dict:
     gold = {name: [[labels[k] for k in row] for row in split["labels"]] for name, split in splits.items()}
     lines = (EMBEDDED / "newswire" / "test.txt").read_text(encoding="utf-8").splitlines()
     texts = [inline.parse(line.strip())[0] for line in lines if line.strip() and not line.startswith("#")]
+    known = {name for found in names(everyday()["train"]).values() for name in found}
     variants, tags, answers, examples = [], {}, {}, [{"text": text, "answers": {}} for text in EXAMPLES]
     for key, (name, title) in VARIANTS.items():
         loaded = runtime.load(out / key, threads=1)
@@ -217,6 +218,7 @@ def describe(out: Path) -> dict:
                 "download": 0,
                 "valid_f1": evaluation.entity_scores(gold["valid"], others["valid"])["entity_f1"],
                 "everyday_f1": evaluation.entity_scores(gold["everyday"], others["everyday"])["entity_f1"],
+                "everyday_found": _found(splits["everyday"]["tokens"][:], gold["everyday"], others["everyday"], known),
                 "entity_f1": evaluation.entity_scores(gold["test"], tags[key])["entity_f1"],
                 "differs": 1 - evaluation.token_accuracy(tags["teacher-int8"], tags[key]),
                 "shape": _shape(model.config),
@@ -226,9 +228,9 @@ def describe(out: Path) -> dict:
             }
         )
     top, last = tags["teacher-int8"], tags["pruned-int8"]
-    names = [entities(row) for row in gold["test"]]
-    fit = [i for i, row in enumerate(gold["test"]) if 6 <= len(row) <= 24 and names[i]]
-    fails = [i for i in fit if entities(last[i]) != names[i] == entities(top[i])]
+    right = [entities(row) for row in gold["test"]]
+    fit = [i for i, row in enumerate(gold["test"]) if 6 <= len(row) <= 24 and right[i]]
+    fails = [i for i in fit if entities(last[i]) != right[i] == entities(top[i])]
     broken = _spread(fails, BROKEN)
     shown = _spread([i for i in fit if i not in broken], SHOWN)
     sentences = [
@@ -238,6 +240,19 @@ def describe(out: Path) -> dict:
     ]
     facts = {"labels": labels, "variants": variants, "fails_alone": len(fails)}
     return facts | {"examples": examples, "sentences": sentences}
+
+
+def _found(rows: list, gold: list, tags: list, known: set[str]) -> dict[str, list[int]]:
+    """Return how many names were found, and of how many: those that the training knows, and new ones."""
+    from tinykd.text import entities
+
+    counts = {"known": [0, 0], "new": [0, 0]}
+    for tokens, right, said in zip(rows, gold, tags, strict=True):
+        for entity in entities(right):
+            count = counts["known" if " ".join(tokens[entity[1] : entity[2]]) in known else "new"]
+            count[0] += entity in entities(said)
+            count[1] += 1
+    return counts
 
 
 def _read(model, rows: list) -> list:
@@ -272,7 +287,7 @@ def _shape(config) -> dict:
 def recipe(seed: int = SEED) -> dict:
     """Return what decides about the models and what is told of them. No torch: every build of the book asks this."""
     said = {
-        "constants": [TOKENS, RANK, HEADS, NEURONS, BITS, TEACHERS, seed, WORDS, SHOWN, BROKEN, VARIANTS],
+        "constants": [TOKENS, RANK, HEADS, NEURONS, BITS, TEACHERS, seed, WORDS, SHOWN, BROKEN, EXAMPLES, VARIANTS],
         "train": hashlib.sha256(("".join(map(inspect.getsource, (train, names, other_texts)))).encode()).hexdigest(),
         "corpus": {
             path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

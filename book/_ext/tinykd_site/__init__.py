@@ -22,6 +22,7 @@ GENERATED = {
     "figure": front.figure,
     "minutes": recorded.minutes,
     "builds": recorded.builds,
+    "everyday": recorded.everyday,
 }
 _PLACE = re.compile(r"^<!-- tinykd: (\w+) ?(.*?) -->$", re.MULTILINE)
 

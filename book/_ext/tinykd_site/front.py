@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from . import reference
-from .recorded import RESULTS, ROOT, cascades
+from .pages import slug
+from .recorded import FACTS, RESULTS, ROOT, cascades
 
-FACTS = ROOT / "book" / "_static" / "microscope" / "microscope.json"
 WIDTH = 360  #: pixels of a card's picture
 #: running figure → what to do with it, and what stands for it where no script runs
 FIGURES = {
@@ -53,11 +53,10 @@ def result(*_: str) -> str:
     builds = json.loads((RESULTS / "microscope_builds.json").read_text(encoding="utf-8")).values()
     scores = [[build["variants"][one["key"]]["entity_f1"] for one in (teacher, smallest)] for build in builds]
     kept = statistics.mean(after / before for before, after in scores)
-    count = {16: "Sixteen"}.get(len(reference.lessons()), str(len(reference.lessons())))
-    large, small = 4 * teacher["parameters"] / 1e6, smallest["bytes"] / 1e6
+    lessons, large, small = len(reference.lessons()), 4 * teacher["parameters"] / 1e6, smallest["bytes"] / 1e6
     return (
-        f"**{count} runnable lessons and a small package turn a tagger of {large:.0f} MB into one of {small:.0f} MB "
-        f"that keeps {100 * kept:.0f} % of its F1.** No graphics card; no network, once the packages are installed."
+        f"**{lessons} runnable lessons and a small package turn a tagger of {large:.0f} MB into one of {small:.0f} MB "
+        f"that keeps {100 * kept:.0f} % of its F1 on news.** No graphics card; no network, once the packages are installed."
     )
 
 
@@ -108,7 +107,7 @@ def try_live(page: str) -> str:
                     places.append(heading)
         elif "Dial(" in source:
             places.append(heading)
-    told = [f"[{heading}](#{heading.replace(' ', '-')})" for heading in dict.fromkeys(places)]
+    told = [f"[{heading}](#{slug(heading)})" for heading in dict.fromkeys(places)]
     told = [f"a figure that runs in this page, under {' and '.join(told)}"] if told else []
     told += [LIVE[number]] if number in LIVE else []
     return "\n".join(["```{admonition} Try it live", ":class: tip", _sentence("; ".join(told)), "```"])
