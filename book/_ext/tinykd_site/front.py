@@ -56,7 +56,7 @@ def result(*_: str) -> str:
     lessons, large, small = len(reference.lessons()), 4 * teacher["parameters"] / 1e6, smallest["bytes"] / 1e6
     return (
         f"**{lessons} runnable lessons and a small package turn a tagger of {large:.0f} MB into one of {small:.0f} MB "
-        f"that keeps {100 * kept:.0f} % of its F1 on news.** No graphics card; no network, once the packages are installed."
+        f"that keeps {100 * kept:.0f} % of its F1 on news.** No graphics card; no network, once installed."
     )
 
 

@@ -13,10 +13,10 @@ MINUTES = ROOT / "notebooks" / "minutes.json"
 FACTS = ROOT / "book" / "_static" / "microscope" / "microscope.json"
 #: run of experiments/results/fusion.json → its student, as the cost figure names it
 PAIRS = {
-    "cut:3, hidden, long, augmented, deeper, seed 0": "three of six layers, most heads and neurons pruned",
-    "cut:3, hidden, long, augmented, ladder, seed 0": "three of six layers, half pruned",
-    "cut:2, hidden, long, augmented, seed 2": "two of six layers",
-    "cut:3, hidden, long, augmented, seed 0": "three of six layers",
+    "cut:3, hidden, long, augmented, deeper, seed 0": "three layers, pruned further",
+    "cut:3, hidden, long, augmented, ladder, seed 0": "three layers, half pruned",
+    "cut:2, hidden, long, augmented, seed 2": "two layers",
+    "cut:3, hidden, long, augmented, seed 0": "three layers",
 }
 
 

@@ -28,7 +28,7 @@
       const [low, high] = [Math.min(...scores) - 0.003, Math.max(...scores, teacher.test) + 0.003];
       const y = (score) => 220 - (200 * (score - low)) / (high - low);
       const line = (list) => "M" + list.map((point) => `${x(point[2]).toFixed(1)} ${y(point[3]).toFixed(1)}`).join("L");
-      const marks = ['<path class="axis" d="M50 10V220H350"/>', tinykd.text(60, 20, "entity F1", "start"), tinykd.text(200, 256, "cost (1: the teacher alone)")];
+      const marks = ['<path class="axis" d="M50 10V220H350"/>', tinykd.text(84, 20, "entity F1"), tinykd.text(200, 256, "cost (1: the teacher alone)")];
       for (const cost of [0, 0.5, 1, 1.5]) marks.push(tinykd.text(x(cost), 237, cost));
       for (let step = 0; step <= 4; step++) {
         const score = low + ((high - low) * step) / 4;

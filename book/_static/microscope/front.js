@@ -91,5 +91,5 @@ at("front-live").hidden = false;
 box.addEventListener("input", update);
 word.addEventListener("change", drawSoftly);
 slider.addEventListener("input", drawSoftly);
-pick(examples[0].text);
+pick(examples[examples.length - 1].text);
 document.documentElement.dataset.front = "ready";
