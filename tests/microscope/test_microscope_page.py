@@ -182,12 +182,12 @@ def test_an_example_is_read_by_both_at_once(visit, made):
     found = visit()
     page, buttons = found.page, found.page.locator("#ms-examples button")
     examples = [one["text"] for one in json.loads((made / microscope.FACTS).read_text(encoding="utf-8"))["examples"]]
-    assert page.locator("#ms-text").input_value() == examples[0] and "words" in page.inner_text("#ms-agree")
+    assert page.locator("#ms-text").input_value() == examples[0] and "word" in page.inner_text("#ms-agree")
     assert buttons.all_inner_texts()[:-1] == examples[:-1]
     assert "trap" in buttons.last.inner_text()
     buttons.last.press("Enter")
     until(page, "#ms-teacher-names", words(examples[-1])[0].text)
-    assert page.locator("#ms-text").input_value() == examples[-1] and "words" in page.inner_text("#ms-agree")
+    assert page.locator("#ms-text").input_value() == examples[-1] and "word" in page.inner_text("#ms-agree")
     assert not found.faults
 
 
@@ -415,7 +415,7 @@ def test_without_models_the_page_shows_records(open_page):
         pytest.skip("this site was built where the models are")
     assert "make book" in visit.page.inner_text("#ms-notice")
     assert visit.page.locator("#ms-soft-rows tr").count()
-    assert "mean KL per word" in visit.page.inner_text("#ms-kl") and "words" in visit.page.inner_text("#ms-agree")
+    assert "mean KL per word" in visit.page.inner_text("#ms-kl") and "word" in visit.page.inner_text("#ms-agree")
     visit.page.locator("#ms-broken button").first.click()
     until(visit.page, "#ms-differ-said", "variants")
     assert not visit.faults
