@@ -45,10 +45,6 @@ def one_seed(seed: int) -> dict:
         report[name]["word_by_word"] = {
             split: word_by_word(model, tokenizer, corpus[split]) for split in ("valid", "test")
         }
-    for name in ("teacher", "student"):
-        report[name]["token_report"] = evaluation.token_report(
-            *evaluation.predictions(trained[name], tokenizer, corpus["test"])
-        )
     return report
 
 

@@ -45,7 +45,7 @@ class Row:
     those of the next seeds; what the layers hold is its own teacher's.
     ``new_names`` adds as many copies of all those with names drawn from the vocabulary, ``outside`` so many sentences
     of real newswire (``reuters.py``), both labelled by the teacher; ``words`` begins with the teacher's words
-    (``models.svd_embeddings``). ``chosen`` keeps a ``QUARTER`` by that rule of ``samples.select``.
+    (``models.svd_embeddings``). ``chosen`` keeps so many sentences by that rule of ``samples.select``.
     """
 
     student: str = "cut:3"
@@ -56,7 +56,7 @@ class Row:
     outside: int = 0
     teachers: int = 1
     words: bool = False
-    chosen: str | None = None
+    chosen: tuple[str, int] | None = None
 
 
 def sampled(student: str, settings: Settings) -> dict[str, Row]:
@@ -67,7 +67,7 @@ def sampled(student: str, settings: Settings) -> dict[str, Row]:
         f"{student}, dynamic": Row(student, settings=dynamic),
         f"{student}, augmented": Row(student, settings=settings, copies=1),
         **{
-            f"{student}, a quarter, {rule}": Row(student, settings=longer, chosen=rule)
+            f"{student}, a quarter, {rule}": Row(student, settings=longer, chosen=(rule, QUARTER))
             for rule in ("random", "stratified", "uncertain")
         },
     }
@@ -169,7 +169,13 @@ def here(settings: Settings, seed: int) -> Settings:
 
 def one_row(name: str, seed: int, corpus) -> dict:
     """Train and score one student; return what is recorded of it."""
-    row, train = ROWS[name], corpus["train"]
+    student, tokenizer, about = trained(name, ROWS[name], seed, corpus)
+    return about | scored(student, tokenizer, corpus) | recipes.provenance()
+
+
+def trained(name: str, row: Row, seed: int, corpus, folder: str = "distillation") -> tuple:
+    """Return the student of a row, its tokenizer, and what is recorded of its training."""
+    train = corpus["train"]
     settings = here(row.settings, seed)
     teacher, tokenizer = teacher_of(seed, train, data.label_names(corpus))
     student = models.student(row.student, teacher, seed)
@@ -187,7 +193,7 @@ def one_row(name: str, seed: int, corpus) -> dict:
         train = concatenate_datasets([train, labelled.cast(train.features)])
     if row.words:
         models.svd_embeddings(student, teacher)
-    out = RUNS / "distillation" / f"{name.replace(', ', '-').replace(' ', '-').replace(':', '')}-seed{seed}"
+    out = RUNS / folder / f"{name.replace(', ', '-').replace(' ', '-').replace(':', '')}-seed{seed}"
     start = time.perf_counter()
     if row.method is None:
         student = fine_tune(student, tokenizer, train, out, settings)
@@ -199,13 +205,14 @@ def one_row(name: str, seed: int, corpus) -> dict:
         store = RUNS / f"signals-seed{seed}" / f"{kind.replace(':', '')}{made}"
         transfer = samples.with_teacher(train, teacher, tokenizer, store, layers, precision=settings.precision)
         if row.chosen:
-            transfer = samples.select(transfer, QUARTER, row.chosen, seed)
+            rule, count = row.chosen
+            transfer = samples.select(transfer, count, rule, seed)
         if row.teachers > 1:
             transfer = with_others(transfer, train, [(seed + n) % 3 for n in range(1, row.teachers)], corpus, store)
         student = distill_by(row.method, student, tokenizer, transfer, out, settings)
     seconds = time.perf_counter() - start
     about = {"row": name, "seed": seed, "minutes": seconds / 60, "settings": asdict(settings), "rule": "decoded"}
-    return about | scored(student, tokenizer, corpus) | recipes.provenance()
+    return student, tokenizer, about
 
 
 def scored(model, tokenizer, corpus) -> dict[str, float]:

@@ -155,6 +155,10 @@ def test_what_came_before_a_fault_is_answered_and_a_byte_order_mark_is_no_text(r
         (["distill", "--data", "{place}/slips", "--strict", "--out", "{place}/z"], b"", "train.conll:2"),
         (["distill", "--data", "{place}/corpus", "--max-train", "0", "--out", "{place}/w"], b"", "max_train is 0"),
         (["distill", "--data", "{place}/corpus", "--copies", "0", "--out", "{place}/u"], b"", "copies is 0"),
+        (["distill", "--data", "{place}/corpus", "--select", "random:9999", "--out", "{place}/v"], b"", "size is 9999"),
+        (["distill", "--data", "{place}/corpus", "--select", "best:9", "--out", "{place}/v"], b"", "rule is 'best'"),
+        (["distill", "--data", "{place}/corpus", "--dynamic", "0", "--out", "{place}/v"], b"", "candidates 0.0"),
+        (["distill", "--data", "{place}/corpus", "--mixing", "0.5:7", "--out", "{place}/v"], b"", "mixing_end is 7.0"),
         (["distill", "--data", "{place}/corpus", "--dropout", "2", "--out", "{place}/t"], b"", "dropout is 2.0"),
         (["distill", "--data", "{place}/corpus", "--texts", "{place}/more.txt", "--out", "{place}/s"],
          b"", "more.txt: no such file"),
@@ -191,6 +195,28 @@ def test_how_the_models_are_trained_is_said_and_recorded(run, place, tmp_path, c
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     told = {"precision": "fp32", "speed": False, "learning_rate": 1e-3, "strict": False, "method": "logits"}
     assert told.items() <= report["setup"].items()
+
+
+def test_the_articles_program_from_the_command_line(run, place, tmp_path):
+    options = ["--data", place / "corpus", "--teacher", place / "base", "--student", "cut:1", "--epochs", 1]
+    options += ["--teacher-epochs", 1, "--out", tmp_path / "run", "--select", "random:16", "--dynamic"]
+    done = run("distill", *options, "--mixing", "0.5:1", "--fuse", "parallel", "--report", "article")
+    assert done.code == 0, done.err
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    setup = {"select": ["random", 16], "dynamic": 2.0, "mixing": [0.5, 1.0], "fuse": "parallel"}
+    assert setup.items() <= report["setup"].items()
+    for name in ("teacher", "student", "twin", "fusion"):
+        table = report[name]["token_report"]
+        assert f"{name}\n\n{table}" in done.out
+        said = run("evaluate", "--model", tmp_path / "run" / name, "--data", place / "corpus", "--report", "article")
+        assert said.out == table + "\n"
+
+
+@pytest.mark.parametrize("wrong", [["--select", "random"], ["--select", "random:x"], ["--mixing", "0:1:0"]])
+def test_what_cannot_be_read_is_wrong_usage(run, place, wrong, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("distill", "--data", place / "corpus", "--out", place / "w", *wrong)
+    assert f"argument {wrong[0]}: {wrong[1]!r}; expected" in capsys.readouterr().err
 
 
 def test_ctrl_c_says_that_the_same_command_goes_on(run, place, monkeypatch):

@@ -16,7 +16,7 @@ from tinykd.deploy import measuring
 from tinykd.deploy.plain import PlainPredictor
 from tinykd.deploy.predictor import Predictor
 from tinykd.errors import ModelError, SettingError
-from tinykd.evaluation import entity_scores, evaluate, predictions, score, token_accuracy, token_report
+from tinykd.evaluation import entity_scores, evaluate, predicted, score, token_accuracy, token_report
 from tinykd.text import decode
 
 GOLD = [["B-PER", "I-PER", "O", "O"], ["B-LOC", "O"]]
@@ -56,7 +56,7 @@ def test_labels_that_are_not_iob2_are_free(names):
 
 def test_what_is_scored_is_decoded(tokenizer):
     model, dataset = tagger(tokenizer, always="I-PER"), corpus(LABELS)
-    assert predictions(model, tokenizer, dataset)[1] == [["B-PER", "I-PER"], ["O"]]
+    assert predicted(PlainPredictor(model, tokenizer), dataset) == [["B-PER", "I-PER"], ["O"]]
     scores = evaluate(model, tokenizer, dataset)
     assert scores["token_accuracy"] == pytest.approx(2 / 3) and scores["by_type"]["PER"]["support"] == 1
     assert score(PlainPredictor(model, tokenizer), dataset) == scores
@@ -214,10 +214,10 @@ def test_several_seeds_are_written_with_their_spread_and_one_without():
 def test_evaluate_matches_labels_by_name(tokenizer):
     model, other_order = tagger(tokenizer, always="B-PER"), ["O", "I-PER", "B-PER"]
     for names in (LABELS, other_order):
-        gold, found = predictions(model, tokenizer, corpus(names))
-        assert (gold, found) == ([["B-PER", "O"], ["O"]], [["B-PER", "B-PER"], ["B-PER"]])
+        right, found = evaluation.gold(corpus(names)), predicted(PlainPredictor(model, tokenizer), corpus(names))
+        assert (right, found) == ([["B-PER", "O"], ["O"]], [["B-PER", "B-PER"], ["B-PER"]])
         scores = evaluate(model, tokenizer, corpus(names))
-        assert scores == entity_scores(gold, found) | {"token_accuracy": 1 / 3}
+        assert scores == entity_scores(right, found) | {"token_accuracy": 1 / 3}
 
 
 def test_evaluate_refuses_other_labels(tokenizer):
@@ -240,5 +240,5 @@ def test_labels_are_read_by_their_ids_whatever_the_order_in_the_file(tokenizer, 
     )
     loaded = models.load(tmp_path / "model")
     assert evaluate(*loaded, dataset)["accuracy"] == 1
-    assert predictions(*loaded, dataset)[0] == predictions(*loaded, dataset)[1]
+    assert evaluation.gold(dataset) == predicted(PlainPredictor(*loaded), dataset)
     assert tinykd.open(tmp_path / "model").labels == names

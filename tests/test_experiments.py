@@ -175,7 +175,7 @@ def test_one_row_runs_from_end_to_end_and_goes_on(tmp_path, monkeypatch):
     rows = {"plain": experiment.Row("cut:1", None, quick), "more": experiment.Row("cut:1", "hidden", quick, 1)}
     rows["two teachers"] = experiment.Row("cut:1", "hidden", quick, 1, teachers=2)
     rows["outside"] = experiment.Row("cut:1", "hidden", quick, 1, outside=2)
-    rows["chosen"] = experiment.Row("cut:1", "logits", quick, chosen="uncertain")
+    rows["chosen"] = experiment.Row("cut:1", "logits", quick, chosen=("uncertain", 7))
     monkeypatch.setattr(experiment, "QUARTER", 2)
     monkeypatch.setattr(experiment, "ROWS", rows)
     monkeypatch.setattr(load("reuters"), "archive", lambda: archive(tmp_path / "archive.tgz"))

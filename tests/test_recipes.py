@@ -8,9 +8,11 @@ import pytest
 from datasets import Dataset
 from transformers import BertConfig, BertModel
 
+import tinykd
 from tests import tiny
-from tinykd import artifacts, data, recipes
+from tinykd import artifacts, data, evaluation, models, plots, recipes, samples
 from tinykd.errors import DataError, RunError, SettingError, TinykdError
+from tinykd.models.precision import best_precision
 from tinykd.recipes import Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,6 +106,59 @@ def test_students_read_copies_and_one_of_them_the_teachers_texts(finished, place
         file.write("Nice beat Jordan.\n")
     with pytest.raises(RunError, match=r"made with other settings or data \(texts_digest is"):
         recipes.run(more, tmp_path / "out")
+
+
+def test_the_articles_program_as_one_run(finished, place, tmp_path):
+    """Chosen samples, dynamic ones, the joint output, a fusion, and the article's report of all four."""
+    done, plain = finished
+    whole = setup(place, select=("stratified", 20), dynamic=2.0, mixing=(0.5, 1.0), fuse="cascade")
+    report = recipes.run(whole, tmp_path / "out")
+    assert report["read"] == {"student": 20, "twin": 20}
+    note = json.loads((tmp_path / "out/student/settings.json").read_text())
+    assert note["dynamic"]["candidates"] == 2.0 and (note["mixing"], note["mixing_end"]) == (0.5, 1.0)
+    assert json.loads((tmp_path / "out/twin/settings.json").read_text())["dynamic"] is None
+    assert tiny.same_weights(tmp_path / "out/teacher", done / "teacher")  # the teacher is trained on all sentences
+    test = data.load(whole.data)["test"]
+    for name in ("teacher", "student", "twin", "fusion"):
+        predictor = tinykd.open(tmp_path / "out" / name)
+        assert report[name]["entity_f1"] == evaluation.score(predictor, test)["entity_f1"]
+        expected = evaluation.token_report(evaluation.gold(test), evaluation.predicted(predictor, test))
+        assert report[name]["token_report"] == expected
+    assert report["fusion"]["size_bytes"] == report["teacher"]["size_bytes"] + report["student"]["size_bytes"]
+    assert [line.split()[0] for line in recipes.table(report).splitlines()[1:5]] == recipes.present(report)
+    assert recipes.present(plain) == ["teacher", "student", "twin"]
+
+
+def test_the_teacher_tells_which_samples_are_uncertain(place, tmp_path):
+    whole = setup(place, select=("uncertain", 9), fuse="parallel")
+    assert "fusion" in recipes.run(whole, tmp_path / "out")
+    rows = data.load(whole.data)["train"]
+    known = samples.with_teacher(
+        rows, *models.load(tmp_path / "out/teacher"), tmp_path / "again", precision=whole.precision or best_precision()
+    )
+    chosen = samples.select(known, 9, "uncertain")
+    stored = Dataset.from_file(str(tmp_path / "out/signals/signals.arrow"))
+    assert stored["teacher_logits"][:] == chosen["teacher_logits"][:]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"select": ("random", 10**6)}, {"select": ("best", 3)}, {"dynamic": 0.5}, {"mixing": (2.0,)}, {"fuse": "both"}],
+)
+def test_what_cannot_be_chosen_is_refused_before_any_work(place, tmp_path, wrong):
+    with pytest.raises(SettingError):
+        recipes.run(setup(place, **wrong), tmp_path / "out")
+    assert not (tmp_path / "out" / "teacher").exists()
+
+
+def test_a_figure_is_the_same_bytes_on_any_day(finished, tmp_path, monkeypatch):
+    for ending in ("png", "svg", "pdf"):
+        again = []
+        for date in ("0", "86400"):  # the seconds since 1970 that matplotlib writes into a file
+            monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
+            plots.save(plots.scoreboard(finished[1]), tmp_path / f"again.{ending}")
+            again.append((tmp_path / f"again.{ending}").read_bytes())
+        assert again[0] == again[1], ending
 
 
 def test_a_text_that_is_missing_or_empty_is_told_before_any_work(place, tmp_path):

@@ -32,15 +32,13 @@ def score(predictor: Predictor, dataset: Dataset) -> dict:
         For tagging ``entity_f1`` (strict: type and both borders), ``entity_precision``, ``entity_recall``,
         ``token_accuracy`` and ``by_type``; for classification ``accuracy`` and ``macro_f1``. All in [0, 1].
     """
+    return scores(data.task(dataset), gold(dataset), predicted(predictor, dataset))
+
+
+def predicted(predictor: Predictor, dataset: Dataset) -> Names:
+    """Return the predicted label names of every row; a ModelError if the corpus has other labels."""
     models.check_labels(predictor.labels, data.label_names(dataset), "the model", "the corpus")
-    return scores(data.task(dataset), gold(dataset), _predicted(predictor, dataset))
-
-
-def predictions(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, max_length: int = 128
-) -> tuple[Names, Names]:
-    """Return the gold and the predicted label names of every row."""
-    return gold(dataset), _predicted(PlainPredictor(model, tokenizer, max_length), dataset)
+    return [decoded(logits, predictor.labels) for logits in predictor.logits(rows_of(dataset))]
 
 
 def gold(dataset: Dataset) -> Names:
@@ -140,10 +138,6 @@ def mean_and_spread(values: list[float], digits: int = 3) -> str:
     """
     spread = ["±", f"{statistics.stdev(values):.{digits}f}"] if len(values) > 1 else []
     return "\N{NO-BREAK SPACE}".join([f"{statistics.mean(values):.{digits}f}", *spread])
-
-
-def _predicted(predictor: Predictor, dataset: Dataset) -> Names:
-    return [decoded(logits, predictor.labels) for logits in predictor.logits(rows_of(dataset))]
 
 
 def _summed(task: str, gold: Names, predicted: Names) -> dict[str, np.ndarray]:

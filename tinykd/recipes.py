@@ -18,17 +18,16 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset, DatasetDict, concatenate_datasets
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tinykd import artifacts, data, evaluation, models, plots, samples, training
+from tinykd import artifacts, data, evaluation, fusion, models, plots, samples, training
 from tinykd.deploy import measuring
 from tinykd.deploy.plain import PlainPredictor
-from tinykd.errors import DamagedError, DataError
+from tinykd.errors import DamagedError, DataError, SettingError
 from tinykd.models.precision import best_precision, device
 from tinykd.training import Settings
 
 logger = logging.getLogger("tinykd")
-Trained = dict[str, tuple[PreTrainedModel, PreTrainedTokenizerBase]]
+Trained = dict[str, fusion.Member]
 NOTE = "run.json"  #: what a run depends on
 
 
@@ -37,9 +36,12 @@ class Run:
     """Everything that decides the outcome of a run. ``None`` means: what suits the corpus or the machine, or no more.
 
     The *twin* is the student with the same initial weights and as many steps, trained on labels alone. Both are trained
-    on ``copies`` of each sentence with other entities (:func:`tinykd.samples.swap_entities`), the student also on
-    ``texts`` (:func:`tinykd.data.texts`), which the teacher labels. ``dropout`` is that of both. The other fields are
-    those of :class:`tinykd.training.Settings` and :func:`tinykd.data.load`.
+    on the sentences that ``select`` chooses, a rule and a number (:func:`tinykd.samples.select`), and on ``copies`` of
+    each with other entities (:func:`tinykd.samples.swap_entities`); the student also on ``texts``
+    (:func:`tinykd.data.texts`), which the teacher labels. ``dropout`` is that of both. ``dynamic`` are the candidates
+    of :class:`tinykd.samples.Dynamic`, ``mixing`` is the start and the end of the joint target's λ. ``fuse`` is
+    ``"cascade"`` or ``"parallel"``, of teacher and student, fitted on ``valid``. The other fields are those of
+    :class:`tinykd.training.Settings` and :func:`tinykd.data.load`.
     """
 
     data: str = "newswire"
@@ -58,7 +60,11 @@ class Run:
     columns: tuple[str, ...] | None = None
     strict: bool = False
     copies: int | None = None
+    select: tuple[str, int] | None = None
     texts: str | None = None
+    dynamic: float | None = None
+    mixing: tuple[float, ...] | None = None
+    fuse: str | None = None
     dropout: float | None = None
     precision: str | None = None
     speed: bool = True
@@ -87,8 +93,8 @@ def run(setup: Run, out: Path, report_to: str = "none") -> dict | None:
     """Fine-tune, distil, compare; write everything into ``out`` and return the report.
 
     Interrupted, the same call goes on where it stopped and ends with the same weights. ``out`` then holds ``teacher/``,
-    ``student/``, ``twin/``, ``signals/``, ``report.json`` and ``scoreboard.png``. Under ``torchrun`` every process
-    calls this; the first one writes and returns the report, the others return None.
+    ``student/``, ``twin/``, ``signals/``, ``report.json`` and ``scoreboard.png``, and ``fusion/`` if wanted. Under
+    ``torchrun`` every process calls this; the first one writes and returns the report, the others return None.
 
     Args:
         report_to: where the curves of the losses go, besides each model's ``log.json``; see ``training.Settings``.
@@ -103,7 +109,7 @@ def run(setup: Run, out: Path, report_to: str = "none") -> dict | None:
     texts = data.texts(setup.texts, corpus) if setup.texts is not None else None
     if len(labels := data.label_names(corpus)) < 2:
         raise DataError(f"{setup.data}: all that train says is {labels[0]!r}; there is nothing to tell apart")
-    settings = _settings(setup, len(corpus["train"]), report_to)  # impossible values are refused here
+    settings = _settings(setup, corpus["train"], report_to)  # impossible values are refused here
     tell(setup.precision, setup.speed)
     facts = {key: value for key, value in asdict(setup).items() if key not in ("data", "texts")}  # however spelled
     facts |= {"corpus_digest": data.digest(corpus), "texts_digest": data.digest(texts) if texts else None}
@@ -116,7 +122,7 @@ def run(setup: Run, out: Path, report_to: str = "none") -> dict | None:
         trained, read = _train_all(setup, settings, corpus, texts, out)
         if not first:
             return None
-        report = _scores(trained, corpus["test"], out, setup.max_length) | {"read": read}
+        report = _scores(setup, trained, corpus, out) | {"read": read}
         report |= {"setup": asdict(setup) | {"data": str(setup.data)}, "seed": setup.seed, "precision": setup.precision}
         report["corpus"] = {name: len(part) for name, part in corpus.items()} | {"digest": facts["corpus_digest"]}
         plots.save(plots.scoreboard(report), out / "scoreboard.png")
@@ -143,10 +149,6 @@ def _train_all(
 ) -> tuple[Trained, dict[str, int]]:
     """Return the three models and how many rows student and twin were trained on."""
     train, (for_teacher, for_student) = corpus["train"], settings
-    labelled = train
-    if setup.copies is not None:
-        labelled = concatenate_datasets([train, samples.swap_entities(train, setup.copies, setup.seed)])
-    how = {"max_length": setup.max_length, "precision": setup.precision}
     teacher, reads = models.teacher(setup.teacher, data.label_names(corpus), data.task(corpus), setup.seed)
     # a student that cannot be is refused before the teacher is trained
     layers = training.teacher_layers(setup.method, teacher, models.student(setup.student, teacher, setup.seed))
@@ -154,38 +156,77 @@ def _train_all(
         teacher = training.fine_tune(teacher, reads, train, out / "teacher", for_teacher)
     elif PartialState().is_main_process:
         models.save(teacher, reads, out / "teacher")
-    transfer = labelled
-    if texts:
-        texts = samples.labelled_by(teacher, reads, texts, **how)
-        transfer = concatenate_datasets([labelled.select_columns(texts.column_names), texts])
-    transfer = samples.with_teacher(transfer, teacher, reads, out / "signals", layers, **how)
+    labelled, transfer = _transfer_set(setup, train, texts, (teacher, reads), layers, out)
     student, twin = (models.student(setup.student, teacher, setup.seed) for _ in range(2))
     own = models.tokenizer_of(student, reads)
     student = training.distill_by(setup.method, student, own, transfer, out / "student", for_student)
     epochs = round(for_student.epochs * len(transfer) / len(labelled))  # as many steps as the student's
-    twin = training.fine_tune(twin, own, labelled, out / "twin", replace(for_student, epochs=epochs))
+    alone = replace(for_student, epochs=epochs, dynamic=None)
+    twin = training.fine_tune(twin, own, labelled, out / "twin", alone)
     trained = {"teacher": (teacher, reads), "student": (student, own), "twin": (twin, own)}
     return trained, {"student": len(transfer), "twin": len(labelled)}
 
 
-def _scores(trained: Trained, test: Dataset, out: Path, max_length: int) -> dict:
-    predictors = {name: PlainPredictor(*one, max_length) for name, one in trained.items()}
-    scores = {name: evaluation.score(predictor, test) for name, predictor in predictors.items()}
+def _transfer_set(
+    setup: Run, train: Dataset, texts: Dataset | None, teacher: fusion.Member, layers: models.Layers, out: Path
+) -> tuple[Dataset, Dataset]:
+    """Return the labelled rows, which the twin is trained on, and the student's rows with the teacher's signals."""
+    how, labelled = {"max_length": setup.max_length, "precision": setup.precision}, train
+    if setup.select:
+        rule, count = setup.select
+        if rule == "uncertain":
+            labelled = samples.with_teacher(train, *teacher, out / "uncertainty", **how)
+        labelled = samples.select(labelled, count, rule, setup.seed).select_columns(train.column_names)
+    if setup.copies is not None:
+        labelled = concatenate_datasets([labelled, samples.swap_entities(labelled, setup.copies, setup.seed)])
+    transfer = labelled
+    if texts:
+        texts = samples.labelled_by(*teacher, texts, **how)
+        transfer = concatenate_datasets([labelled.select_columns(texts.column_names), texts])
+    return labelled, samples.with_teacher(transfer, *teacher, out / "signals", layers, **how)
+
+
+def _scores(setup: Run, trained: Trained, corpus: DatasetDict, out: Path) -> dict:
+    """Score and time the models, and their fusion; with the article's report of each."""
+    predictors = {name: PlainPredictor(*one, setup.max_length) for name, one in trained.items()}
+    if setup.fuse:
+        predictors["fusion"] = _fused(setup, trained, corpus["valid"])
+        predictors["fusion"].save(out / "fusion")
+    test, scores = corpus["test"], {}
     for name, predictor in predictors.items():
+        gold, predicted = evaluation.gold(test), evaluation.predicted(predictor, test)
+        scores[name] = evaluation.scores(data.task(test), gold, predicted)
+        scores[name]["token_report"] = evaluation.token_report(gold, predicted)
         scores[name] |= measuring.profile(predictor, out / name, evaluation.rows_of(test))
-    main = evaluation.main_score(scores["teacher"])
-    best = scores["teacher"][main]
+    best = scores["teacher"][main := evaluation.main_score(scores["teacher"])]
     return scores | {"retention": scores["student"][main] / best if best else 0.0}
 
 
-def _settings(setup: Run, sentences: int, report_to: str) -> tuple[Settings, Settings]:
+def _fused(setup: Run, trained: Trained, valid: Dataset) -> fusion.Fusion:
+    members = {name: trained[name] for name in ("teacher", "student")}
+    if setup.fuse == "parallel":
+        return fusion.Parallel.fit(members, valid, max_length=setup.max_length)
+    return fusion.Cascade.fit(**members, valid=valid, budget=1.0, max_length=setup.max_length)
+
+
+def _settings(setup: Run, train: Dataset, report_to: str) -> tuple[Settings, Settings]:
     """What suits the corpus, with what the caller chose put over it."""
+    if setup.select:
+        samples.check_selection(len(train), *setup.select)
+    if setup.copies is not None:
+        samples.swap_entities(train.select([0]), setup.copies)  # refuses what it would refuse later
+    if setup.fuse not in (None, "cascade", "parallel"):
+        raise SettingError(f"fuse is {setup.fuse!r}; expected 'cascade' or 'parallel'")
     both = {"report_to": report_to} | {
         name: getattr(setup, name)
         for name in ("learning_rate", "batch_size", "max_length", "seed", "precision", "speed")
     }
     own = {name: getattr(setup, name) for name in ("alpha", "temperature", "dropout", "epochs")}
-    teacher, student = suited(sentences)
+    teacher, student = suited(len(train))
+    if setup.dynamic is not None:
+        own["dynamic"] = samples.Dynamic(candidates=setup.dynamic)
+    if setup.mixing is not None:
+        own |= {"mixing": setup.mixing[0], "mixing_end": setup.mixing[-1]}
     student = replace(student, **_given(both | own))
     training.stages(setup.method, student.epochs)
     return replace(teacher, **_given(both | {"epochs": setup.teacher_epochs})), student
@@ -211,13 +252,18 @@ def _report(out: Path, facts: dict) -> dict | None:
     return None
 
 
+def present(report: dict) -> list[str]:
+    """Return the names of the models in a report, in the order of its tables."""
+    return [name for name in ("teacher", "student", "twin", "fusion") if name in report]
+
+
 def table(report: dict) -> str:
     """Return the scoreboard as text, a model a line."""
     main = evaluation.main_score(report["teacher"])
     second = "token_accuracy" if main == "entity_f1" else "macro_f1"
     titles = (main.replace("_", " "), second.replace("_", " "), "parameters", "on disk", "per sentence")
     lines = ["{:<10}{:>12}{:>17}{:>13}{:>11}{:>13}".format("", *titles)]
-    for name in ("teacher", "student", "twin"):
+    for name in present(report):
         s = report[name]
         size, pace = f"{s['size_bytes'] / 1e6:.1f} MB", f"{s['latency_ms']:.2f} ms"
         lines.append(
@@ -249,10 +295,9 @@ def provenance() -> dict:
 
 def processor() -> str:
     """Return the processor's name, as well as the system tells it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return platform.processor() or platform.machine()
 
 
@@ -260,9 +305,7 @@ def _revision() -> str | None:
     """The commit of this code, if it runs from a clone, with a plus if something has been changed since."""
     clone = Path(__file__).parent.parent
     git = ["git", "-C", str(clone), "describe", "--always", "--dirty=+", "--exclude=*"]
-    if not (clone / ".git").exists():  # installed: a repository around it would be the user's
-        return None
-    try:
-        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        if (clone / ".git").exists():  # else installed: a repository around it would be the user's
+            return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    return None

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from tinykd.fusion import Curve, Point
 from tinykd.plots import COLOURS
 
 GOAL = "budget 0.325"  #: the threshold that the star marks, chosen on valid
@@ -142,4 +143,59 @@ def reliability(runs: list[dict]) -> Figure:
         axes.legend(frameon=False, fontsize=9, loc="upper left")
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("share of the words that are right")
+    return figure
+
+
+def cost_curve(curve: Curve, chosen: Point) -> Figure:
+    """Draw a cascade's score against its cost, the point chosen, the two members alone.
+
+    A faint dot is one threshold; the line joins the Pareto front. The dotted
+    line is about what deferring sentences at random gives: it runs from the
+    student to the teacher's predictions at the cost of both.
+    """
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes, colour, front = figure.subplots(), COLOURS["fusion"], curve.front
+    axes.plot(
+        curve.costs,
+        curve.scores,
+        ".",
+        color=colour,
+        alpha=0.25,
+        markersize=4,
+    )
+    axes.step(
+        curve.costs[front],
+        curve.scores[front],
+        where="post",
+        color=colour,
+        label="cascade",
+    )
+    student, both = curve[0], curve[-1]
+    axes.plot(
+        (student.cost, both.cost),
+        (student.score, both.score),
+        ":",
+        color="black",
+        linewidth=1.2,
+        label="rows at random",
+    )
+    for point, mark, name, size in (
+        (student, "o", "student", 9),
+        (both._replace(cost=1), "s", "teacher", 9),
+        (chosen, "*", "chosen", 15),
+    ):
+        axes.plot(
+            point.cost,
+            point.score,
+            mark,
+            color=COLOURS.get(name, "black"),
+            label=name if name == "chosen" else f"{name} alone",
+            markersize=size,
+            linestyle="none",
+            markeredgecolor="white",
+        )
+    axes.set(xlabel="cost (1 = the teacher alone)", ylabel="score")
+    axes.set_xlim(left=0)
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
     return figure

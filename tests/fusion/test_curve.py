@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fusion.pair import LABELS, disagreeing, tagged, texts
-from tinykd import plots
 from tinykd.errors import SettingError
 from tinykd.evaluation import entity_scores
 from tinykd.fusion import Curve, choose, confidence_of_row, confidence_of_words, curve, pareto, score_logits
@@ -133,25 +132,6 @@ def test_wishes_that_cannot_be_met(wish):
 def test_an_unknown_confidence_is_refused():
     with pytest.raises(SettingError, match=r"^confidence is 'page'; expected one of entropy, lowest, product, word$"):
         confidence_of_row(np.zeros((1, 2)), "page")
-
-
-def test_the_figure_shows_the_members_and_the_front(tmp_path, monkeypatch):
-    found = Curve(*np.array([[0.0, 0.5, 2.0], [0.3, 0.7, 1.3], [0.5, 0.9, 0.8], [0.0, 0.4, 1.0]]))
-    figure = plots.cost_curve({"entropy": found, "word": found}, choose(found, budget=1))
-    lines = {line.get_label(): line.get_xydata().tolist() for line in figure.axes[0].lines}
-    assert lines["entropy"] == lines["word"] == [[0.3, 0.5], [0.7, 0.9]]
-    assert lines["student alone"] == [[0.3, 0.5]]
-    assert lines["teacher alone"] == [[1, 0.8]]
-    assert lines["chosen"] == [[0.7, 0.9]]
-    plots.save(figure, tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").stat().st_size > 10_000
-    for ending in ("png", "svg", "pdf"):
-        again = []
-        for date in ("0", "86400"):  # the seconds since 1970 that matplotlib writes into a file
-            monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
-            plots.save(figure, tmp_path / f"again.{ending}")
-            again.append((tmp_path / f"again.{ending}").read_bytes())
-        assert again[0] == again[1], f"the same figure is the same {ending}"
 
 
 def test_confidences_by_hand():

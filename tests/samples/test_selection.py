@@ -126,7 +126,7 @@ def test_impossible_wishes():
     for size in (0, 4):
         with pytest.raises(SettingError, match=f"size is {size}; this corpus can give 1 to 3 rows"):
             samples.select(corpus, size)
-    with pytest.raises(SettingError, match="rule is 'best'; expected 'random', 'stratified' or 'uncertain'"):
+    with pytest.raises(SettingError, match="rule is 'best'; expected one of random, stratified, uncertain"):
         samples.select(corpus, 1, "best")
     with pytest.raises(DataError, match="no column teacher_logits"):
         samples.select(corpus, 1, "uncertain")

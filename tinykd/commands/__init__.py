@@ -32,8 +32,7 @@ def shared(parser: ArgumentParser) -> ArgumentParser:
 def trains(parser: ArgumentParser) -> ArgumentParser:
     """Add what every command that trains knows."""
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="default: what is faster on this machine")
-    slow = "train without the tricks of tinykd.training.speed"
-    parser.add_argument("--no-speed", dest="speed", action="store_false", help=slow)
+    parser.add_argument("--no-speed", dest="speed", action="store_false", help="without tinykd.training.speed")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     return shared(parser)
 

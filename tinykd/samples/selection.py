@@ -9,6 +9,8 @@ from datasets import Dataset
 from tinykd.data import label_names, task
 from tinykd.errors import DataError, SettingError, is_whole
 
+RULES = ("random", "stratified", "uncertain")
+
 
 def select(dataset: Dataset, size: int, rule: str = "random", seed: int = 0) -> Dataset:
     """Keep ``size`` rows of a corpus split, chosen by a rule; the article's "100 samples" are random. Lesson 04.
@@ -27,8 +29,7 @@ def select(dataset: Dataset, size: int, rule: str = "random", seed: int = 0) -> 
         SettingError: an unknown rule, or a ``size`` that the corpus cannot give.
         DataError: no labels for strata, or no ``teacher_logits`` for an uncertainty.
     """
-    if not (is_whole(size, 1) and size <= len(dataset)):
-        raise SettingError(f"size is {size}; this corpus can give 1 to {len(dataset)} rows")
+    check_selection(len(dataset), rule, size)
     rng = np.random.default_rng(seed)
     if rule == "random":
         rows = rng.permutation(len(dataset))[:size]
@@ -37,11 +38,17 @@ def select(dataset: Dataset, size: int, rule: str = "random", seed: int = 0) -> 
         names, counts = np.unique(strata, return_counts=True)
         quotas = zip(names, allocate(counts, size), strict=True)
         rows = np.concatenate([rng.permutation(np.flatnonzero(strata == name))[:quota] for name, quota in quotas])
-    elif rule == "uncertain":
-        rows = np.argsort(-uncertainty(dataset), kind="stable")[:size]
     else:
-        raise SettingError(f"rule is {rule!r}; expected 'random', 'stratified' or 'uncertain'")
+        rows = np.argsort(-uncertainty(dataset), kind="stable")[:size]
     return dataset.select(np.sort(rows))
+
+
+def check_selection(rows: int, rule: str, size: int) -> None:
+    """Raise the SettingError of :func:`select` for a corpus of so many rows."""
+    if not (is_whole(size, 1) and size <= rows):
+        raise SettingError(f"size is {size}; this corpus can give 1 to {rows} rows")
+    if rule not in RULES:
+        raise SettingError(f"rule is {rule!r}; expected one of {', '.join(RULES)}")
 
 
 def allocate(counts: np.ndarray, size: int) -> np.ndarray:
