@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from distillation import LONG, OUTSIDE, RUNS, Row, teacher_of, trained
@@ -155,11 +156,12 @@ def main(arguments: list[str] | None = None) -> None:
     for part, key, call in missing(options, read()):
         if key not in read()[part]:
             made = call() | recipes.provenance()
-            with artifacts.alone(RESULTS):  # two calls may run side by side, each with its own rows
+            with artifacts.alone(RUNS / "article.json"):  # two calls may run side by side, each with its own rows
                 results = read()
                 results[part][key] = made
                 artifacts.write_json(RESULTS, results)
-    print(table(read()))
+    for student in options.students:
+        print(table(read(), student))
 
 
 def read() -> dict:
@@ -169,36 +171,31 @@ def read() -> dict:
     return {"teachers": {}, "students": {}, "fusions": {}, "newswire": {}}
 
 
-def table(results: dict) -> str:
-    """Return the ladder of each student as Markdown: entity F1, what the row adds, share of the teacher's."""
-    lines = ["| CoNLL-2003, entity F1 | valid | test | more than the row it changes | of the teacher |"]
-    lines += ["|---|--:|--:|--:|--:|"]
-    for student in STUDENTS:
-        lines.append(f"| **{student}** | | | | |")
-        before = None
-        for name in rows(student):
-            runs = {
-                run["seed"]: run
-                for run in results["students"].values()
-                if (run["student"], run["row"]) == (student, name)
-            }
-            if not runs:
-                continue
-            than = (
-                before
-                if name not in BESIDE
-                else {
-                    run["seed"]: run
-                    for run in results["students"].values()
-                    if (run["student"], run["row"]) == (student, BASE)
-                }
-            )
-            added = [run["test"] - than[seed]["test"] for seed, run in runs.items() if than and seed in than]
-            share = [100 * run["test"] / results["teachers"][str(seed)]["test"] for seed, run in runs.items()]
+def runs_of(results: dict, student: str, name: str) -> dict[int, dict]:
+    """Return the recorded runs of a row, by seed."""
+    found = (run for run in results["students"].values() if (run["student"], run["row"]) == (student, name))
+    return {run["seed"]: run for run in sorted(found, key=lambda run: run["seed"])}
+
+
+def compared_with(student: str) -> dict[str, str]:
+    """Return, by row, the row that it changes: the one above it, or ``BASE`` for those beside the ladder."""
+    ladder = [name for name in rows(student) if name not in BESIDE]
+    return dict(pairwise(reversed(ladder))) | dict.fromkeys(BESIDE, BASE)
+
+
+def table(results: dict, student: str) -> str:
+    """Return the rows of one student as Markdown: entity F1, what the row adds, the share of the teacher's."""
+    lines = ["| CoNLL-2003, entity F1 | valid | test | added on test | of the teacher |", "|---|--:|--:|--:|--:|"]
+    for name in rows(student):
+        runs, before = runs_of(results, student, name), {}
+        if before_name := compared_with(student).get(name):
+            before = runs_of(results, student, before_name)
+        added = [runs[seed]["test"] - before[seed]["test"] for seed in runs.keys() & before.keys()]
+        share = [100 * run["test"] / results["teachers"][str(seed)]["test"] for seed, run in runs.items()]
+        if runs:
             cells = [name, *(mean_and_spread([run[split] for run in runs.values()]) for split in ("valid", "test"))]
             cells += [mean_and_spread(added) if added else "", f"{mean_and_spread(share, 1)}\N{NO-BREAK SPACE}%"]
             lines.append(f"| {' | '.join(cells)} |")
-            before = runs
     return "\n".join(lines)
 
 

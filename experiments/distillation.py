@@ -196,7 +196,7 @@ def trained(name: str, row: Row, seed: int, corpus, folder: str = "distillation"
     out = RUNS / folder / f"{name.replace(', ', '-').replace(' ', '-').replace(':', '')}-seed{seed}"
     start = time.perf_counter()
     if row.method is None:
-        student = fine_tune(student, tokenizer, train, out, settings)
+        student, transfer = fine_tune(student, tokenizer, train, out, settings), train
     else:
         layers = teacher_layers(row.method, teacher, student)
         kind = "logits" if layers == Layers() else f"{row.method}-{row.student}"
@@ -212,7 +212,7 @@ def trained(name: str, row: Row, seed: int, corpus, folder: str = "distillation"
         student = distill_by(row.method, student, tokenizer, transfer, out, settings)
     seconds = time.perf_counter() - start
     about = {"row": name, "seed": seed, "minutes": seconds / 60, "settings": asdict(settings), "rule": "decoded"}
-    return student, tokenizer, about
+    return student, tokenizer, about | {"read": len(transfer)}
 
 
 def scored(model, tokenizer, corpus) -> dict[str, float]:

@@ -27,10 +27,13 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from PIL import Image
+from tinykd.models import best_precision
 
 # relative: a printed path is the same on every machine
 ROOT = Path(os.path.relpath(Path(__file__).resolve().parent.parent))
 RUNS = ROOT / "runs"  #: where the lessons keep what they train
+#: settings of a training that save time; lesson 03 explains them
+FAST = {"speed": True, "precision": best_precision()}
 
 # the scenarios, and the experiments
 sys.path[:0] = [str(ROOT), str(ROOT / "experiments")]
