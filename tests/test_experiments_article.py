@@ -43,7 +43,7 @@ def test_a_row_and_a_fusion_from_end_to_end(tmp_path, monkeypatch):
     )
     for module in (distillation, experiment):
         monkeypatch.setattr(module, "RUNS", tmp_path / "runs")
-    quick = replace(experiment.LONG, epochs=2)
+    quick = replace(experiment.SHORT, epochs=2)
     rows = {"few": distillation.Row("cut:1", settings=quick, chosen=("random", 9))}
     rows["layers"] = distillation.Row("cut:1", "two-stage", quick)
     monkeypatch.setattr(experiment, "rows", lambda student: rows)
