@@ -4,7 +4,7 @@ DATA ?= newswire
 OUT ?= $(if $(filter newswire,$(DATA)),runs/demo,runs/demo-$(DATA))
 BIN := .venv/bin
 READY := .venv/ready
-#: tests stand side by side, one a core and one more, each on one thread; `make test PARALLEL=` runs them one after the other
+#: tests stand side by side, one a core and two more, each on one thread; `make test PARALLEL=` runs them one after the other
 PARALLEL ?= --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
@@ -72,6 +72,9 @@ experiments: $(READY) ## repeat the recorded experiments (hours; goes on where i
 	$(BIN)/python experiments/phrasebank.py
 	$(BIN)/python experiments/dynamic_cost.py
 	$(BIN)/python experiments/base_teacher.py
+	$(BIN)/python experiments/article.py
+	$(BIN)/python experiments/sparsity.py
+	$(BIN)/python experiments/tiny_student.py
 	$(BIN)/python experiments/results_page.py
 
 .PHONY: bench

@@ -26,8 +26,8 @@ settings.load_profile("tinykd")
 
 
 def pytest_xdist_auto_num_workers():
-    """One more than the cores: while one waits for a kernel, a browser or a disk, another has something to do."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than the cores: while some wait for a kernel, a browser or a disk, others have something to do."""
+    return (os.cpu_count() or 1) + 2
 
 
 class ByRoom(LoadScopeScheduling):

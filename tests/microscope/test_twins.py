@@ -50,8 +50,9 @@ def test_offsets_count_characters_as_python_does():
     assert node.ask("slices", texts=texts) == [[text[w.start : w.end] for w in words(text)] for text in texts]
 
 
-def test_every_character_makes_the_words_of_python():
-    known = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) not in ("Cn", "Cs")]
+def test_characters_make_the_words_of_python():
+    every = [*range(0x3000), *range(0x3000, 0x110000, 7)]  # the higher ones come in long rows of the same kind
+    known = [chr(code) for code in every if unicodedata.category(chr(code)) not in ("Cn", "Cs")]
     texts = [f"a{one}b {one} 1{one}. {one}. {one}.{one}. x'{one} mr{one}. y" for one in known]
     found = node.ask("words_alone", texts=texts)
     differ = {
