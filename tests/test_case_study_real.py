@@ -14,7 +14,7 @@ from tinykd import data
 ROOT = Path(__file__).resolve().parent.parent
 LESSON = ROOT / "notebooks" / "07_case_study_ner.ipynb"
 CORPUS = Path(os.environ.get("TINYKD_DATA", "/nowhere")) / "conll2003"
-TRAIN, REST = 120, 200  # how many sentences are learnt from; of how many valid and test consist
+TRAIN, REST = 150, 300  # how many sentences are learnt from; of how many valid and test consist
 
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="CoNLL-2003 is not at $TINYKD_DATA/conll2003")
 
