@@ -205,5 +205,36 @@ def table(results: dict, student: str) -> str:
     return "\n".join(lines)
 
 
+def generality(results: dict, student: str) -> str:
+    """Return F1 and agreement at home and on the other corpus, of the models of both corpora, as Markdown."""
+    last, twin = (list(rows(student))[place] for place in (-len(BESIDE) - 1, -1))
+    of = {
+        ("CoNLL-2003", "teacher"): [*results["teachers"].values()],
+        ("CoNLL-2003", student): [*runs_of(results, student, last).values()],
+        ("CoNLL-2003", "twin"): [*runs_of(results, student, twin).values()],
+    }
+    for name in ("teacher", "student", "twin"):
+        of["*newswire*", name.replace("student", "cut:3")] = [run[name] for run in results["newswire"].values()]
+    lines = ["| trained on, model | F1 there | F1 elsewhere | agreement there | elsewhere |", "|---|--:|--:|--:|--:|"]
+    for (corpus, name), runs in of.items():
+        cells = [mean_and_spread([run[key] for run in runs]) for key in ("test", "elsewhere")]
+        if name != "teacher":
+            cells += [mean_and_spread([run["agreement"][key] for run in runs]) for key in ("test", "elsewhere")]
+        lines.append(f"| {' | '.join([f'{corpus}, {name}', *cells, '', ''][:5])} |")
+    return "\n".join(lines)
+
+
+def fused(results: dict, student: str) -> str:
+    """Return the entity F1 of the fusions of teacher and last student on both corpora, as Markdown."""
+    runs = [run for run in results["fusions"].values() if run["student"] == student]
+    of = {"teacher alone": [results["teachers"][str(run["seed"])] for run in runs]}
+    of |= {how: [run[how] for run in runs] for how in ("cascade", "parallel", "halves")}
+    lines = ["| fusion | valid | test | newswire |", "|---|--:|--:|--:|"]
+    for name, found in of.items():
+        cells = (mean_and_spread([one[key] for one in found]) for key in ("valid", "test", "elsewhere"))
+        lines.append(f"| {' | '.join([name, *cells])} |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     main()
